@@ -1,0 +1,49 @@
+"""How a stage starts and ends: quiet libraries, death with its parent, one line for a wrong input."""
+
+import ctypes
+import logging
+import os
+import signal
+import sys
+import warnings
+from collections.abc import Callable
+
+from pipeline.errors import InputError
+
+__all__ = ["die_with_parent", "run"]
+
+PR_SET_PDEATHSIG = 1  # linux/prctl.h
+
+
+def die_with_parent(sig: signal.Signals = signal.SIGTERM) -> None:
+    """Ask the kernel to send `sig` to this process when its parent ends (Linux; elsewhere nothing happens).
+
+    A killed `dvc` otherwise leaves its stage running, and the next `dvc repro` would start a second writer beside it.
+    """
+    if sys.platform == "linux":
+        ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, sig, 0, 0, 0)
+
+
+def run(main: Callable[[], None]) -> None:
+    """Run the main function of a stage.
+
+    An InputError ends the process with exit code 1 and its one line on stderr; SIGTERM ends it like Ctrl-C, so that
+    Ray's processes are shut down; anything else is a defect and keeps its traceback.
+    """
+    die_with_parent()
+    signal.signal(signal.SIGTERM, _interrupt)
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    logging.basicConfig(level=logging.WARNING, format="%(name)s: %(message)s")
+    warnings.filterwarnings("ignore", category=DeprecationWarning)
+    warnings.filterwarnings("ignore", category=FutureWarning)
+    try:
+        main()
+    except InputError as error:
+        print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+def _interrupt(_signal: int, _frame: object) -> None:
+    raise KeyboardInterrupt

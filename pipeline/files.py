@@ -1,0 +1,97 @@
+"""Files that appear whole or not at all: written beside, flushed to disk, renamed."""
+
+import errno
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from pipeline.errors import InputError
+
+__all__ = ["atomic_file", "atomic_folder", "disk_errors", "read_json", "sha256_file", "write_atomic", "write_json"]
+
+
+@contextmanager
+def disk_errors(path: Path) -> Iterator[None]:
+    """Turn a full disk or a missing permission met while writing `path` into one clear line."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            raise InputError(f"{path}: no space left on the device while writing; nothing half-written is kept") from error
+        if error.errno in (errno.EACCES, errno.EROFS, errno.EPERM):
+            raise InputError(f"{path}: not writable ({error.strerror})") from error
+        raise
+
+
+@contextmanager
+def atomic_file(path: Path) -> Iterator[Path]:
+    """Give a path beside `path` to write to; it takes the place of `path` when the block ends well, else it is removed."""
+    beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    with disk_errors(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            yield beside
+            _flush(beside)
+            beside.replace(path)
+        finally:
+            beside.unlink(missing_ok=True)
+        _flush(path.parent)
+
+
+@contextmanager
+def atomic_folder(path: Path) -> Iterator[Path]:
+    """The same for a folder: what lay at `path` before is replaced as a whole."""
+    beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    with disk_errors(path):
+        shutil.rmtree(beside, ignore_errors=True)
+        beside.mkdir(parents=True)
+        try:
+            yield beside
+            for file in beside.rglob("*"):
+                _flush(file)
+            if path.exists():
+                shutil.rmtree(path)
+            beside.rename(path)
+        finally:
+            shutil.rmtree(beside, ignore_errors=True)
+        _flush(path.parent)
+
+
+def write_atomic(path: Path, content: bytes | str) -> None:
+    """Write bytes, or text as UTF-8."""
+    with atomic_file(path) as beside:
+        beside.write_bytes(content.encode() if isinstance(content, str) else content)
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Write JSON with two spaces of indent and a final newline; NaN is refused, as strict readers refuse it."""
+    write_atomic(path, json.dumps(content, indent=2, allow_nan=False, ensure_ascii=False) + "\n")
+
+
+def read_json(path: Path) -> Any:
+    """Read JSON; a missing or broken file is an InputError that names it."""
+    try:
+        return json.loads(path.read_text())
+    except FileNotFoundError:
+        raise InputError(f"{path}: not there; run `dvc repro`") from None
+    except ValueError as error:
+        raise InputError(f"{path}: no JSON ({error})") from None
+
+
+def sha256_file(path: Path) -> str:
+    """Hexadecimal SHA-256 of a file's content."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _flush(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

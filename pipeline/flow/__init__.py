@@ -1,0 +1,32 @@
+"""The invertible map T from latents to codes, as a library: torch and `pipeline.layout` only.
+
+Blocks of ActNorm, affine coupling and mixing (Esser, Rombach, Ommer, CVPR 2020, arXiv 2004.13166, section 3.1), and
+the likelihood of pairs (Eqs. 4 to 9).
+
+Example:
+    >>> import torch
+    >>> flow = Flow(FlowConfig(num_dims=4, num_blocks=2, width=8))
+    >>> z = torch.randn(64, 4)
+    >>> flow.initialise(z)
+    >>> code, log_abs_det = flow(z)
+    >>> code.shape, log_abs_det.shape, torch.allclose(flow.inverse(code), z, atol=1e-5)
+    (torch.Size([64, 4]), torch.Size([64]), True)
+"""
+
+from pipeline.flow.actnorm import ActNorm
+from pipeline.flow.coupling import AffineCoupling
+from pipeline.flow.likelihood import latent_nats, pair_nats, shared_rho
+from pipeline.flow.mixing import Rotation, Shuffle
+from pipeline.flow.network import Flow, FlowConfig
+
+__all__ = [
+    "ActNorm",
+    "AffineCoupling",
+    "Flow",
+    "FlowConfig",
+    "Rotation",
+    "Shuffle",
+    "latent_nats",
+    "pair_nats",
+    "shared_rho",
+]

@@ -1,0 +1,58 @@
+"""Fixed mixing of dimensions between couplings: a shuffle (the paper's) or a random rotation, both volume preserving."""
+
+import torch
+from torch import Tensor, nn
+
+__all__ = ["Rotation", "Shuffle"]
+
+
+class Shuffle(nn.Module):
+    """y = x[:, π] with a fixed permutation π of N dimensions drawn from `generator`; log|det| = 0."""
+
+    order: Tensor
+    inverse_order: Tensor
+
+    def __init__(self, num_dims: int, generator: torch.Generator) -> None:
+        super().__init__()
+        order = torch.randperm(num_dims, generator=generator)
+        self.register_buffer("order", order)
+        self.register_buffer("inverse_order", torch.argsort(order))
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Map x [B, N] to (y [B, N], log|det| [B])."""
+        return x[:, self.order], x.new_zeros(len(x))
+
+    def inverse(self, y: Tensor) -> Tensor:
+        """Map y [B, N] back to x [B, N]."""
+        return y[:, self.inverse_order]
+
+
+class Rotation(nn.Module):
+    """y = x Q with a fixed orthogonal Q [N, N], uniform over rotations and reflections; log|det| = 0.
+
+    Unlike a shuffle it lets each coupling see every dimension. Q is orthonormalised in float64 and kept there:
+    `forward` casts it to the input's type, so that a flow moved to float64 inverts to float64's precision.
+    """
+
+    matrix: Tensor
+
+    def __init__(self, num_dims: int, generator: torch.Generator) -> None:
+        super().__init__()
+        gaussian = torch.randn(num_dims, num_dims, generator=generator, dtype=torch.float64)
+        q, r = torch.linalg.qr(gaussian)
+        self.register_buffer("matrix", q * r.diagonal().sign())  # the signs make the draw uniform (Mezzadri, 2007)
+
+    def _apply(self, fn, recurse: bool = True):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+        """Move with the module, but stay in float64: a rounded rotation is not orthogonal."""
+        matrix = self.matrix
+        super()._apply(fn, recurse)
+        self.matrix = matrix.to(self.matrix.device)
+        return self
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Map x [B, N] to (y [B, N], log|det| [B])."""
+        return x @ self.matrix.to(x.dtype), x.new_zeros(len(x))
+
+    def inverse(self, y: Tensor) -> Tensor:
+        """Map y [B, N] back to x [B, N]."""
+        return y @ self.matrix.to(y.dtype).T

@@ -1,0 +1,53 @@
+"""Progress of a long stage: step, figures, rate, time left; one line that renews itself, or plain lines in a log."""
+
+import sys
+import time
+
+__all__ = ["Progress"]
+
+
+class Progress:
+    """Prints at most one line a second on a terminal, one each ten seconds elsewhere, and always the last.
+
+    Args:
+        name: what runs, for example "train latent".
+        total: number of steps in all.
+        done: steps that an earlier process already took (a resumed run), left out of the rate.
+        unit: what a step is called.
+
+    Example:
+        >>> progress = Progress("train latent", 200, unit="step")
+        >>> progress.update(200, loss=95.3)  # doctest: +ELLIPSIS
+        train latent  200/200 steps  loss 95.3 ...
+    """
+
+    def __init__(self, name: str, total: int, done: int = 0, unit: str = "step") -> None:
+        self.name, self.total, self.unit = name, total, unit
+        self._first, self._start, self._last = done, time.monotonic(), float("-inf")
+        self._terminal = sys.stdout.isatty()
+
+    def update(self, done: int, **figures: float) -> None:
+        """Say that `done` steps in all are done, with figures of now (for example loss=95.3)."""
+        now = time.monotonic()
+        finished = done >= self.total
+        if not finished and now - self._last < (1 if self._terminal else 10):
+            return
+        self._last = now
+        rate = (done - self._first) / max(now - self._start, 1e-9)
+        parts = [f"{self.name}  {done}/{self.total} {self.unit}s"]
+        parts += [f"{key} {value:.4g}" for key, value in figures.items()]
+        parts.append(f"{rate:.4g} {self.unit}s/s")
+        if finished:
+            parts.append(f"in {_clock(now - self._start)}")
+        elif rate > 0:
+            parts.append(f"{_clock((self.total - done) / rate)} left")
+        line = "  ".join(parts)
+        if self._terminal:
+            print(f"\r\x1b[K{line}", end="\n" if finished else "", flush=True)
+        else:
+            print(line, flush=True)
+
+
+def _clock(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes}:{rest:02d} min"

@@ -1,0 +1,138 @@
+"""The tables on disk: Arrow schemas, atomic writing, checked reading.
+
+Both tables are Parquet. `images` holds one row an image, with the image as Hugging Face `datasets` lays it out and one
+column a concept; `latents` holds one row an image, with the mean and scale of its latent and the same concepts. A file
+whose schema, row count or checksum differs from what was written is refused with its name.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from pipeline.errors import InputError
+from pipeline.files import atomic_file
+
+__all__ = ["FORMAT", "SPLITS", "images_schema", "iter_batches", "latents_schema", "read_schema", "read_table", "write_table"]
+
+FORMAT = "1"
+SPLITS = ("train", "val", "test")
+ROW_GROUP = 4096  # rows: a few MB of 32x32 images or latents, small enough to stream
+KEY = b"invertible-interpretation"
+
+_BASE = [pa.field("id", pa.int64()), pa.field("original", pa.int64()), pa.field("split", pa.string())]
+
+
+def images_schema(categories: Sequence[str], values: Mapping[str, int]) -> pa.Schema:
+    """Schema of an images table.
+
+    Args:
+        categories: concept names; each is an integer column.
+        values: for concepts that are continuous, the number of components of `<concept>_value`.
+    """
+    image = pa.field("image", pa.struct([("bytes", pa.binary()), ("path", pa.string())]))
+    return pa.schema([*_BASE, image, *_concept_fields(categories, values)])
+
+
+def latents_schema(num_dims: int, categories: Sequence[str], values: Mapping[str, int]) -> pa.Schema:
+    """Schema of a latents table with `mean` and `scale` of `num_dims` (N) float32 each."""
+    vector = pa.list_(pa.float32(), num_dims)
+    return pa.schema([*_BASE, pa.field("mean", vector), pa.field("scale", vector), *_concept_fields(categories, values)])
+
+
+def write_table(path: Path, table: pa.Table, metadata: Mapping[str, Any]) -> None:
+    """Write `table`, rows sorted by id, with `metadata`, the row count and a checksum of the rows in the schema.
+
+    The same rows and metadata give the same bytes.
+    """
+    table = table.sort_by("id").combine_chunks()
+    record = {"format": FORMAT, "rows": table.num_rows, "checksum": _checksum(table), **metadata}
+    table = table.replace_schema_metadata({KEY: json.dumps(record, sort_keys=True)})
+    with atomic_file(path) as beside:
+        pq.write_table(table, beside, row_group_size=ROW_GROUP, compression="zstd")
+
+
+def read_schema(path: Path) -> tuple[pa.Schema, dict[str, Any]]:
+    """Schema and metadata of a file that `write_table` wrote.
+
+    Raises:
+        InputError: if the file is missing, truncated, no Parquet, or not written by this pipeline.
+    """
+    try:
+        schema = pq.read_schema(path)
+    except FileNotFoundError:
+        raise InputError(f"{path}: not there; run `dvc repro`") from None
+    except (pa.ArrowException, OSError) as error:
+        raise InputError(f"{path}: truncated or no Parquet file ({_first_line(error)})") from None
+    record = json.loads((schema.metadata or {}).get(KEY, b"{}"))
+    if record.get("format") != FORMAT:
+        found = f"format {record['format']}" if "format" in record else f"columns {', '.join(schema.names)}"
+        raise InputError(f"{path}: not a table of this pipeline: found {found}, expected format {FORMAT}")
+    return schema, record
+
+
+def read_table(path: Path, columns: Sequence[str] | None = None) -> tuple[pa.Table, dict[str, Any]]:
+    """Rows (sorted by id) and metadata of a file that `write_table` wrote; the checksum is checked on a full read.
+
+    Raises:
+        InputError: as `read_schema`, and if a column is missing, or the row count or the checksum differs.
+    """
+    schema, record = read_schema(path)
+    missing = [name for name in columns or () if name not in schema.names]
+    if missing:
+        raise InputError(f"{path}: no column '{missing[0]}'; its columns are {', '.join(schema.names)}")
+    try:
+        table = pq.read_table(path, columns=list(columns) if columns else None)
+    except (pa.ArrowException, OSError) as error:
+        raise InputError(f"{path}: truncated or damaged ({_first_line(error)})") from None
+    if table.num_rows != record["rows"]:
+        raise InputError(f"{path}: found {table.num_rows} rows, expected {record['rows']}")
+    if columns is None and (found := _checksum(table)) != record["checksum"]:
+        raise InputError(f"{path}: found checksum {found}, expected {record['checksum']}: the rows were changed")
+    return table, record
+
+
+def iter_batches(path: Path, batch_size: int) -> Iterator[pa.RecordBatch]:
+    """Stream the rows of a file in batches."""
+    read_schema(path)
+    with pq.ParquetFile(path) as file:
+        yield from file.iter_batches(batch_size=batch_size)
+
+
+def _concept_fields(categories: Sequence[str], values: Mapping[str, int]) -> list[pa.Field]:
+    fields = [pa.field(name, pa.int64()) for name in categories]
+    return fields + [pa.field(f"{name}_value", pa.list_(pa.float32(), size)) for name, size in values.items()]
+
+
+def _checksum(table: pa.Table) -> str:
+    """SHA-256 over the rows as Arrow IPC in one batch, so that it doesn't depend on Parquet's encoding or chunking."""
+    table = table.replace_schema_metadata(None).combine_chunks()
+    sink = _HashSink()
+    with pa.ipc.new_stream(pa.PythonFile(sink, mode="w"), table.schema) as writer:
+        writer.write_table(table, max_chunksize=ROW_GROUP)
+    return sink.digest.hexdigest()
+
+
+class _HashSink:
+    """A file that keeps nothing but the hash of what is written to it."""
+
+    closed = False
+
+    def __init__(self) -> None:
+        self.digest = hashlib.sha256()
+
+    def write(self, data: bytes) -> int:
+        self.digest.update(data)
+        return len(data)
+
+    def flush(self) -> None: ...
+
+    def close(self) -> None: ...
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).splitlines()[0]
