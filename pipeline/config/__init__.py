@@ -1,0 +1,24 @@
+"""params.yaml as pydantic models, one file a group of sections; unknown keys and impossible values are refused by name."""
+
+from pipeline.config.data import DataParams, WarpParams
+from pipeline.config.flow import FlowParams, TrainParams, TuneParams
+from pipeline.config.machine import MachineParams
+from pipeline.config.networks import BackboneParams, JudgeParams, LatentsParams
+from pipeline.config.params import Params, load_params
+from pipeline.config.results import EvaluateParams, InterpretParams
+
+__all__ = [
+    "BackboneParams",
+    "DataParams",
+    "EvaluateParams",
+    "FlowParams",
+    "InterpretParams",
+    "JudgeParams",
+    "LatentsParams",
+    "MachineParams",
+    "Params",
+    "TrainParams",
+    "TuneParams",
+    "WarpParams",
+    "load_params",
+]

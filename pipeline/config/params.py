@@ -1,0 +1,129 @@
+"""params.yaml as one frozen object, read and checked as a whole; a wrong key or value is one clear line."""
+
+import difflib
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+
+from pipeline.config.data import DataParams
+from pipeline.config.flow import FlowParams, TrainParams, TuneParams
+from pipeline.config.machine import MachineParams
+from pipeline.config.networks import BackboneParams, JudgeParams, LatentsParams
+from pipeline.config.results import EvaluateParams, InterpretParams
+from pipeline.config.section import Section
+from pipeline.errors import InputError
+
+__all__ = ["Params", "load_params"]
+
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
+
+
+class Params(Section):
+    """All sections of params.yaml, and what must hold between them."""
+
+    study: Name = "default"
+    """Names the MLflow experiment `iin-<study>`; listed by no stage."""
+    seed: Annotated[int, Field(ge=0)] = 0
+    """Of data, backbone, judge, flow and every draw."""
+    layers: Annotated[tuple[Name, ...], Field(min_length=1)] = ("latent",)
+    """Where the backbone is split; an autoencoder has one layer, `latent`."""
+    data: DataParams = DataParams()
+    backbone: BackboneParams = BackboneParams()
+    judge: JudgeParams = JudgeParams()
+    latents: LatentsParams = LatentsParams()
+    flow: FlowParams = FlowParams()
+    train: TrainParams = TrainParams()
+    tune: TuneParams = TuneParams()
+    evaluate: EvaluateParams = EvaluateParams()
+    interpret: InterpretParams = InterpretParams()
+    machine: MachineParams = MachineParams()
+
+    @field_validator("layers")
+    @classmethod
+    def _known_layers(cls, layers: tuple[str, ...]) -> tuple[str, ...]:
+        if layers != ("latent",):
+            raise ValueError("an autoencoder has one layer, accepted is [latent]")
+        return layers
+
+    @model_validator(mode="after")
+    def _sizes_fit(self) -> "Params":
+        concepts, num_dims = self.data.concepts, self.backbone.num_dims
+        num_factors = len(concepts) + 1
+        if num_factors > num_dims:
+            raise ValueError(
+                f"data.concepts: {len(concepts)} concepts and the residual need at least {num_factors} dimensions, "
+                f"but backbone.num_dims is {num_dims}"
+            )
+        if self.flow.sizes != "estimate":
+            if len(self.flow.sizes) != num_factors:
+                raise ValueError(
+                    f"flow.sizes: found {len(self.flow.sizes)} sizes, expected {num_factors}: residual, {', '.join(concepts)}"
+                )
+            if sum(self.flow.sizes) != num_dims:
+                raise ValueError(
+                    f"flow.sizes: {list(self.flow.sizes)} sum to {sum(self.flow.sizes)}, "
+                    f"expected backbone.num_dims = {num_dims}"
+                )
+        return self
+
+
+def load_params(path: Path | str = "params.yaml") -> Params:
+    """Read and check params.yaml.
+
+    YAML 1.2 is read (`1e-3` is a number), as DVC reads it.
+
+    Raises:
+        InputError: one line that names the file, the key, the value found and what is accepted.
+    """
+    path = Path(path)
+    try:
+        content = YAML(typ="safe", pure=True).load(path.read_text())
+    except FileNotFoundError:
+        raise InputError(f"{path}: not there; run from the project's folder") from None
+    except (YAMLError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: no YAML ({' '.join(str(error).split())})") from None
+    if not isinstance(content, dict):
+        raise InputError(f"{path}: found {type(content).__name__}, expected sections such as `data:` and `flow:`")
+    try:
+        return Params.model_validate(content)
+    except ValidationError as error:
+        raise InputError(f"{path}: {_describe(error.errors()[0])}") from None
+
+
+def _describe(error: Any) -> str:
+    """One line for the first of pydantic's errors."""
+    names = [part for part in error["loc"] if isinstance(part, int) or part in _field_names()]
+    key = ".".join(str(part) for part in (error["loc"] if error["type"] == "extra_forbidden" else names))
+    message = error["msg"].removeprefix("Value error, ")
+    if error["type"] == "extra_forbidden":
+        accepted = _keys_beside(error["loc"])
+        near = difflib.get_close_matches(str(error["loc"][-1]), accepted, n=1)
+        hint = f"did you mean '{near[0]}'? " if near else ""
+        return f"{key}: unknown key; {hint}accepted are {', '.join(accepted)}"
+    if not key:
+        return str(message)
+    return f"{key}: found {error['input']!r}: {message[0].lower()}{message[1:]}"
+
+
+def _keys_beside(location: tuple[Any, ...]) -> list[str]:
+    model: type[BaseModel] = Params
+    for part in location[:-1]:
+        annotation = model.model_fields[part].annotation
+        assert isinstance(annotation, type) and issubclass(annotation, BaseModel)
+        model = annotation
+    return list(model.model_fields)
+
+
+def _field_names() -> set[str]:
+    """Names of sections and keys; pydantic's locations also hold names of union members, which no person wrote."""
+    pending: list[type[BaseModel]] = [Params]
+    names: set[str] = set()
+    while pending:
+        for name, field in pending.pop().model_fields.items():
+            names.add(name)
+            if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+                pending.append(field.annotation)
+    return names
