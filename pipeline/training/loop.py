@@ -1,0 +1,138 @@
+"""The training loop, for one worker or many: torch only, and nothing of Ray.
+
+The state of a run is the model, the optimiser and the number of steps done, nothing else: the learning rate and every
+draw are functions of the step. So a run that resumes from a state ends in the same weights, bit for bit with one
+worker, as one that was never interrupted.
+"""
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+
+from pipeline.errors import InputError
+from pipeline.training.task import Task, TrainConfig
+
+__all__ = ["Hooks", "learning_rate", "part_of", "train"]
+
+State = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Hooks:
+    """What happens beside the steps; by default nothing.
+
+    Attributes:
+        log: called by rank 0 with each entry of the curves: {"step": 20, "train/loss": 0.5, "train/learning_rate": 0.1},
+            and {"step": 200, "val/loss": 0.6}.
+        checkpoint: called by every rank with the state after a step; "model" and "optimiser" are state dicts.
+        wrap: makes the model that is called in a step, of the task's (DistributedDataParallel).
+    """
+
+    log: Callable[[dict[str, float]], None] = lambda _entry: None
+    checkpoint: Callable[[State], None] = lambda _state: None
+    wrap: Callable[[nn.Module], nn.Module] = lambda model: model
+
+
+def train(task: Task, config: TrainConfig, hooks: Hooks | None = None, resume: Mapping[str, Any] | None = None) -> None:
+    """Train `task.model` in place, from its beginning or from a state that `hooks.checkpoint` was given.
+
+    Where a torch.distributed process group is there, each of its processes calls this and takes its part of the batch.
+
+    Raises:
+        InputError: the loss or its gradient is not finite, which no later step can mend; on every worker alike.
+    """
+    hooks = hooks or Hooks()
+    rank, world = _rank_and_world()
+    part = part_of(config.batch_size, rank, world)
+    weight = (part.stop - part.start) * world / config.batch_size  # the mean over workers is then that over examples
+    step = resume["step"] if resume else 0
+    if resume:
+        task.model.load_state_dict(resume["model"])
+    else:
+        task.initialise()
+    model = hooks.wrap(task.model)
+    parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    optimiser = torch.optim.AdamW(parameters, lr=config.learning_rate, weight_decay=config.weight_decay, fused=True)
+    if resume:
+        optimiser.load_state_dict(resume["optimiser"])
+    model.train()
+    for done in range(step + 1, config.steps + 1):
+        rate = learning_rate(config, done - 1)
+        for group in optimiser.param_groups:
+            group["lr"] = rate
+        loss, figures = task.loss(model, done - 1, part)
+        optimiser.zero_grad(set_to_none=True)
+        (loss * weight).backward()
+        norm = nn.utils.clip_grad_norm_(parameters, config.clip)
+        optimiser.step()
+        if _due(done, config.log_every, config.steps):
+            entry = _mean_over_workers({**figures, "gradient_norm": norm}, weight)
+            _require_finite(entry, done)
+            if rank == 0:
+                hooks.log({"step": done} | _named("train", {**entry, "learning_rate": rate}))
+        if rank == 0 and _due(done, config.validate_every, config.steps):
+            hooks.log({"step": done} | _named("val", _validate(task, done)))
+        if _due(done, config.checkpoint_every, config.steps):
+            hooks.checkpoint({"step": done, "model": task.model.state_dict(), "optimiser": optimiser.state_dict()})
+    task.model.eval()
+
+
+def learning_rate(config: TrainConfig, step: int) -> float:
+    """Learning rate of a step in 0 … steps − 1: a linear rise over `warmup` steps, times half a cosine over all."""
+    rise = min(1.0, (step + 1) / config.warmup) if config.warmup else 1.0
+    return config.learning_rate * rise * 0.5 * (1 + math.cos(math.pi * step / config.steps))
+
+
+def part_of(batch_size: int, rank: int, world: int) -> slice:
+    """Which examples of a global batch a worker takes; parts differ by at most one example.
+
+    Raises:
+        ValueError: a worker would get none.
+    """
+    if batch_size < world:
+        raise ValueError(f"a batch of {batch_size} cannot be shared by {world} workers")
+    return slice(rank * batch_size // world, (rank + 1) * batch_size // world)
+
+
+def _rank_and_world() -> tuple[int, int]:
+    if dist.is_available() and dist.is_initialized():
+        return dist.get_rank(), dist.get_world_size()
+    return 0, 1
+
+
+def _due(done: int, every: int, steps: int) -> bool:
+    return done % every == 0 or done == steps
+
+
+def _named(split: str, figures: Mapping[str, float]) -> dict[str, float]:
+    return {f"{split}/{key}": value for key, value in figures.items()}
+
+
+@torch.no_grad()
+def _validate(task: Task, step: int) -> dict[str, float]:
+    task.model.eval()  # the bare model: the other workers do not take part
+    figures = task.validate(task.model, step)
+    task.model.train()
+    return figures
+
+
+def _mean_over_workers(figures: Mapping[str, Tensor], weight: float) -> dict[str, float]:
+    values = torch.stack([value.detach().float() for value in figures.values()])
+    if dist.is_available() and dist.is_initialized():
+        values *= weight / dist.get_world_size()
+        dist.all_reduce(values)
+    return dict(zip(figures, values.tolist(), strict=True))
+
+
+def _require_finite(entry: Mapping[str, float], step: int) -> None:
+    broken = [key for key, value in entry.items() if not math.isfinite(value)]
+    if broken:
+        raise InputError(
+            f"training diverged: {broken[0]} is {entry[broken[0]]} at step {step}; "
+            "accepted are finite numbers, try a lower learning_rate or clip"
+        )
