@@ -11,7 +11,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from pipeline.errors import InputError
@@ -109,29 +111,29 @@ def _concept_fields(categories: Sequence[str], values: Mapping[str, int]) -> lis
 
 
 def _checksum(table: pa.Table) -> str:
-    """SHA-256 over the rows as Arrow IPC in one batch, so that it doesn't depend on Parquet's encoding or chunking."""
-    table = table.replace_schema_metadata(None).combine_chunks()
-    sink = _HashSink()
-    with pa.ipc.new_stream(pa.PythonFile(sink, mode="w"), table.schema) as writer:
-        writer.write_table(table, max_chunksize=ROW_GROUP)
-    return sink.digest.hexdigest()
+    """SHA-256 over the values, column by column, whatever Parquet's encoding or Arrow's chunks and buffers."""
+    digest = hashlib.sha256()
+    for name in table.column_names:
+        digest.update(name.encode())
+        _hash_array(table[name].combine_chunks(), digest)
+    return digest.hexdigest()
 
 
-class _HashSink:
-    """A file that keeps nothing but the hash of what is written to it."""
-
-    closed = False
-
-    def __init__(self) -> None:
-        self.digest = hashlib.sha256()
-
-    def write(self, data: bytes) -> int:
-        self.digest.update(data)
-        return len(data)
-
-    def flush(self) -> None: ...
-
-    def close(self) -> None: ...
+def _hash_array(array: pa.Array, digest: "hashlib._Hash") -> None:
+    if isinstance(array, pa.ChunkedArray):
+        array = pa.concat_arrays(array.chunks)
+    digest.update(np.packbits(array.is_null().to_numpy(zero_copy_only=False)).tobytes())
+    if pa.types.is_struct(array.type):
+        for field in array.flatten():
+            _hash_array(field, digest)
+    elif pa.types.is_fixed_size_list(array.type):
+        digest.update(array.flatten().to_numpy(zero_copy_only=False).tobytes())
+    elif pa.types.is_binary(array.type) or pa.types.is_string(array.type):
+        digest.update(pc.binary_length(array).fill_null(0).to_numpy(zero_copy_only=False).tobytes())
+        for value in array.cast(pa.large_binary()).to_pylist():
+            digest.update(value or b"")
+    else:
+        digest.update(array.to_numpy(zero_copy_only=False).tobytes())
 
 
 def _first_line(error: Exception) -> str:

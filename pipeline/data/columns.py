@@ -1,0 +1,38 @@
+"""Concept columns of a table as arrays."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from pipeline.errors import InputError
+
+__all__ = ["category_columns", "value_columns", "vector_column"]
+
+
+def category_columns(table: pa.Table, concepts: Sequence[str], path: Path) -> dict[str, NDArray[np.int64]]:
+    """Category [n] of each concept; a concept without a column, or with one value only, is an InputError."""
+    columns: dict[str, NDArray[np.int64]] = {}
+    for concept in concepts:
+        if concept not in table.column_names:
+            raise InputError(f"{path}: no concept column '{concept}'; its columns are {', '.join(table.column_names)}")
+        columns[concept] = table[concept].to_numpy()
+        if len(np.unique(columns[concept])) < 2:
+            value = columns[concept][0]
+            raise InputError(f"{path}: concept '{concept}' has one value ({value}); at least two are needed")
+    return columns
+
+
+def value_columns(table: pa.Table, concepts: Sequence[str]) -> dict[str, NDArray[np.float32]]:
+    """Value [n, D] of each concept that has a column `<concept>_value`."""
+    names = [concept for concept in concepts if f"{concept}_value" in table.column_names]
+    return {concept: vector_column(table, f"{concept}_value") for concept in names}
+
+
+def vector_column(table: pa.Table, name: str) -> NDArray[np.float32]:
+    """A fixed-size-list column as an array [n, D]."""
+    column = table[name].combine_chunks()
+    chunk = column.chunk(0) if isinstance(column, pa.ChunkedArray) else column
+    return chunk.flatten().to_numpy(zero_copy_only=False).reshape(len(chunk), chunk.type.list_size)
