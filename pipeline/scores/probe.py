@@ -1,0 +1,191 @@
+"""How well each factor predicts each concept, and what that says: own, gap, leaks.
+
+Every cell of the matrix (factor × concept) is a probe's score out of fold: balanced accuracy corrected for chance,
+(acc − 1/C) / (1 − 1/C), for classes, R² uniform over components for values, each at least 0. The summaries are one
+function of a matrix, applied to the values, to each bootstrap resample (one set of originals for all cells, so the
+gap is resampled jointly), to codes permuted against the labels (chance) and to a perfect code.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from pipeline.layout import RESIDUAL, Layout
+from pipeline.scores.checks import checked_codes
+from pipeline.scores.intervals import bootstrap_interval, bootstrap_sums
+from pipeline.scores.originals import original_index, permuted_rows
+from pipeline.scores.probe_models import Fold, Kind, folds_by_original, out_of_fold
+from pipeline.scores.result import Score
+from pipeline.scores.targets import Classes, Values, target_of
+
+__all__ = ["ProbeMatrix", "probe_matrix", "probe_scores"]
+
+_NUM_PERMUTATIONS = 10
+
+
+@dataclass(frozen=True)
+class ProbeMatrix:
+    """Scores of F factors (rows) on C concepts (columns).
+
+    Attributes:
+        kind: "linear" or "rbf".
+        factors: F names, the residual first.
+        concepts: C names.
+        value: [F, C].
+        resamples: [B, F, C], by the same resampled originals in each cell.
+        permuted: [R, F, C], codes permuted against the labels by original.
+        perfect: [F, C], factors that say their own concept and nothing else, the residual nothing at all.
+    """
+
+    kind: Kind
+    factors: tuple[str, ...]
+    concepts: tuple[str, ...]
+    value: NDArray[np.float64]
+    resamples: NDArray[np.float64]
+    permuted: NDArray[np.float64]
+    perfect: NDArray[np.float64]
+
+    def cell(self, factor: str, concept: str) -> Score:
+        """Score of one factor on one concept."""
+        f, c = self.factors.index(factor), self.concepts.index(concept)
+        value = float(self.value[f, c])
+        low, high = bootstrap_interval(self.resamples[:, f, c], value)
+        return Score(value, low, high, float(self.permuted[:, f, c].mean()), float(self.perfect[f, c]))
+
+    def as_dict(self) -> dict[str, dict[str, dict[str, object]]]:
+        """Each cell as plain numbers, under factor and then concept, as JSON holds them."""
+        return {f: {c: self.cell(f, c).as_dict() for c in self.concepts} for f in self.factors}
+
+
+def probe_matrix(
+    codes: ArrayLike,
+    concepts: Mapping[str, ArrayLike],
+    layout: Layout,
+    kind: Kind = "linear",
+    groups: ArrayLike | None = None,
+    seed: int = 0,
+) -> ProbeMatrix:
+    """Probe each factor for each concept, 5 folds by original.
+
+    Chance is measured: the codes of whole originals are handed to other originals (all factors alike), labels and
+    folds stay, and the probes are fitted anew, ten times. Perfect is measured by the same probes and folds on a code
+    whose factors are the labels themselves, one-hot or values, with a constant residual; so it is below 1 where a
+    class has too few originals for five folds, and above 0 elsewhere where two concepts go together.
+
+    Args:
+        codes: [n, N].
+        concepts: for each concept integer classes [n], or float values [n, D].
+        layout: the factors of the codes.
+        kind: "linear", or "rbf" for what a linear probe would miss.
+        groups: original of each row [n]; None where each row is its own.
+        seed: of folds, resamples and permutations.
+
+    Raises:
+        ValueError: if codes are not finite or of another width, a concept has one value only, or there are fewer
+            than five originals.
+    """
+    code = checked_codes(codes, layout)
+    if not concepts:
+        raise ValueError("concepts: none is given; a probe needs at least one")
+    if kind not in ("linear", "rbf"):
+        raise ValueError(f"kind: found '{kind}'; 'linear' and 'rbf' are known")
+    index = original_index(groups, len(code))
+    targets = {name: target_of(name, concept, len(code)) for name, concept in concepts.items()}
+    factors = [code[:, where] for where in layout.slices]
+    nothing = np.zeros((len(code), 1))
+    ideal_factors = [targets[name].perfect_code() if name in targets else nothing for name in layout.names]
+    rng = np.random.default_rng(seed)
+    sources = [permuted_rows(index, rng) for _ in range(_NUM_PERMUTATIONS)]
+
+    columns = []
+    for target in targets.values():
+        folds = folds_by_original(target, index, seed)
+        rows = _sums(factors, target, folds, kind, seed)
+        resampled = bootstrap_sums(rows.reshape(len(code), -1), seed, index).reshape(-1, *rows.shape[1:])
+        permuted = [_sums([code_k[source] for code_k in factors], target, folds, kind, seed) for source in sources]
+        ideal = _sums(ideal_factors, target, folds, kind, seed)
+        columns.append([rows.sum(axis=0), resampled, np.stack(permuted).sum(axis=1), ideal.sum(axis=0)])
+    value, resamples, chance, perfect = (
+        np.stack(
+            [target.score(column[part]) for target, column in zip(targets.values(), columns, strict=True)], axis=-1
+        )
+        for part in range(4)
+    )
+    return ProbeMatrix(kind, layout.names, tuple(targets), value, resamples, chance, perfect)
+
+
+def _sums(
+    factors: list[NDArray[np.float64]], target: Classes | Values, folds: list[Fold], kind: Kind, seed: int
+) -> NDArray[np.float64]:
+    """[n, F, M]: what the out-of-fold predictions from each of F factors add to the sums that `target` is scored by."""
+    return np.stack([target.sums(out_of_fold(code_k, target, folds, kind, seed)) for code_k in factors], axis=1)
+
+
+def probe_scores(linear: ProbeMatrix, rbf: ProbeMatrix, layout: Layout) -> dict[str, Score]:
+    """Summaries of the two matrices, by name.
+
+    `probe/own`: the own factor on its concept. `probe/gap`: own minus the best other factor, the residual included.
+    `probe/other_max/<concept>`: that best other factor, which its details name. `probe/residual_leak`: the residual.
+    `probe/leak_nonlinear`: the best other factor under the RBF probe. Each is a mean over concepts and, under
+    `<name>/<concept>`, of each one. With no concept in the layout there is none.
+
+    Raises:
+        ValueError: if the matrices are not a linear and an RBF one of the layout's factors and concepts.
+    """
+    if (linear.kind, rbf.kind) != ("linear", "rbf") or linear.concepts != rbf.concepts:
+        raise ValueError(
+            f"a linear and an rbf matrix of the same concepts are expected, found {linear.kind}, {rbf.kind}"
+        )
+    for matrix in (linear, rbf):
+        missing = [name for name in layout.concepts if name not in matrix.concepts]
+        if matrix.factors != layout.names or missing:
+            raise ValueError(
+                f"the {matrix.kind} matrix of {matrix.factors} on {matrix.concepts} is not of {layout.names}"
+            )
+    if not layout.concepts:
+        return {}
+    value = _summaries(linear.value, rbf.value, linear.concepts, layout)
+    resamples = _summaries(linear.resamples, rbf.resamples, linear.concepts, layout)
+    chance = _summaries(linear.permuted, rbf.permuted, linear.concepts, layout)
+    perfect = _summaries(linear.perfect, rbf.perfect, linear.concepts, layout)
+    scores = {}
+    for name, number in value.items():
+        low, high = bootstrap_interval(resamples[name], float(number))
+        best = _best_other(name, linear, layout)
+        scores[name] = Score(float(number), low, high, float(chance[name].mean()), float(perfect[name]), best)
+    return scores
+
+
+def _summaries(
+    linear: NDArray[np.float64], rbf: NDArray[np.float64], concepts: tuple[str, ...], layout: Layout
+) -> dict[str, NDArray[np.float64]]:
+    """Each summary [...] of matrices [..., F, C], the means over concepts first."""
+    each: dict[str, dict[str, NDArray[np.float64]]] = {}
+    for concept in layout.concepts:
+        column, own = concepts.index(concept), layout.index(concept)
+        own_value = linear[..., own, column]
+        other = np.delete(linear[..., column], own, axis=-1).max(axis=-1)
+        each[concept] = {
+            "probe/own": own_value,
+            "probe/gap": own_value - other,
+            "probe/other_max": other,
+            "probe/residual_leak": linear[..., layout.index(RESIDUAL), column],
+            "probe/leak_nonlinear": np.delete(rbf[..., column], own, axis=-1).max(axis=-1),
+        }
+    summaries = {}
+    for name in next(iter(each.values())):
+        summaries[name] = np.mean([of_concept[name] for of_concept in each.values()], axis=0)
+        summaries |= {f"{name}/{concept}": of_concept[name] for concept, of_concept in each.items()}
+    return summaries
+
+
+def _best_other(name: str, linear: ProbeMatrix, layout: Layout) -> dict[str, str]:
+    """Under `factor` the name of the best other factor, where `name` is `probe/other_max/<concept>`."""
+    concept = name.removeprefix("probe/other_max/")
+    if concept == name:
+        return {}
+    column = linear.value[:, linear.concepts.index(concept)].copy()
+    column[layout.index(concept)] = -1  # scores are at least 0
+    return {"factor": layout.names[int(column.argmax())]}

@@ -1,0 +1,104 @@
+"""What a probe predicts, and how its predictions are scored: a concept as classes, or as values.
+
+Both scores are functions of sums over rows, which makes a bootstrap of predictions one matrix product.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from pipeline.scores.checks import checked_rows
+
+__all__ = ["Classes", "Values", "target_of"]
+
+
+@dataclass(frozen=True)
+class Classes:
+    """A concept of C classes, scored by balanced accuracy corrected for chance.
+
+    Attributes:
+        truth: class number of each row [n], 0 to C − 1.
+        num_classes: C, at least 2, each in at least one row.
+    """
+
+    truth: NDArray[np.intp]
+    num_classes: int
+
+    def sums(self, prediction: NDArray[Any]) -> NDArray[np.float64]:
+        """[n, 2 C]: for each class, whether the row is of it and was predicted so, and whether it is of it."""
+        member = np.eye(self.num_classes)[self.truth]
+        return np.hstack([member * (prediction == self.truth)[:, None], member])
+
+    def score(self, sums: NDArray[np.float64]) -> NDArray[np.float64]:
+        """max(0, (acc − 1/C) / (1 − 1/C)) of summed rows [..., 2 C], acc the mean recall of the classes present."""
+        hits, totals = sums[..., : self.num_classes], sums[..., self.num_classes :]
+        present = totals > 0
+        recall = np.where(present, hits / np.where(present, totals, 1), 0)
+        accuracy = recall.sum(-1) / present.sum(-1)
+        chance = 1 / self.num_classes
+        return np.asarray(np.maximum((accuracy - chance) / (1 - chance), 0))
+
+    def perfect_code(self) -> NDArray[np.float64]:
+        """A code that says the class and no more: one-hot [n, C]."""
+        return np.eye(self.num_classes)[self.truth]
+
+
+@dataclass(frozen=True)
+class Values:
+    """A concept of D continuous components, scored by R², uniform over the components that vary.
+
+    Attributes:
+        truth: [n, D], each component of mean 0 and variance 1 over the rows.
+    """
+
+    truth: NDArray[np.float64]
+
+    def sums(self, prediction: NDArray[np.float64]) -> NDArray[np.float64]:
+        """[n, 3 D + 1]: squared error, value, squared value of each component, and a one."""
+        error = prediction - self.truth
+        return np.hstack([error**2, self.truth, self.truth**2, np.ones((len(error), 1))])
+
+    def score(self, sums: NDArray[np.float64]) -> NDArray[np.float64]:
+        """max(0, mean over components of 1 − Σ error² / Σ (value − mean)²) of summed rows [..., 3 D + 1].
+
+        A resample may repeat one value only; a component that is constant in it does not count, and where none is
+        left the score is NaN.
+        """
+        error, value, square = np.split(sums[..., :-1], 3, axis=-1)
+        spread = square - value**2 / sums[..., -1:]
+        known = spread > 1e-9 * sums[..., -1:]  # the variance over all rows is 1
+        share = np.where(known, 1 - error / np.where(known, spread, 1), 0)
+        count = known.sum(-1)
+        mean = share.sum(-1) / np.maximum(count, 1)
+        return np.asarray(np.where(count > 0, np.maximum(mean, 0), np.nan))
+
+    def perfect_code(self) -> NDArray[np.float64]:
+        """A code that says the values and no more [n, D]."""
+        return self.truth
+
+
+def target_of(name: str, concept: ArrayLike, num_rows: int) -> Classes | Values:
+    """The target of a concept: integers [n] (or booleans) are classes, floats [n, D] or [n] are values.
+
+    Raises:
+        ValueError: names the concept if its shape or type is another, a value is not finite, or all rows are equal.
+    """
+    array = np.asarray(concept)
+    if array.dtype.kind in "iub" and array.shape == (num_rows,):
+        classes, truth = np.unique(array, return_inverse=True)
+        if len(classes) < 2:
+            raise ValueError(f"concept '{name}': all rows have the value {classes[0]}; at least two are needed")
+        return Classes(truth.astype(np.intp), len(classes))
+    if array.dtype.kind == "f" and array.ndim in (1, 2) and len(array) == num_rows:
+        values = checked_rows(array, f"concept '{name}'").reshape(num_rows, -1)
+        scale = values.std(axis=0)
+        varies = scale > 1e-9 * (1 + np.abs(values).max(axis=0))
+        if not varies.any():
+            raise ValueError(f"concept '{name}': all rows have the value {values[0].tolist()}; two are needed")
+        return Values((values[:, varies] - values[:, varies].mean(axis=0)) / scale[varies])
+    raise ValueError(
+        f"concept '{name}': found {array.dtype} of shape {array.shape}; integers ({num_rows},) or "
+        f"floats ({num_rows}, D) are expected"
+    )
