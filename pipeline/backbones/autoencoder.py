@@ -1,0 +1,125 @@
+"""A convolutional variational autoencoder with the optimal-sigma loss."""
+
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+
+from pipeline.data import Images, to_unit_range
+from pipeline.draws import draw_seed
+
+__all__ = ["Autoencoder", "AutoencoderTask"]
+
+LOG_VARIANCE_BOUND = 10.0
+
+
+class Autoencoder(nn.Module):
+    """Encoder to mean and scale of a latent of N numbers, decoder back to a 32x32 RGB image in [−1, 1].
+
+    Group normalisation only: a network that keeps running statistics would learn other weights on more workers.
+
+    Args:
+        num_dims: N.
+        width: channels of the first convolution.
+        seed: of the initial weights.
+    """
+
+    def __init__(self, num_dims: int, width: int, seed: int) -> None:
+        super().__init__()
+        self.num_dims, self.width = num_dims, width
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            self.encoder = nn.Sequential(
+                nn.Conv2d(3, width, 4, 2, 1),  # 16x16
+                nn.SiLU(),
+                *_down(width, 2 * width),  # 8x8
+                *_down(2 * width, 4 * width),  # 4x4
+                nn.Flatten(),
+                nn.Linear(64 * width, 2 * num_dims),
+            )
+            self.decoder = nn.Sequential(
+                nn.Linear(num_dims, 64 * width),
+                nn.Unflatten(1, (4 * width, 4, 4)),
+                nn.SiLU(),
+                *_up(4 * width, 2 * width),
+                *_up(2 * width, width),
+                nn.ConvTranspose2d(width, 3, 4, 2, 1),
+                nn.Tanh(),
+            )
+
+    def encode(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """Images [B, 3, 32, 32] in [−1, 1] to (mean [B, N], scale [B, N])."""
+        mean, log_variance = self.encoder(images).chunk(2, dim=1)
+        return mean, (0.5 * log_variance.clamp(-LOG_VARIANCE_BOUND, LOG_VARIANCE_BOUND)).exp()
+
+    def decode(self, z: Tensor) -> Tensor:
+        """Latents [B, N] to images [B, 3, 32, 32] in [−1, 1]."""
+        images: Tensor = self.decoder(z)
+        return images
+
+    def forward(self, images: Tensor, noise: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Images [B, 3, 32, 32] and noise ε [B, N] to (reconstructions, mean [B, N], scale [B, N])."""
+        mean, scale = self.encode(images)
+        return self.decode(mean + scale * noise), mean, scale
+
+
+class AutoencoderTask:
+    """Trains an autoencoder by D/2 · log MSE + KL, in nats an image (a `pipeline.training.Task`).
+
+    With the decoder's variance at its optimum (one for all pixels of a batch, the mean squared error) the Gaussian
+    likelihood is D/2 · log MSE up to a constant, so that no weight between the two terms needs to be chosen.
+
+    References:
+        Simple and Effective VAE Training with Calibrated Decoders (Rybkin, Daniilidis, Levine, 2021), section 3.3.
+    """
+
+    def __init__(
+        self, train: Images, val: Images, num_dims: int, width: int, batch_size: int, seed: int, device: torch.device
+    ) -> None:
+        self.model: Autoencoder = Autoencoder(num_dims, width, draw_seed(seed, "backbone/weights")).to(device)
+        self._train = torch.from_numpy(train.pixels)
+        self._val = to_unit_range(val.pixels)
+        self._batch_size, self._seed, self._device = batch_size, seed, device
+
+    def initialise(self) -> None:
+        """Nothing is initialised from data."""
+
+    def loss(self, model: nn.Module, step: int, part: slice) -> tuple[Tensor, dict[str, Tensor]]:
+        """Mean loss over a part of the global batch of a step, in nats an image."""
+        generator = torch.Generator().manual_seed(draw_seed(self._seed, "backbone/batch", step))
+        rows = torch.randint(len(self._train), (self._batch_size,), generator=generator)[part]
+        noise = torch.randn(self._batch_size, self.model.num_dims, generator=generator)[part]
+        images = to_unit_range(self._train[rows]).to(self._device)
+        reconstruction, mean, scale = model(images, noise.to(self._device))
+        squared_error = (reconstruction - images).square().mean()
+        kl = 0.5 * (mean.square() + scale.square() - 1 - 2 * scale.log()).sum(dim=1).mean()
+        everywhere = _mean_over_workers(squared_error, len(images))
+        # the logarithm's tangent at the whole batch's error: the same value and gradient for any number of workers
+        log_error = everywhere.log() + (squared_error - squared_error.detach()) / everywhere
+        loss = 0.5 * images[0].numel() * log_error + kl
+        return loss, {"loss": loss, "squared_error": squared_error, "kl_nats": kl}
+
+    @torch.no_grad()
+    def validate(self, model: nn.Module, step: int) -> dict[str, float]:  # noqa: ARG002
+        """Squared error of reconstructions from the mean, summed over an image's numbers, mean over validation images."""
+        total = 0.0
+        for images in self._val.split(250):
+            images = images.to(self._device)
+            mean, _ = self.model.encode(images)
+            total += (self.model.decode(mean) - images).square().sum().item()
+        return {"squared_error": total / len(self._val)}
+
+
+def _mean_over_workers(value: Tensor, weight: int) -> Tensor:
+    """Mean of a worker's mean over `weight` examples, over the examples of all workers; without gradient."""
+    total = torch.stack((value.detach() * weight, value.new_tensor(float(weight))))
+    if dist.is_available() and dist.is_initialized():
+        dist.all_reduce(total)
+    return total[0] / total[1]
+
+
+def _down(num_in: int, num_out: int) -> list[nn.Module]:
+    return [nn.Conv2d(num_in, num_out, 4, 2, 1), nn.GroupNorm(8, num_out), nn.SiLU()]
+
+
+def _up(num_in: int, num_out: int) -> list[nn.Module]:
+    return [nn.ConvTranspose2d(num_in, num_out, 4, 2, 1), nn.GroupNorm(8, num_out), nn.SiLU()]

@@ -1,0 +1,156 @@
+"""The judge: a small convolutional network that names each concept of an image, and knows how often it is right."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from sklearn.metrics import balanced_accuracy_score, r2_score
+from torch import Tensor, nn
+
+from pipeline.backbones.frozen import read_weights, write_network
+from pipeline.data import Images, to_unit_range
+from pipeline.draws import draw_seed
+from pipeline.files import read_json
+
+__all__ = ["Judge", "JudgeNet", "JudgeTask", "load_judge", "save_judge"]
+
+Named = dict[str, NDArray[Any]]
+
+
+class JudgeNet(nn.Module):
+    """Convolutions and one linear head a concept: logits of its categories, or its value where it is continuous.
+
+    Args:
+        heads: concept → number of outputs.
+        width: channels of the first convolution.
+        seed: of the initial weights.
+    """
+
+    def __init__(self, heads: Mapping[str, int], width: int, seed: int) -> None:
+        super().__init__()
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            self.trunk = nn.Sequential(
+                nn.Conv2d(3, width, 3, 2, 1),
+                nn.SiLU(),
+                nn.Conv2d(width, 2 * width, 3, 2, 1),
+                nn.GroupNorm(8, 2 * width),
+                nn.SiLU(),
+                nn.Conv2d(2 * width, 4 * width, 3, 2, 1),
+                nn.GroupNorm(8, 4 * width),
+                nn.SiLU(),
+                nn.Flatten(),
+                nn.Linear(64 * width, 128),
+                nn.SiLU(),
+            )
+            self.heads = nn.ModuleDict({name: nn.Linear(128, size) for name, size in heads.items()})
+
+    def forward(self, images: Tensor) -> dict[str, Tensor]:
+        """Images [B, 3, 32, 32] in [−1, 1] to one output [B, C or D] a concept."""
+        features = self.trunk(images)
+        return {name: head(features) for name, head in self.heads.items()}
+
+
+class JudgeTask:
+    """Trains a judge by cross-entropy and scaled squared error, summed over concepts (a `pipeline.training.Task`)."""
+
+    def __init__(
+        self, train: Images, val: Images, width: int, batch_size: int, seed: int, device: torch.device
+    ) -> None:
+        self.heads = heads_of(train)
+        self.model: JudgeNet = JudgeNet(self.heads, width, draw_seed(seed, "judge/weights")).to(device)
+        self._train, self._val = train, val
+        self._batch_size, self._seed, self._device = batch_size, seed, device
+
+    def initialise(self) -> None:
+        """Nothing is initialised from data."""
+
+    def loss(self, model: nn.Module, step: int, part: slice) -> tuple[Tensor, dict[str, Tensor]]:
+        """Mean loss over a part of the global batch of a step."""
+        rng = np.random.default_rng(draw_seed(self._seed, "judge/batch", step))
+        rows = rng.integers(len(self._train), size=self._batch_size)[part]
+        outputs = model(to_unit_range(self._train.pixels[rows]).to(self._device))
+        losses = {name: self._concept_loss(name, output, rows) for name, output in outputs.items()}
+        total = torch.stack(list(losses.values())).sum()
+        return total, {"loss": total, **{f"loss/{name}": value for name, value in losses.items()}}
+
+    def validate(self, model: nn.Module, step: int) -> dict[str, float]:  # noqa: ARG002
+        """Accuracy of each concept on the validation images."""
+        return {f"accuracy/{name}": value for name, value in accuracy(self.model, self._val, self._device).items()}
+
+    def _concept_loss(self, name: str, output: Tensor, rows: NDArray[np.int64]) -> Tensor:
+        if name in self._train.values:
+            value = torch.from_numpy(self._train.values[name][rows]).to(self._device)
+            variance = float(self._train.values[name].var(axis=0).mean())
+            return nn.functional.mse_loss(output, value) / variance
+        labels = torch.from_numpy(self._train.labels[name][rows]).to(self._device)
+        return nn.functional.cross_entropy(output, labels)
+
+
+@dataclass(frozen=True)
+class Judge:
+    """A trained judge.
+
+    Attributes:
+        network: in eval mode.
+        accuracy: concept → balanced accuracy, or R² where it is continuous, on the test images.
+        values: the continuous concepts.
+        device: where it runs.
+    """
+
+    network: JudgeNet
+    accuracy: dict[str, float]
+    values: tuple[str, ...]
+    device: torch.device
+
+    def name(self, images: Tensor) -> Named:
+        """What images [B, 3, H, W] in [−1, 1] show: category int64 [B], or value float32 [B, D], of each concept."""
+        return _name(self.network, images, self.values, self.device)
+
+
+def heads_of(images: Images) -> dict[str, int]:
+    """Number of outputs of each concept: its categories, or the components of its value."""
+    return {
+        name: images.values[name].shape[1] if name in images.values else images.num_categories[name]
+        for name in images.labels
+    }
+
+
+def accuracy(network: JudgeNet, images: Images, device: torch.device) -> dict[str, float]:
+    """Balanced accuracy of each category concept, R² (uniform over components, at least 0) of each continuous one."""
+    named = _name(network, to_unit_range(images.pixels), tuple(images.values), device)
+    return {
+        name: max(0.0, float(r2_score(images.values[name], found)))
+        if name in images.values
+        else float(balanced_accuracy_score(images.labels[name], found))
+        for name, found in named.items()
+    }
+
+
+def save_judge(folder: Path, task: JudgeTask, width: int, test: Images, device: torch.device, *, metrics: str) -> None:
+    """Write weights, card (with the accuracy on the test images) and curves, as one folder."""
+    held_out = accuracy(task.model, test, device)
+    card = {"heads": task.heads, "values": sorted(test.values), "width": width}
+    rounded = {name: round(value, 6) for name, value in held_out.items()}
+    write_network(folder, task.model, card | {"accuracy": rounded, "accuracy_split": "test"}, metrics)
+
+
+def load_judge(folder: Path, device: torch.device | str = "cpu") -> Judge:
+    """Read what `save_judge` wrote."""
+    card = read_json(folder / "card.json")
+    network = JudgeNet(card["heads"], card["width"], seed=0)
+    read_weights(folder, card, network)
+    network.requires_grad_(False)
+    return Judge(network.eval().to(device), card["accuracy"], tuple(card["values"]), torch.device(device))
+
+
+@torch.no_grad()
+def _name(network: JudgeNet, images: Tensor, values: tuple[str, ...], device: torch.device) -> Named:
+    network.eval()
+    parts = [network(batch.to(device)) for batch in images.split(512)]
+    outputs = {name: torch.cat([part[name] for part in parts]).cpu() for name in parts[0]}
+    return {name: (output if name in values else output.argmax(dim=1)).numpy() for name, output in outputs.items()}

@@ -1,0 +1,90 @@
+"""Pairs of rows that share a concept: the training signal (Esser, Rombach, Ommer, CVPR 2020, section 3.2)."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.draws import draw_seed
+from pipeline.errors import InputError
+
+__all__ = ["PairSampler", "Pairs"]
+
+Rows = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """Row numbers of both members [P] each, and the number 1 … K of the concept that they share [P]."""
+
+    a: Rows
+    b: Rows
+    concept: Rows
+
+
+class PairSampler:
+    """Draws pairs: concept uniform over K, a uniform over the rows, b uniform over the rows of equal value of another original.
+
+    Each draw is a function of (seed, purpose, step) alone. A row with no partner in a concept (no other original has
+    its value) is left out of this concept's pairs and counted in `num_alone`.
+
+    Args:
+        labels: concept → category of each row [n], in the order of the factors; at least one concept.
+        original: [n]; copies of one image share it.
+        seed: the study's.
+        purpose: names the stream of draws.
+
+    Raises:
+        InputError: if no row of a concept has a partner.
+    """
+
+    def __init__(self, labels: Mapping[str, Rows], original: Rows, seed: int, purpose: str) -> None:
+        self._seed, self._purpose = seed, purpose
+        self._groups = [_Groups(category, original) for category in labels.values()]
+        self.num_alone = {name: group.num_alone for name, group in zip(labels, self._groups, strict=True)}
+        for name, group in zip(labels, self._groups, strict=True):
+            if not len(group.eligible):
+                raise InputError(f"concept '{name}': no two originals share a value, so there are no pairs to learn from")
+
+    def draw(self, step: int, num_pairs: int) -> Pairs:
+        """The `num_pairs` pairs of a step."""
+        rng = np.random.default_rng(draw_seed(self._seed, self._purpose, step))
+        concept = rng.integers(1, len(self._groups) + 1, size=num_pairs)
+        where, which = rng.random(num_pairs), rng.random(num_pairs)
+        a, b = np.empty(num_pairs, np.int64), np.empty(num_pairs, np.int64)
+        for number, group in enumerate(self._groups, start=1):
+            mine = concept == number
+            a[mine], b[mine] = group.pick(where[mine], which[mine])
+        return Pairs(a, b, concept)
+
+
+class _Groups:
+    """Rows of one concept sorted by (value, original), so that the partners of a row are its group less one run."""
+
+    def __init__(self, category: Rows, original: Rows) -> None:
+        order = np.lexsort((original, category))
+        value, source = category[order], original[order]
+        new_value = np.r_[True, value[1:] != value[:-1]]
+        new_run = new_value | np.r_[True, source[1:] != source[:-1]]
+        group_start, group_size = _spans(new_value)
+        run_start, run_size = _spans(new_run)
+        partners = group_size - run_size
+        self.order = order
+        self.group_start, self.run_start, self.run_size, self.partners = group_start, run_start, run_size, partners
+        self.eligible = np.flatnonzero(partners > 0)  # positions within `order`
+        self.num_alone = int((partners == 0).sum())
+
+    def pick(self, where: NDArray[np.float64], which: NDArray[np.float64]) -> tuple[Rows, Rows]:
+        """Rows a and b from two uniform draws in [0, 1) each."""
+        position = self.eligible[(where * len(self.eligible)).astype(np.int64)]
+        partner = self.group_start[position] + (which * self.partners[position]).astype(np.int64)
+        partner += np.where(partner >= self.run_start[position], self.run_size[position], 0)  # skip a's own copies
+        return self.order[position], self.order[partner]
+
+
+def _spans(is_first: NDArray[np.bool_]) -> tuple[Rows, Rows]:
+    """For each position, where its span of positions begins and how long it is."""
+    starts = np.flatnonzero(is_first)
+    sizes = np.diff(np.r_[starts, len(is_first)])
+    return np.repeat(starts, sizes), np.repeat(sizes, sizes)
