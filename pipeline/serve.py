@@ -1,0 +1,101 @@
+"""The trained network as an MLflow model: latents to codes, codes to latents, and swaps of one factor.
+
+Each row of the input is one item, each column holds one vector of N numbers a row; so the same form goes through
+Python, JSON (`mlflow models serve`) and Spark.
+
+| operation | reads | answers with |
+| --- | --- | --- |
+| `transform` (default) | `latent` | `code` |
+| `inverse` | `code` | `latent` |
+| `swap`, with `factor` | `latent` of the recipient, `donor` (a latent) | `latent` of the recipient with the donor's factor |
+
+In Python, with the address that MLflow's page of the model shows::
+
+    model = mlflow.pyfunc.load_model("models:/m-...")
+    codes = model.predict(pd.DataFrame({"latent": list(z)}))
+    again = model.predict(codes, params={"operation": "inverse"})
+    pairs = pd.DataFrame({"latent": list(z_recipient), "donor": list(z_donor)})
+    edited = model.predict(pairs, params={"operation": "swap", "factor": "digit"})
+
+Over HTTP (`mlflow models serve -m models:/m-... --env-manager local`), POST to `/invocations`::
+
+    {"dataframe_records": [{"latent": [0.1, ...], "donor": [1.3, ...]}],
+     "params": {"operation": "swap", "factor": "digit"}}
+
+MLflow runs this file when it loads the model; the weights are safetensors and nothing is unpickled.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import mlflow
+import numpy as np
+import pandas as pd
+import torch
+from mlflow.pyfunc import PythonModel, PythonModelContext
+from torch import Tensor
+
+from pipeline.edits import swap
+from pipeline.errors import InputError
+from pipeline.training.artifact import Iin, load_iin
+
+__all__ = ["IinModel", "apply"]
+
+OPERATIONS = ("transform", "inverse", "swap")
+
+
+@torch.inference_mode()
+def apply(iin: Iin, rows: pd.DataFrame, operation: str, factor: str) -> pd.DataFrame:
+    """Apply one operation to a table of vectors.
+
+    Args:
+        iin: the network.
+        rows: B rows with the columns that the operation reads, N numbers a cell.
+        operation: `transform`, `inverse` or `swap`.
+        factor: which factor `swap` takes from the donor; read by no other.
+
+    Returns:
+        One column, `code` or `latent`, of B lists of N floats; the same index.
+
+    Raises:
+        InputError: an unknown operation or factor, a missing column, or vectors of another length than N.
+    """
+    if operation == "transform":
+        name, answer = "code", iin.flow(_vectors(iin, rows, "latent"))[0]
+    elif operation == "inverse":
+        name, answer = "latent", iin.flow.inverse(_vectors(iin, rows, "code"))
+    elif operation == "swap":
+        if factor not in iin.layout.names:
+            raise InputError(f"factor: found {factor!r}, accepted are {', '.join(iin.layout.names)}")
+        recipient, donor = (iin.flow(_vectors(iin, rows, column))[0] for column in ("latent", "donor"))
+        name, answer = "latent", iin.flow.inverse(swap(recipient, donor, iin.layout, factor))
+    else:
+        raise InputError(f"operation: found {operation!r}, accepted are {', '.join(OPERATIONS)}")
+    return pd.DataFrame({name: answer.tolist()}, index=rows.index)
+
+
+class IinModel(PythonModel):
+    """What MLflow loads and calls; `apply` does the work."""
+
+    def load_context(self, context: PythonModelContext) -> None:
+        """Read the network from the folder that was logged with this file."""
+        self.iin = load_iin(Path(context.artifacts["iin"]))
+
+    def predict(self, model_input: pd.DataFrame, params: dict[str, Any] | None = None) -> pd.DataFrame:
+        """Apply the operation named by `params` (`operation`, `factor`); MLflow fills in the signature's defaults."""
+        params = params or {}
+        return apply(self.iin, model_input, params.get("operation", "transform"), params.get("factor", ""))
+
+
+def _vectors(iin: Iin, rows: pd.DataFrame, column: str) -> Tensor:
+    """One column as a float32 tensor [B, N]."""
+    num_dims = iin.layout.num_dims
+    if column not in rows.columns:
+        raise InputError(f"column '{column}': not there, found {', '.join(map(str, rows.columns))}")
+    lengths = {np.size(vector) for vector in rows[column]}
+    if lengths - {num_dims}:
+        raise InputError(f"column '{column}': found vectors of {sorted(lengths)} numbers, expected {num_dims}")
+    return torch.from_numpy(np.array(rows[column].tolist(), dtype=np.float32).reshape(-1, num_dims))
+
+
+mlflow.models.set_model(IinModel())

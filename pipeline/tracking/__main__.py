@@ -1,0 +1,107 @@
+"""MLflow from the command line: `python -m pipeline.tracking ui | link | upload --layer LAYER`.
+
+ui      serve the pages of the store, and print the links; Ctrl-C ends it
+link    print the link of the experiment, and of the run of each layer
+upload  send what the store lacks of a layer: for runs that went on while the server was away
+"""
+
+import argparse
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+
+from pipeline.config import load_params
+from pipeline.entry import run
+from pipeline.errors import InputError
+from pipeline.files import sha256_file
+from pipeline.tracking.publish import SEND_ERRORS, bring_level, last_whole_stage, layer_folder
+from pipeline.tracking.runs import find_run
+from pipeline.tracking.store import Store, artifact_folder, check_server, experiment_link, one_line, run_link, shown
+
+START_SECONDS = 120.0  # two busy cores take 30 s
+
+
+def main() -> None:
+    """Read the command line and do what it says, in the project's folder."""
+    parser = argparse.ArgumentParser(prog="python -m pipeline.tracking", description="the MLflow store of this study")
+    commands = parser.add_subparsers(dest="command", required=True)
+    ui = commands.add_parser("ui", help="serve MLflow's pages and print the links")
+    ui.add_argument("--port", type=int, default=5000)
+    commands.add_parser("link", help="print the links of the experiment and its runs")
+    upload = commands.add_parser("upload", help="send what the store lacks of a layer")
+    upload.add_argument("--layer", required=True)
+    arguments = parser.parse_args()
+    params = load_params()
+    if arguments.command == "upload":
+        _upload(check_server(params.study, arguments.layer), arguments.layer, params.layers)
+        return
+    store = check_server(params.study, params.layers[0])
+    if not store.reachable:
+        sys.exit(1)
+    if arguments.command == "ui" and store.address.startswith("sqlite:"):
+        _serve(store, params.layers, arguments.port)
+    else:
+        _print_links(store, params.layers, None)
+
+
+def _upload(store: Store, layer: str, layers: tuple[str, ...]) -> None:
+    if layer not in layers:
+        raise InputError(f"--layer: found {layer!r}, accepted are {', '.join(layers)}")
+    if not store.reachable:
+        sys.exit(1)
+    stage = last_whole_stage(layer)
+    if stage is None:
+        raise InputError(f"{layer_folder(layer)}: nothing to upload; run `dvc repro`")
+    try:
+        run_id = bring_level(store, layer, stage)
+    except SEND_ERRORS as error:
+        raise InputError(f"MLflow at {shown(store.address)}: {one_line(error)}; nothing on disk changed") from error
+    print(f"uploaded layer {layer} up to stage {stage}")
+    if run_id is not None:
+        print(f"MLflow run of layer {layer}: {run_link(store, run_id)}")
+
+
+def _print_links(store: Store, layers: tuple[str, ...], ui: str | None) -> None:
+    print(f"MLflow experiment {store.experiment}: {experiment_link(store, ui)}", flush=True)
+    for layer in layers:
+        weights = layer_folder(layer) / "iin" / "weights.safetensors"
+        found = find_run(store, sha256_file(weights), None) if weights.exists() else None
+        if found is not None:
+            print(f"MLflow run of layer {layer}: {run_link(store, found.info.run_id, ui)}", flush=True)
+
+
+def _serve(store: Store, layers: tuple[str, ...], port: int) -> None:
+    """Start MLflow's server on a SQLite store, print the links when it answers, and stay until it ends."""
+    host = f"http://127.0.0.1:{port}"
+    if _answers(host):
+        raise InputError(f"--port: {port} is taken; accepted is a free port")
+    command = [sys.executable, "-m", "mlflow", "server", "--backend-store-uri", store.address, "--workers", "1"]
+    command += ["--artifacts-destination", artifact_folder(store.address).as_uri()]
+    server = subprocess.Popen([*command, "--host", "127.0.0.1", "--port", str(port)])
+    try:
+        deadline = time.monotonic() + START_SECONDS
+        while not _answers(host):
+            if server.poll() is not None or time.monotonic() > deadline:
+                raise InputError(f"--port: MLflow's server did not start on {port}; its words are above")
+            time.sleep(0.2)
+        _print_links(store, layers, host)
+        sys.exit(server.wait())
+    finally:
+        server.terminate()
+        server.wait()
+
+
+def _answers(host: str) -> bool:
+    try:
+        urllib.request.urlopen(f"{host}/health", timeout=2).close()
+    except urllib.error.HTTPError:
+        return True
+    except OSError:
+        return False
+    return True
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,69 @@
+"""The trained IIN as an MLflow model: code and safetensors, no pickle, with a signature and pinned requirements.
+
+`pipeline.serve` is what the model does; here it is packed with the weights and the project's own code, so that it
+loads where the project is not installed.
+"""
+
+import tempfile
+from importlib.metadata import version
+from pathlib import Path
+
+import mlflow.pyfunc
+import pandas as pd
+from mlflow import MlflowClient
+from mlflow.entities import LoggedModelOutput, Run
+from mlflow.models import Model, ModelSignature
+from mlflow.types import ColSpec, DataType, ParamSchema, ParamSpec, Schema, TensorSpec
+from mlflow.types.schema import Array
+
+import pipeline
+
+__all__ = ["log_model"]
+
+NAME = "iin"
+REQUIREMENTS = ("mlflow", "numpy", "pandas", "safetensors", "torch")
+
+
+def log_model(client: MlflowClient, run: Run, iin_folder: Path, num_dims: int, step: int) -> None:
+    """Log the model of `iin_folder` on `run`, where the run has none; the run names it last, when it is whole.
+
+    Args:
+        client: of the store.
+        run: as it is now, with its outputs.
+        iin_folder: weights.safetensors and card.json.
+        num_dims: N, for the example of an input.
+        step: the last step of the training.
+    """
+    if run.outputs is not None and run.outputs.model_outputs:
+        return
+    run_id = run.info.run_id
+    params = {key: value for key, value in run.data.params.items() if key.startswith(("flow.", "sizes."))}
+    logged = client.create_logged_model(run.info.experiment_id, NAME, source_run_id=run_id, params=params)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "model"
+        code = Path(pipeline.__file__).parent
+        mlflow.pyfunc.save_model(
+            path,
+            python_model=str(code / "serve.py"),
+            artifacts={"iin": str(iin_folder)},
+            code_paths=[str(code)],
+            signature=_signature(),
+            input_example=(pd.DataFrame({"latent": [[0.0] * num_dims]}), {"operation": "transform", "factor": ""}),
+            pip_requirements=[f"{name}=={version(name)}" for name in REQUIREMENTS],
+            mlflow_model=Model(run_id=run_id, model_id=logged.model_id, artifact_path=logged.artifact_location),
+        )
+        client.log_model_artifacts(logged.model_id, str(path))
+    client.finalize_logged_model(logged.model_id, "READY")
+    client.log_outputs(run_id, [LoggedModelOutput(logged.model_id, step=step)])
+
+
+def _signature() -> ModelSignature:
+    """Columns of vectors, of which an operation reads one or two and answers with one; see `pipeline.serve`."""
+    columns: list[ColSpec | TensorSpec] = [
+        ColSpec(Array(DataType.double), name, required=False) for name in ("latent", "code", "donor")
+    ]
+    answers: list[ColSpec | TensorSpec] = [
+        ColSpec(Array(DataType.double), name, required=False) for name in ("latent", "code")
+    ]
+    params = [ParamSpec("operation", DataType.string, "transform"), ParamSpec("factor", DataType.string, "")]
+    return ModelSignature(Schema(columns), Schema(answers), ParamSchema(params))

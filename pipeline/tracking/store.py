@@ -1,0 +1,198 @@
+"""The MLflow store: its address, the check at a stage's start, the links that a person opens.
+
+A store is a server (`http://`, `https://`) or a SQLite file; by default `mlflow.db` in the project's folder, with
+artifacts under `mlruns/` beside it. Addresses are absolute, as a stage may run in a copy of the project.
+"""
+
+import logging
+import os
+import sqlite3
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
+
+from mlflow import MlflowClient
+from mlflow.exceptions import MlflowException
+
+from pipeline.errors import InputError
+from pipeline.tracking.probe import NoAnswerError, probe_server, within
+
+__all__ = ["Store", "artifact_folder", "check_server", "experiment_link", "one_line", "run_link", "upload_command"]
+
+LOCAL_UI = "http://127.0.0.1:5000"  # where `python -m pipeline.tracking ui` serves a SQLite store
+ANSWER_SECONDS = 10.0
+EXPERIMENT_NOTE = (
+    "Each run is one trained invertible interpretation network. Add the columns probe/gap and swap/score by the button "
+    "Columns to rank them; the description of a run begins with its scores."
+)
+
+
+@dataclass(frozen=True)
+class Store:
+    """Where runs are kept.
+
+    Attributes:
+        address: absolute tracking address, as MLflow takes it.
+        experiment: its name, `iin-<study>`.
+        experiment_id: its id there; None where the server gave no answer, and then nothing is sent.
+    """
+
+    address: str
+    experiment: str
+    experiment_id: str | None
+
+    @property
+    def reachable(self) -> bool:
+        """Whether the server answered when it was checked."""
+        return self.experiment_id is not None
+
+    @property
+    def experiment_key(self) -> str:
+        """The id, for callers that have made sure that the store is reachable."""
+        assert self.experiment_id is not None
+        return self.experiment_id
+
+    def client(self) -> MlflowClient:
+        """A client of this store; none of MLflow's process-wide settings is touched."""
+        return MlflowClient(tracking_uri=self.address)
+
+
+def check_server(study: str, layer: str) -> Store:
+    """Find the store, and open the experiment `iin-<study>` there, before anything long starts.
+
+    A server that gives no answer within 10 s costs one warning line on stderr, which names the command that uploads
+    layer `layer` later; the stage goes on with a store that is not `reachable`.
+
+    Raises:
+        InputError: the address is of no known kind, the server answers 401 or 403 or is no MLflow server, the SQLite
+            file can't be written, or the experiment was deleted.
+    """
+    _quiet()
+    address, experiment = _address(), f"iin-{study}"
+    try:
+        if address.startswith("sqlite:"):
+            _probe_sqlite(address)
+            experiment_id = _open_experiment(address, experiment)
+        else:
+            experiment_id = within(ANSWER_SECONDS, lambda: _open_on_server(address, experiment))
+    except NoAnswerError as error:
+        print(
+            f"warning: MLflow at {shown(address)} gives no answer ({one_line(error)}); the run goes on and all is kept "
+            f"on disk; upload it later with: {upload_command(layer)}",
+            file=sys.stderr,
+            flush=True,
+        )
+        experiment_id = None
+    return Store(address, experiment, experiment_id)
+
+
+def upload_command(layer: str) -> str:
+    """What a person types to bring the store level with the files of `layer`."""
+    return f"python -m pipeline.tracking upload --layer {layer}"
+
+
+def experiment_link(store: Store, ui: str | None = None) -> str:
+    """Address of the experiment's table of runs, on the model-training side of MLflow's pages.
+
+    MLflow opens its other side (GenAI) first and forgets the choice, so the side is part of the address.
+    `ui` is where the pages are served when the store itself is a file.
+    """
+    return f"{_ui(store, ui)}/#/experiments/{store.experiment_key}/runs?workflowType=machine_learning"
+
+
+def run_link(store: Store, run_id: str, ui: str | None = None) -> str:
+    """Address of one run's page, likewise."""
+    return f"{_ui(store, ui)}/#/experiments/{store.experiment_key}/runs/{run_id}?workflowType=machine_learning"
+
+
+def shown(address: str) -> str:
+    """The address without a user's name and password, for lines that people read."""
+    parts = urlsplit(address)
+    if "@" not in parts.netloc:
+        return address  # and a path stays as it is: `urlunsplit` would drop slashes
+    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
+
+
+def one_line(error: BaseException) -> str:
+    """The first line of an error, short enough for a log."""
+    text = " ".join(str(error).split()) or type(error).__name__
+    return text if len(text) <= 200 else f"{text[:200]}…"
+
+
+def artifact_folder(address: str) -> Path:
+    """Where the artifacts of a SQLite store lie: `mlruns` beside its file."""
+    return _sqlite_path(address).parent / "mlruns"
+
+
+def _ui(store: Store, ui: str | None) -> str:
+    return ui or (LOCAL_UI if store.address.startswith("sqlite:") else shown(store.address).rstrip("/"))
+
+
+def _quiet() -> None:
+    for name in ("mlflow", "alembic"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+
+
+def _address() -> str:
+    address = os.environ.get("MLFLOW_TRACKING_URI") or "sqlite:///mlflow.db"
+    if address.startswith("sqlite:///"):
+        return f"sqlite:///{_sqlite_path(address)}"
+    if not address.startswith(("http://", "https://")):
+        raise InputError(
+            f"MLFLOW_TRACKING_URI: found {shown(address)!r}, accepted are http://…, https://… and sqlite:///<file>"
+        )
+    return address
+
+
+def _sqlite_path(address: str) -> Path:
+    return Path(address.removeprefix("sqlite:///")).resolve()
+
+
+def _probe_sqlite(address: str) -> None:
+    """Take and release the write lock; SQLite makes the file where there is none."""
+    path = _sqlite_path(address)
+    try:
+        connection = sqlite3.connect(path, timeout=ANSWER_SECONDS)
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+            connection.execute("CREATE TABLE write_probe (x)")  # a lock alone is also given on a read-only medium
+            connection.rollback()
+        finally:
+            connection.close()
+    except sqlite3.Error as error:
+        raise InputError(
+            f"MLFLOW_TRACKING_URI {address}: {error}; accepted is a SQLite file in a folder that can be written to"
+        ) from None
+
+
+def _open_on_server(address: str, experiment: str) -> str:
+    probe_server(address, shown(address))
+    try:
+        return _open_experiment(address, experiment)
+    except MlflowException as error:
+        if error.error_code in ("PERMISSION_DENIED", "UNAUTHENTICATED"):
+            raise InputError(f"MLFLOW_TRACKING_URI {shown(address)}: {one_line(error)}") from error
+        raise NoAnswerError(one_line(error)) from error
+
+
+def _open_experiment(address: str, name: str) -> str:
+    client = MlflowClient(tracking_uri=address)
+    experiment = client.get_experiment_by_name(name)
+    if experiment is None:
+        # A SQLite store keeps artifacts beside its file; a server knows its own place.
+        location = (artifact_folder(address) / name).as_uri() if address.startswith("sqlite:") else None
+        try:
+            experiment_id = client.create_experiment(name, artifact_location=location)
+            client.set_experiment_tag(experiment_id, "mlflow.note.content", EXPERIMENT_NOTE)
+            return str(experiment_id)
+        except MlflowException as error:
+            if error.error_code != "RESOURCE_ALREADY_EXISTS":
+                raise
+            return _open_experiment(address, name)  # another layer's stage was quicker
+    if experiment.lifecycle_stage != "active":
+        raise InputError(
+            f"MLflow at {shown(address)}: experiment '{name}' was deleted there; restore it with "
+            f"`mlflow experiments restore -x {experiment.experiment_id}`, or take another `study` in params.yaml"
+        )
+    return str(experiment.experiment_id)

@@ -1,0 +1,132 @@
+"""Follow a training without making it wait: a thread sends what the trainer has already written to disk."""
+
+import sys
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from pipeline.tracking.curves import last_step, send_curves
+from pipeline.tracking.note import headline
+from pipeline.tracking.publish import NOTE, SEND_ERRORS, bring_level
+from pipeline.tracking.runs import FINGERPRINT, add_missing, create_run, describe, find_run, search, source_tags
+from pipeline.tracking.store import Store, one_line, run_link, shown, upload_command
+
+__all__ = ["RunTracker"]
+
+POLL_SECONDS = 2.0
+FINISH_SECONDS = 120.0  # curves' tail and the model, a few megabytes
+ABORT_SECONDS = 15.0
+
+
+class RunTracker:
+    """Opens, or on resume takes up, the run of a training, and sends curves while the block runs.
+
+    The thread gives up at the first error and tries once more at the end. When the block ends well, the IIN must lie
+    in `models/layers/<layer>/iin`: the run gets the rest of its curves, the checksum of the weights and the model,
+    and is FINISHED. When the block raises, the run is FAILED, until the resumed training takes it up.
+
+    Args:
+        store: from `check_server`; with one that is not reachable nothing happens.
+        layer: which layer.
+        card: what the IIN's card.json will hold, `fingerprint` and `layout` among it.
+        metrics_path: the metrics.jsonl to which the trainer appends.
+        root: the project's folder.
+
+    Example:
+        with RunTracker(store, "latent", card, run_folder / "metrics.jsonl"):
+            train(...)
+            save_iin(...)
+    """
+
+    def __init__(
+        self, store: Store, layer: str, card: Mapping[str, Any], metrics_path: Path, root: Path = Path()
+    ) -> None:
+        """Prepare; nothing is sent before the block begins."""
+        self.store, self.layer, self.card, self.metrics_path, self.root = store, layer, card, metrics_path, root
+        self.run_id: str | None = None
+        self._source = source_tags() if store.reachable else {}
+        self._sent: dict[str, int] | None = None
+        self._reused_finished = False
+        self._aborted = False
+        self._error: Exception | None = None
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="mlflow-sender", daemon=True)
+
+    def __enter__(self) -> Self:
+        """Start the thread; nothing is waited for."""
+        if self.store.reachable:
+            self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Let the thread finish the run; print its link, or what was not sent and how to send it."""
+        if not self.store.reachable:
+            return
+        self._aborted = error is not None
+        self._stop.set()
+        self._thread.join(ABORT_SECONDS if self._aborted else FINISH_SECONDS)
+        if self._aborted:
+            return
+        if self._thread.is_alive():
+            self._error = TimeoutError(f"not done after {FINISH_SECONDS:.0f} s")
+        if self._error is None and self.run_id is not None:
+            print(f"MLflow run of layer {self.layer}: {run_link(self.store, self.run_id)}", flush=True)
+        elif isinstance(self._error, SEND_ERRORS):
+            print(self._unsent(self._error), file=sys.stderr, flush=True)
+        elif self._error is not None:
+            raise self._error
+
+    def _unsent(self, error: Exception) -> str:
+        sent = max((self._sent or {}).values(), default=-1)
+        what = "nothing" if sent < 0 else f"the curves up to step {sent}"
+        return (
+            f"warning: MLflow at {shown(self.store.address)} has {what} of {last_step(self.metrics_path)} and not the "
+            f"model ({one_line(error)}); all is kept on disk; upload the rest with: {upload_command(self.layer)}"
+        )
+
+    def _run(self) -> None:
+        try:
+            self._open()
+            while not self._stop.wait(POLL_SECONDS):
+                self._send()
+        except Exception as error:
+            self._error = error
+        self._stop.wait()
+        try:
+            if self._aborted:
+                self._fail()
+            else:
+                self.run_id = bring_level(self.store, self.layer, "train", self.root)
+                self._error = None
+        except Exception as error:
+            self._error = error
+
+    def _open(self) -> None:
+        """Take up the run that this training began, or one that it finished (`dvc repro --force`), or open one."""
+        client = self.store.client()
+        fingerprint = str(self.card["fingerprint"])
+        params, tags = describe(self.card, self.layer)
+        tags |= self._source
+        run = find_run(self.store, None, fingerprint)
+        if run is None and (finished := search(self.store, {FINGERPRINT: fingerprint})):
+            self.run_id, self._reused_finished = str(finished[0].info.run_id), True
+        elif run is None:
+            note = headline(self.card["layout"], self.card["flow"]["num_blocks"], None)
+            self.run_id = create_run(self.store, self.layer, params, {**tags, NOTE: note})
+        else:
+            self.run_id = str(run.info.run_id)
+            client.update_run(self.run_id, status="RUNNING")
+            add_missing(client, run, params, tags)
+
+    def _send(self) -> None:
+        assert self.run_id is not None
+        self._sent = send_curves(self.store.client(), self.run_id, self.metrics_path, self._sent)
+
+    def _fail(self) -> None:
+        if self.run_id is not None and not self._reused_finished:
+            self._send()
+            self.store.client().set_terminated(self.run_id, status="FAILED")
