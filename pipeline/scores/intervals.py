@@ -50,7 +50,7 @@ def bootstrap_sums(
 
 
 def bootstrap_interval(samples: NDArray[np.float64], value: float) -> tuple[float, float]:
-    """Percentile interval of `samples` [B], widened to include `value`; NaN, a resample without a value, is left out."""
+    """Percentile interval of `samples` [B], widened to include `value`; NaN (no value there) is left out."""
     known = samples[~np.isnan(samples)]
     if not len(known):
         return value, value

@@ -101,7 +101,7 @@ def _fit_predict(
     if not classes:
         mean = truth.mean(axis=0)  # a kernel ridge has no intercept
         values = Ridge(alpha=1.0) if kind == "linear" else KernelRidge(alpha=1.0, kernel="rbf", gamma=gamma)
-        return np.asarray(values.fit(code, truth - mean).predict(held) + mean)
+        return np.asarray(values.fit(code, truth - mean).predict(held).reshape(len(held), -1) + mean)
     if (truth == truth[0]).all():
         return np.full(len(held), truth[0])  # neither probe can be fitted to a single class
     if kind == "linear":

@@ -138,13 +138,13 @@ def _summaries(sums: NDArray[np.float64], outcomes: _Outcomes) -> dict[str, NDAr
     """Each summary [...] of summed rows [..., 2 M]; NaN where no pair counts."""
     counted, success = np.split(sums, 2, axis=-1)
     shares = np.where(counted > 0, success / np.where(counted > 0, counted, 1), np.nan)
-    each = {_name(*key): shares[..., number] for number, key in enumerate(outcomes)}
-    follow = _mean([share for name, share in each.items() if name.startswith("swap/follow/")])
-    stay = _mean([share for name, share in each.items() if name.startswith("swap/stay/")])
+    each = {key: shares[..., number] for number, key in enumerate(outcomes)}
+    follows = {_name(*key): share for key, share in each.items() if key[0] == key[1]}
+    stays = {_name(*key): share for key, share in each.items() if key[0] != key[1]}
+    follow, stay = _mean(list(follows.values())), _mean(list(stays.values()))
     total = follow + stay
     score = np.where(total == 0, 0, 2 * follow * stay / np.where(total == 0, 1, total))
-    ordered = sorted(each.items(), key=lambda item: item[0].split("/")[1])  # follow before stay
-    return {"swap/score": score, "swap/follow": follow, "swap/stay": stay, **dict(ordered)}
+    return {"swap/score": score, "swap/follow": follow, **follows, "swap/stay": stay, **stays}
 
 
 def _mean(shares: list[NDArray[np.float64]]) -> NDArray[np.float64]:
