@@ -1,0 +1,17 @@
+"""Edits of a code: swap a factor, draw it anew, walk straight from one code to another; torch and the layout only.
+
+An edit changes a code z̃ = T(z). What it means is seen after T⁻¹, in the output of the network that is interpreted.
+
+Example:
+    >>> import torch
+    >>> from pipeline.layout import Layout
+    >>> layout = Layout.of(["digit"], [1, 2])
+    >>> swap(torch.zeros(1, 3), torch.ones(1, 3), layout, "digit")
+    tensor([[0., 1., 1.]])
+"""
+
+from pipeline.edits.path import path
+from pipeline.edits.sample import sample
+from pipeline.edits.swap import swap
+
+__all__ = ["path", "sample", "swap"]
