@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.linalg import solve_triangular
 
 from pipeline.scores.checks import checked_rows
+from pipeline.scores.covariance import scale_and_correlation
 from pipeline.scores.intervals import bootstrap_interval, bootstrap_sums
 from pipeline.scores.result import Score
 
@@ -38,19 +39,11 @@ def gaussian_nats(train: ArrayLike, test: ArrayLike) -> NDArray[np.float64]:
         raise ValueError(
             f"test: found shape {held.shape}; latents as wide as those of train, {fitted.shape}, are expected"
         )
-    num_dims = fitted.shape[1]
-    loc = fitted.mean(axis=0)
-    centred = fitted - loc
-    try:
-        factor = np.linalg.cholesky(centred.T @ centred / len(fitted))
-    except np.linalg.LinAlgError:
-        raise ValueError(
-            f"train: the covariance of {len(fitted)} latents of {num_dims} dimensions is singular; "
-            "more rows, or no constant dimensions, are needed"
-        ) from None
-    white = solve_triangular(factor, (held - loc).T, lower=True)
-    log_det = np.log(np.diag(factor)).sum()
-    return np.asarray(0.5 * (white**2).sum(axis=0) + log_det + 0.5 * num_dims * log(2 * np.pi))
+    scale, correlation = scale_and_correlation(fitted, "train")
+    factor = np.linalg.cholesky(correlation)
+    white = solve_triangular(factor, ((held - fitted.mean(axis=0)) / scale).T, lower=True)
+    log_det = np.log(scale * np.diag(factor)).sum()
+    return np.asarray(0.5 * (white**2).sum(axis=0) + log_det + 0.5 * fitted.shape[1] * log(2 * np.pi))
 
 
 def likelihood_scores(

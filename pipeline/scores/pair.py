@@ -41,6 +41,8 @@ def pair_correlation(
     code_a, code_b = checked_codes(codes_a, layout, "codes_a"), checked_codes(codes_b, layout, "codes_b")
     if code_a.shape != code_b.shape:
         raise ValueError(f"codes_b: found {len(code_b)} rows; {len(code_a)} are expected")
+    if not layout.concepts:
+        return {}
     shared = _factor_numbers(np.asarray(concept), len(code_a), layout)
     rng = np.random.default_rng(seed)
     value, resamples, chance = {}, {}, {}
@@ -55,8 +57,6 @@ def pair_correlation(
         resamples[name] = _correlations(bootstrap_sums(sums, seed), layout)
         shuffled = [_sums(a, b[rng.permutation(len(b))], layout).sum(axis=0) for _ in range(_NUM_PERMUTATIONS)]
         chance[name] = _correlations(np.stack(shuffled), layout)
-    if not value:
-        return {}
     values, samples, chances = _summaries(value, layout), _summaries(resamples, layout), _summaries(chance, layout)
     scores = {}
     for name, number in values.items():

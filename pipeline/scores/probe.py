@@ -22,7 +22,9 @@ from pipeline.scores.targets import Classes, Values, target_of
 
 __all__ = ["ProbeMatrix", "probe_matrix", "probe_scores"]
 
-_NUM_PERMUTATIONS = 10
+_NUM_PERMUTATIONS = 5  # each refits every probe
+
+_Columns = dict[str, NDArray[np.float64]]  # by concept, [..., F]
 
 
 @dataclass(frozen=True)
@@ -70,7 +72,7 @@ def probe_matrix(
     """Probe each factor for each concept, 5 folds by original.
 
     Chance is measured: the codes of whole originals are handed to other originals (all factors alike), labels and
-    folds stay, and the probes are fitted anew, ten times. Perfect is measured by the same probes and folds on a code
+    folds stay, and the probes are fitted anew, five times. Perfect is measured by the same probes and folds on a code
     whose factors are the labels themselves, one-hot or values, with a constant residual; so it is below 1 where a
     class has too few originals for five folds, and above 0 elsewhere where two concepts go together.
 
@@ -123,61 +125,73 @@ def _sums(
     return np.stack([target.sums(out_of_fold(code_k, target, folds, kind, seed)) for code_k in factors], axis=1)
 
 
-def probe_scores(linear: ProbeMatrix, rbf: ProbeMatrix, layout: Layout) -> dict[str, Score]:
+def probe_scores(linear: ProbeMatrix, rbf: ProbeMatrix | None, layout: Layout) -> dict[str, Score]:
     """Summaries of the two matrices, by name.
 
     `probe/own`: the own factor on its concept. `probe/gap`: own minus the best other factor, the residual included.
-    `probe/other_max/<concept>`: that best other factor, which its details name. `probe/residual_leak`: the residual.
+    `probe/other_max`: that best other factor; details name it for each concept. `probe/residual_leak`: the residual.
     `probe/leak_nonlinear`: the best other factor under the RBF probe. Each is a mean over concepts and, under
     `<name>/<concept>`, of each one. With no concept in the layout there is none.
+
+    Args:
+        linear: matrix of linear probes.
+        rbf: matrix of RBF probes; None leaves `probe/leak_nonlinear` out, as in tuning, which needs the gap alone.
+        layout: the factors, whose concepts are those of the means.
 
     Raises:
         ValueError: if the matrices are not a linear and an RBF one of the layout's factors and concepts.
     """
-    if (linear.kind, rbf.kind) != ("linear", "rbf") or linear.concepts != rbf.concepts:
-        raise ValueError(
-            f"a linear and an rbf matrix of the same concepts are expected, found {linear.kind}, {rbf.kind}"
-        )
-    for matrix in (linear, rbf):
-        missing = [name for name in layout.concepts if name not in matrix.concepts]
-        if matrix.factors != layout.names or missing:
+    for kind, matrix in (("linear", linear), ("rbf", rbf)):
+        if matrix is not None and (
+            matrix.kind != kind or matrix.factors != layout.names or not set(layout.concepts) <= set(matrix.concepts)
+        ):
             raise ValueError(
-                f"the {matrix.kind} matrix of {matrix.factors} on {matrix.concepts} is not of {layout.names}"
+                f"{kind} probes of {layout.names} are expected; "
+                f"found {matrix.kind} ones of {matrix.factors} on {matrix.concepts}"
             )
     if not layout.concepts:
         return {}
-    value = _summaries(linear.value, rbf.value, linear.concepts, layout)
-    resamples = _summaries(linear.resamples, rbf.resamples, linear.concepts, layout)
-    chance = _summaries(linear.permuted, rbf.permuted, linear.concepts, layout)
-    perfect = _summaries(linear.perfect, rbf.perfect, linear.concepts, layout)
+    value, resamples, permuted, perfect = (
+        _summaries(of_linear, of_rbf, layout)
+        for of_linear, of_rbf in zip(
+            _parts(linear, layout), [None] * 4 if rbf is None else _parts(rbf, layout), strict=True
+        )
+    )
     scores = {}
     for name, number in value.items():
         low, high = bootstrap_interval(resamples[name], float(number))
         best = _best_other(name, linear, layout)
-        scores[name] = Score(float(number), low, high, float(chance[name].mean()), float(perfect[name]), best)
+        scores[name] = Score(float(number), low, high, float(permuted[name].mean()), float(perfect[name]), best)
     return scores
 
 
-def _summaries(
-    linear: NDArray[np.float64], rbf: NDArray[np.float64], concepts: tuple[str, ...], layout: Layout
-) -> dict[str, NDArray[np.float64]]:
-    """Each summary [...] of matrices [..., F, C], the means over concepts first."""
-    each: dict[str, dict[str, NDArray[np.float64]]] = {}
-    for concept in layout.concepts:
-        column, own = concepts.index(concept), layout.index(concept)
-        own_value = linear[..., own, column]
-        other = np.delete(linear[..., column], own, axis=-1).max(axis=-1)
-        each[concept] = {
-            "probe/own": own_value,
-            "probe/gap": own_value - other,
-            "probe/other_max": other,
-            "probe/residual_leak": linear[..., layout.index(RESIDUAL), column],
-            "probe/leak_nonlinear": np.delete(rbf[..., column], own, axis=-1).max(axis=-1),
-        }
+def _parts(matrix: ProbeMatrix, layout: Layout) -> list[_Columns]:
+    """Scores [..., F] on each of the layout's concepts: of the code itself, resampled, permuted, perfect."""
+    parts = (matrix.value, matrix.resamples, matrix.permuted, matrix.perfect)
+    return [{c: cells[..., matrix.concepts.index(c)] for c in layout.concepts} for cells in parts]
+
+
+def _summaries(linear: _Columns, rbf: _Columns | None, layout: Layout) -> dict[str, NDArray[np.float64]]:
+    """Each summary [...] of the scores [..., F] on each concept, the mean over concepts before its parts."""
+
+    def own(columns: _Columns, concept: str) -> NDArray[np.float64]:
+        return columns[concept][..., layout.index(concept)]
+
+    def other(columns: _Columns, concept: str) -> NDArray[np.float64]:
+        return np.asarray(np.delete(columns[concept], layout.index(concept), axis=-1).max(axis=-1))
+
+    each = {
+        "probe/own": {c: own(linear, c) for c in layout.concepts},
+        "probe/gap": {c: own(linear, c) - other(linear, c) for c in layout.concepts},
+        "probe/other_max": {c: other(linear, c) for c in layout.concepts},
+        "probe/residual_leak": {c: linear[c][..., layout.index(RESIDUAL)] for c in layout.concepts},
+    }
+    if rbf is not None:
+        each["probe/leak_nonlinear"] = {c: other(rbf, c) for c in layout.concepts}
     summaries = {}
-    for name in next(iter(each.values())):
-        summaries[name] = np.mean([of_concept[name] for of_concept in each.values()], axis=0)
-        summaries |= {f"{name}/{concept}": of_concept[name] for concept, of_concept in each.items()}
+    for name, parts in each.items():
+        summaries[name] = np.mean(list(parts.values()), axis=0)
+        summaries |= {f"{name}/{concept}": part for concept, part in parts.items()}
     return summaries
 
 

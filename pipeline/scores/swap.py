@@ -58,10 +58,11 @@ def swap_score(
         raise ValueError(f"swapped: the factor '{missing[0]}' is missing; found {', '.join(swapped)}")
     if not layout.concepts:
         return {}
-    classes = {name: _is_classes(recipient, name) for name in layout.concepts}
-    num_pairs = len(np.asarray(recipient[layout.concepts[0]]))
-    to, frm = _judged(recipient, "recipient", classes, num_pairs), _judged(donor, "donor", classes, num_pairs)
-    seen = {factor: _judged(swapped[factor], f"swapped '{factor}'", classes, num_pairs) for factor in layout.names}
+    to = _judged(recipient, "recipient", recipient, layout)
+    frm = _judged(donor, "donor", recipient, layout)
+    classes = {name: _is_classes(recipient[name]) for name in layout.concepts}
+    seen = {factor: _judged(swapped[factor], f"swapped '{factor}'", recipient, layout) for factor in layout.names}
+    num_pairs = len(to[layout.concepts[0]])
     ideal = {factor: {**to, factor: frm[factor]} if factor in frm else to for factor in layout.names}
 
     outcomes = _outcomes(to, frm, seen, classes)
@@ -87,24 +88,26 @@ def swap_score(
     return scores
 
 
-def _is_classes(judged: Mapping[str, ArrayLike], concept: str) -> bool:
-    """Whether the concept is judged by class (integers) rather than by value (floats)."""
-    if concept not in judged:
-        raise ValueError(f"recipient: the concept '{concept}' is missing; found {', '.join(judged)}")
-    return np.asarray(judged[concept]).dtype.kind in "iub"
+def _is_classes(judged: ArrayLike) -> bool:
+    """Whether a concept is judged by class (integers) rather than by value (floats)."""
+    return np.asarray(judged).dtype.kind in "iub"
 
 
-def _judged(judged: Mapping[str, ArrayLike], name: str, classes: Mapping[str, bool], num_pairs: int) -> _Judged:
-    """What the judge sees, by concept [n, D], a class as one number."""
-    rows = {}
-    for concept, is_classes in classes.items():
-        if concept not in judged or (np.asarray(judged[concept]).dtype.kind in "iub") != is_classes:
-            found = np.asarray(judged[concept]).dtype if concept in judged else "nothing"
+def _judged(judged: Mapping[str, ArrayLike], name: str, recipient: Mapping[str, ArrayLike], layout: Layout) -> _Judged:
+    """What the judge sees, by concept [n, D], a class as one number; of the recipient's types and shapes."""
+    rows: _Judged = {}
+    for concept in layout.concepts:
+        if concept not in judged:
+            raise ValueError(f"{name}: the concept '{concept}' is missing; found {', '.join(judged)}")
+        found, wanted = np.asarray(judged[concept]), np.asarray(recipient[concept])
+        if found.shape != wanted.shape or _is_classes(found) != _is_classes(wanted):
             raise ValueError(
-                f"{name}: concept '{concept}' is judged by {'class' if is_classes else 'value'}, found {found}"
+                f"{name}: concept '{concept}' is {found.dtype} of shape {found.shape}; "
+                f"as for the recipient, {wanted.dtype} of shape {wanted.shape} is expected"
             )
-        array = checked_rows(judged[concept], f"{name}, concept '{concept}'", num_pairs)
-        rows[concept] = array.reshape(num_pairs, -1)
+        num_pairs = len(next(iter(rows.values()))) if rows else None
+        checked = checked_rows(found, f"{name}, concept '{concept}'", num_pairs)
+        rows[concept] = checked.reshape(len(checked), -1)
     return rows
 
 

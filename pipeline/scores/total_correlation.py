@@ -5,6 +5,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from pipeline.layout import Layout
 from pipeline.scores.checks import checked_codes
+from pipeline.scores.covariance import scale_and_correlation
 from pipeline.scores.intervals import jackknife_interval
 from pipeline.scores.originals import original_index, permuted_rows
 from pipeline.scores.result import Score
@@ -12,7 +13,6 @@ from pipeline.scores.result import Score
 __all__ = ["block_total_correlation"]
 
 _NUM_PERMUTATIONS = 20
-_SINGULAR = 1e-10  # smallest eigenvalue of a correlation matrix that a float64 log-determinant can bear
 
 
 def block_total_correlation(codes: ArrayLike, layout: Layout, seed: int = 0, groups: ArrayLike | None = None) -> Score:
@@ -51,11 +51,6 @@ def block_total_correlation(codes: ArrayLike, layout: Layout, seed: int = 0, gro
 
 def _total_correlation(code: NDArray[np.float64], layout: Layout) -> float:
     """Total correlation of rows [n, N]; of the correlation matrix, as it is free of each dimension's scale."""
-    scale = code.std(axis=0)
-    if (scale <= 1e-12 * np.abs(code).max(axis=0)).any():
-        raise ValueError(f"block_tc: dimension {int(np.argmin(scale))} of the codes is constant")
-    correlation = np.cov(code / scale, rowvar=False, ddof=0).reshape(layout.num_dims, layout.num_dims)
-    if np.linalg.eigvalsh(correlation)[0] < _SINGULAR:
-        raise ValueError("block_tc: the covariance of the codes is singular; some dimensions determine another")
+    _, correlation = scale_and_correlation(code, "codes")
     within = sum(float(np.linalg.slogdet(correlation[where, where])[1]) for where in layout.slices)
     return 0.5 * (within - float(np.linalg.slogdet(correlation)[1]))

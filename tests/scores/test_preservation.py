@@ -1,0 +1,102 @@
+import numpy as np
+import pytest
+
+from pipeline.scores import preservation_of_decisions, preservation_of_images
+
+
+def images(num: int = 200) -> tuple[np.ndarray, np.ndarray]:
+    """Images and their reconstructions, of error variance 0.01, as float32."""
+    rng = np.random.default_rng(0)
+    truth = rng.uniform(-1, 1, size=(num, 3, 6, 6)).astype(np.float32)
+    return truth, truth + np.float32(0.1) * rng.normal(size=truth.shape).astype(np.float32)
+
+
+def test_images_of_the_same_latent_lose_nothing() -> None:
+    truth, outputs = images()
+    score = preservation_of_images(truth, outputs, outputs)["preserve/squared_error"]
+    assert (score.value, score.low, score.high, score.perfect) == (0, 0, 0, 0)
+    assert score.chance > 10  # another image instead
+
+
+def test_change_of_squared_error_is_relative() -> None:
+    truth, outputs = images()
+    noise = np.random.default_rng(1).normal(size=truth.shape)
+    back = outputs + 0.1 * noise  # twice the error variance
+    score = preservation_of_images(truth, outputs, back)["preserve/squared_error"]
+    assert score.value == pytest.approx(np.mean((back - truth) ** 2) / np.mean((outputs - truth) ** 2) - 1, rel=1e-6)
+    assert score.value == pytest.approx(1, abs=0.05)
+    assert score.low < score.value < score.high < score.chance
+
+
+def test_a_better_output_is_a_negative_change() -> None:
+    truth, outputs = images()
+    score = preservation_of_images(truth, outputs, truth)["preserve/squared_error"]
+    assert score.value == -1
+
+
+def test_rows_of_one_original_are_resampled_together() -> None:
+    truth, outputs = images(60)
+    back = outputs + 0.1 * np.random.default_rng(1).normal(size=(60, 1, 1, 1)) * np.sign(truth)
+    rows = np.repeat(np.arange(60), 5)
+
+    def width(groups: np.ndarray | None) -> float:
+        score = preservation_of_images(truth[rows], outputs[rows], back[rows], groups=groups)
+        return score["preserve/squared_error"].high - score["preserve/squared_error"].low
+
+    assert width(None) < 0.6 * width(rows)
+
+
+def test_wrong_images_are_refused() -> None:
+    truth, outputs = images(5)
+    with pytest.raises(ValueError, match="outputs_back: found"):
+        preservation_of_images(truth, outputs, outputs[:4])
+    with pytest.raises(ValueError, match="outputs: row 0 holds nan"):
+        preservation_of_images(truth, outputs * np.nan, outputs)
+    with pytest.raises(ValueError, match="equal the images exactly"):
+        preservation_of_images(truth, truth, outputs)
+
+
+def decisions(num: int = 300) -> tuple[np.ndarray, np.ndarray]:
+    """Labels, and logits that are right for nine in ten."""
+    rng = np.random.default_rng(0)
+    labels = rng.integers(5, size=num)
+    said = np.where(np.arange(num) % 10 == 0, (labels + 1) % 5, labels)
+    return labels, 4 * np.eye(5)[said] + 0.1 * rng.normal(size=(num, 5))
+
+
+def test_decisions_of_the_same_latent_are_the_same() -> None:
+    labels, logits = decisions()
+    scores = preservation_of_decisions(labels, logits, logits)
+    for name, value in (("accuracy", 0), ("agreement", 1), ("largest_logit_difference", 0)):
+        assert scores[f"preserve/{name}"].value == scores[f"preserve/{name}"].perfect == value
+    assert scores["preserve/agreement"].chance == pytest.approx(0.2, abs=0.1)
+    assert scores["preserve/accuracy"].chance == pytest.approx(0.2 - 0.9, abs=0.1)
+
+
+def test_spoilt_decisions_by_a_plain_count() -> None:
+    labels, logits = decisions()
+    back = logits.copy()
+    back[:30] = np.roll(logits[:30], 2, axis=1)  # three were wrong and stay wrong, as none of them rolls to its label
+    back[40, 0] -= 7.5
+    scores = preservation_of_decisions(labels, logits, back)
+    right, right_back, same = 0, 0, 0
+    for label, one, other in zip(labels, logits, back, strict=True):
+        right, right_back = right + (np.argmax(one) == label), right_back + (np.argmax(other) == label)
+        same += np.argmax(one) == np.argmax(other)
+    accuracy, agreement = scores["preserve/accuracy"], scores["preserve/agreement"]
+    assert accuracy.value == pytest.approx((right_back - right) / 300)
+    assert accuracy.low < accuracy.value < accuracy.high < 0
+    assert agreement.value == pytest.approx(same / 300)
+    assert agreement.low < agreement.value < agreement.high < 1
+    assert scores["preserve/largest_logit_difference"].value == pytest.approx(7.5)
+    assert scores["preserve/largest_logit_difference"].low is None
+
+
+def test_wrong_decisions_are_refused() -> None:
+    labels, logits = decisions(10)
+    with pytest.raises(ValueError, match="found shapes"):
+        preservation_of_decisions(labels[:9], logits, logits)
+    with pytest.raises(ValueError, match="found shapes"):
+        preservation_of_decisions(labels, logits, logits[:, :4])
+    with pytest.raises(ValueError, match="logits_back: row 0 holds nan"):
+        preservation_of_decisions(labels, logits, logits * np.nan)

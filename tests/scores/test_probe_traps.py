@@ -1,0 +1,119 @@
+import numpy as np
+import pytest
+
+from pipeline.layout import Layout
+from pipeline.scores import probe_matrix, probe_scores
+from pipeline.scores.probe_models import folds_by_original, out_of_fold
+from pipeline.scores.targets import target_of
+
+from .codes import LAYOUT, Study, good_study
+
+ONE = Layout.of(("smile",), (1, 1))
+
+
+@pytest.fixture(scope="module")
+def study() -> Study:
+    return good_study(60)
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+def test_codes_that_are_not_finite_are_refused(study: Study, bad: float) -> None:
+    code = study.code.copy()
+    code[7, 3] = bad
+    with pytest.raises(ValueError, match=r"codes: row 7 holds"):
+        probe_matrix(code, study.concepts, LAYOUT)
+
+
+def test_wrong_arguments_are_refused(study: Study) -> None:
+    with pytest.raises(ValueError, match="the layout has 15 dimensions"):
+        probe_matrix(study.code[:, :14], study.concepts, LAYOUT)
+    with pytest.raises(ValueError, match="at least one row"):
+        probe_matrix(study.code[:0], study.concepts, LAYOUT)
+    with pytest.raises(ValueError, match="'linear' and 'rbf'"):
+        probe_matrix(study.code, study.concepts, LAYOUT, "quadratic")
+    with pytest.raises(ValueError, match="none is given"):
+        probe_matrix(study.code, {}, LAYOUT)
+    with pytest.raises(ValueError, match="concept 'digit': all rows"):
+        probe_matrix(study.code, {"digit": np.zeros(60, dtype=int)}, LAYOUT)
+    with pytest.raises(ValueError, match="one original a row"):
+        probe_matrix(study.code, study.concepts, LAYOUT, groups=np.arange(59))
+    with pytest.raises(ValueError, match="5 originals for its 5 folds, found 4"):
+        probe_matrix(study.code, study.concepts, LAYOUT, groups=np.arange(60) % 4)
+
+
+def test_summaries_want_a_linear_and_an_rbf_matrix_of_the_layout(study: Study) -> None:
+    linear, rbf = study.matrix("linear"), study.matrix("rbf")
+    with pytest.raises(ValueError, match=r"linear probes of .* are expected; found rbf ones"):
+        probe_scores(rbf, linear, LAYOUT)
+    with pytest.raises(ValueError, match="smile"):
+        probe_scores(linear, rbf, Layout.of(("digit", "colour", "smile"), (6, 4, 4, 1)))
+
+
+def test_a_layout_without_concepts_has_a_matrix_and_no_summary(study: Study) -> None:
+    alone = Layout.of((), (15,))
+    linear, rbf = (probe_matrix(study.code, study.concepts, alone, kind) for kind in ("linear", "rbf"))
+    assert linear.cell("residual", "digit").value > 0.9
+    assert probe_scores(linear, rbf, alone) == {}
+
+
+@pytest.mark.parametrize("kind", ["linear", "rbf"])
+def test_a_class_with_one_original_costs_a_perfect_code_its_share(kind: str) -> None:
+    label = np.array([0, 1] * 20 + [2])
+    code = np.stack([np.zeros(41), label], axis=1).astype(float)
+    cell = probe_matrix(code, {"smile": label}, ONE, kind).cell("smile", "smile")
+    assert cell.perfect == pytest.approx((2 / 3 - 1 / 3) / (1 - 1 / 3))  # never seen, so never said
+    assert cell.value <= cell.perfect
+
+
+@pytest.mark.parametrize("kind", ["linear", "rbf"])
+def test_folds_where_all_classes_are_rare_and_where_one_class_is_all_there_is(kind: str) -> None:
+    label = np.array([0, 0, 0, 1, 1, 1, 2, 2, 2])
+    code = np.stack([np.zeros(9), label], axis=1).astype(float)
+    assert 0 <= probe_matrix(code, {"smile": label}, ONE, kind).cell("smile", "smile").value <= 1
+    nearly = np.array([0, 0, 0, 0, 0, 1])
+    cell = probe_matrix(np.stack([nearly, nearly], axis=1), {"smile": nearly}, ONE, kind).cell("smile", "smile")
+    assert cell.value == cell.perfect == 0
+
+
+@pytest.mark.parametrize("kind", ["linear", "rbf"])
+@pytest.mark.parametrize("valued", [False, True])
+def test_a_factor_of_one_dimension_in_any_unit(kind: str, valued: bool) -> None:
+    rng = np.random.default_rng(0)
+    label = rng.normal(size=100) if valued else rng.integers(2, size=100)
+    code = np.stack([rng.normal(size=100), 1e6 + 1e-3 * label], axis=1)
+    matrix = probe_matrix(code, {"smile": label}, ONE, kind)
+    assert matrix.cell("smile", "smile").value > 0.95
+    assert matrix.cell("residual", "smile").value < 0.3
+
+
+@pytest.mark.parametrize("kind", ["linear", "rbf"])
+def test_a_constant_factor_knows_nothing(kind: str) -> None:
+    label = np.arange(60) % 3
+    code = np.stack([np.full(60, 7.0), label], axis=1)
+    matrix = probe_matrix(code, {"smile": label}, ONE, kind)
+    assert matrix.cell("residual", "smile").value == pytest.approx(0, abs=0.05)
+    assert matrix.cell("smile", "smile").value == 1
+
+
+def test_each_original_is_in_one_fold_and_each_class_in_every_fold() -> None:
+    rng = np.random.default_rng(0)
+    index = np.repeat(np.arange(50), 3)
+    label = np.repeat(rng.permutation(np.arange(50) % 5), 3)
+    folds = folds_by_original(target_of("digit", label, 150), index, 1)
+    assert len(folds) == 5
+    assert sorted(np.concatenate([held for _, held in folds])) == list(range(150))
+    for fitted, held in folds:
+        assert not set(index[fitted]) & set(index[held])
+        assert len(fitted) + len(held) == 150
+        assert set(label[held]) == set(range(5))
+
+
+def test_a_kernel_is_fitted_to_2000_rows_drawn_by_seed() -> None:
+    rng = np.random.default_rng(0)
+    code = rng.normal(size=(2600, 2))
+    target = target_of("radius", np.linalg.norm(code, axis=1), 2600)
+    folds = folds_by_original(target, np.arange(2600), 0)
+    first, again, other = (out_of_fold(code, target, folds, "rbf", seed) for seed in (0, 0, 1))
+    np.testing.assert_array_equal(first, again)
+    assert not np.array_equal(first, other)
+    assert target.score(target.sums(first).sum(axis=0)) > 0.95
