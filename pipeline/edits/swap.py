@@ -24,7 +24,7 @@ def swap(recipient: Tensor, donor: Tensor, layout: Layout, factor: str) -> Tenso
     """
     if recipient.shape != donor.shape or recipient.ndim != 2 or recipient.shape[1] != layout.num_dims:
         raise ValueError(
-            f"swap: recipient {tuple(recipient.shape)} and donor {tuple(donor.shape)} must both be [n, {layout.num_dims}]"
+            f"swap: recipient {tuple(recipient.shape)} and donor {tuple(donor.shape)} must be [n, {layout.num_dims}]"
         )
     where = layout.slice(factor)
     codes = recipient.clone()
