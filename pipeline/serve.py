@@ -7,7 +7,7 @@ Python, JSON (`mlflow models serve`) and Spark.
 | --- | --- | --- |
 | `transform` (default) | `latent` | `code` |
 | `inverse` | `code` | `latent` |
-| `swap`, with `factor` | `latent` of the recipient, `donor` (a latent) | `latent` of the recipient with the donor's factor |
+| `swap`, with `factor` | `latent` (recipient), `donor` | `latent`: the recipient's with that factor of the donor |
 
 In Python, with the address that MLflow's page of the model shows::
 
@@ -32,7 +32,7 @@ import mlflow
 import numpy as np
 import pandas as pd
 import torch
-from mlflow.pyfunc import PythonModel, PythonModelContext
+from mlflow.pyfunc.model import PythonModel, PythonModelContext
 from torch import Tensor
 
 from pipeline.edits import swap
@@ -81,7 +81,12 @@ class IinModel(PythonModel):
         """Read the network from the folder that was logged with this file."""
         self.iin = load_iin(Path(context.artifacts["iin"]))
 
-    def predict(self, model_input: pd.DataFrame, params: dict[str, Any] | None = None) -> pd.DataFrame:
+    def predict(
+        self,
+        context: PythonModelContext,  # noqa: ARG002  MLflow passes it
+        model_input: pd.DataFrame,
+        params: dict[str, Any] | None = None,
+    ) -> pd.DataFrame:
         """Apply the operation named by `params` (`operation`, `factor`); MLflow fills in the signature's defaults."""
         params = params or {}
         return apply(self.iin, model_input, params.get("operation", "transform"), params.get("factor", ""))

@@ -11,6 +11,7 @@ import os
 # MLflow reads some of these when it is first imported, so they come before it. Whoever sets one keeps their value.
 for _name, _value in {
     "MLFLOW_DISABLE_TELEMETRY": "true",  # a pipeline does not tell anybody that it runs
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",  # its links open the wrong side; ours are printed once
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",  # with the defaults one call against a dead server blocks for four minutes
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "5",

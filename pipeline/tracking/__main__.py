@@ -13,7 +13,7 @@ import urllib.error
 import urllib.request
 
 from pipeline.config import load_params
-from pipeline.entry import run
+from pipeline.entry import die_with_parent, run
 from pipeline.errors import InputError
 from pipeline.files import sha256_file
 from pipeline.tracking.publish import SEND_ERRORS, bring_level, last_whole_stage, layer_folder
@@ -39,7 +39,7 @@ def main() -> None:
         return
     store = check_server(params.study, params.layers[0])
     if not store.reachable:
-        sys.exit(1)
+        return  # said by `check_server`; a study ends well without its links
     if arguments.command == "ui" and store.address.startswith("sqlite:"):
         _serve(store, params.layers, arguments.port)
     else:
@@ -79,7 +79,7 @@ def _serve(store: Store, layers: tuple[str, ...], port: int) -> None:
         raise InputError(f"--port: {port} is taken; accepted is a free port")
     command = [sys.executable, "-m", "mlflow", "server", "--backend-store-uri", store.address, "--workers", "1"]
     command += ["--artifacts-destination", artifact_folder(store.address).as_uri()]
-    server = subprocess.Popen([*command, "--host", "127.0.0.1", "--port", str(port)])
+    server = subprocess.Popen([*command, "--host", "127.0.0.1", "--port", str(port)], preexec_fn=die_with_parent)
     try:
         deadline = time.monotonic() + START_SECONDS
         while not _answers(host):

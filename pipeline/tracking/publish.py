@@ -5,7 +5,6 @@ it is the same whether the training was followed as it went, ended without its s
 """
 
 import math
-import re
 import sys
 import time
 from collections.abc import Mapping
@@ -22,7 +21,7 @@ from pipeline.files import read_json, sha256_file
 from pipeline.tracking.curves import last_step, send_curves
 from pipeline.tracking.model import log_model
 from pipeline.tracking.note import headline, rounded, scores_table
-from pipeline.tracking.runs import SHA256, add_missing, create_run, describe, find_run
+from pipeline.tracking.runs import SHA256, add_missing, allowed_name, create_run, describe, find_run
 from pipeline.tracking.store import Store, one_line, run_link, shown, upload_command
 from pipeline.tracking.sweep import log_sweep
 
@@ -67,8 +66,14 @@ def publish(store: Store, layer: str, upto: Stage, root: Path = Path()) -> str |
     return run_id
 
 
-def bring_level(store: Store, layer: str, upto: Stage, root: Path = Path()) -> str | None:
-    """The same, without a word; errors of the store go to the caller."""
+def bring_level(
+    store: Store, layer: str, upto: Stage, root: Path = Path(), source: Mapping[str, str] | None = None
+) -> str | None:
+    """The same, without a word; errors of the store go to the caller.
+
+    `source` holds the `source_tags` of the training where it ends just now; without them a run that is opened here is
+    tagged `restored`.
+    """
     flow_yaml = layer_folder(layer, root) / "flow.yaml"
     sweep = log_sweep(store, layer, flow_yaml) if flow_yaml.exists() else None
     if upto == "tune":
@@ -80,7 +85,7 @@ def bring_level(store: Store, layer: str, upto: Stage, root: Path = Path()) -> s
     params, tags = describe(card, layer)
     run = find_run(store, sha256, card.get("fingerprint"))
     if run is None:
-        run_id = create_run(store, layer, params, {**tags, "restored": "true"})
+        run_id = create_run(store, layer, params, {**tags, **(source or {"restored": "true"})})
         run = client.get_run(run_id)
     run_id = str(run.info.run_id)
     send_curves(client, run_id, iin / "metrics.jsonl")
@@ -138,7 +143,7 @@ def _log_scores(client: MlflowClient, run: Run, card: Mapping[str, Any], scores:
     """Values as metrics, where they differ from those of the run; intervals and brackets go into note and table."""
     run_id = run.info.run_id
     now = int(time.time() * 1000)
-    values = {re.sub(r"[^\w\-. :/]", "_", name): score["value"] for name, score in scores.items()}
+    values = {allowed_name(name): score["value"] for name, score in scores.items()}
     metrics = [
         Metric(name, rounded(value), now, 0)
         for name, value in values.items()

@@ -1,6 +1,7 @@
 """Runs: found by their tags, opened with what is known of them, closed."""
 
 import os
+import re
 import subprocess
 from collections.abc import Mapping
 from typing import Any
@@ -16,6 +17,7 @@ __all__ = [
     "KIND",
     "SHA256",
     "add_missing",
+    "allowed_name",
     "create_run",
     "describe",
     "find_run",
@@ -74,6 +76,11 @@ def add_missing(client: MlflowClient, run: Run, params: Mapping[str, str], tags:
         client.log_batch(run.info.run_id, params=new_params, tags=new_tags)
 
 
+def allowed_name(name: str) -> str:
+    """A name of a metric or parameter with `_` for what MLflow refuses in it (a concept may be called anything)."""
+    return re.sub(r"[^\w\-. :/]", "_", name)
+
+
 def source_tags() -> dict[str, str]:
     """Where a run comes from: user, script, git commit and whether code differs from it, DVC stage and experiment."""
     tags = {key: str(value) for key, value in resolve_tags().items()}
@@ -99,10 +106,9 @@ def _flatten(content: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
     for key, value in content.items():
         if isinstance(value, Mapping):
             flat |= _flatten(value, f"{prefix}{key}.")
-        elif isinstance(value, list | tuple):
-            flat[f"{prefix}{key}"] = ", ".join(str(item) for item in value)
         else:
-            flat[f"{prefix}{key}"] = str(value)
+            text = ", ".join(str(item) for item in value) if isinstance(value, list | tuple) else str(value)
+            flat[allowed_name(f"{prefix}{key}")] = text
     return flat
 
 

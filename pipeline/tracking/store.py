@@ -73,13 +73,13 @@ def check_server(study: str, layer: str) -> Store:
     try:
         if address.startswith("sqlite:"):
             _probe_sqlite(address)
-            experiment_id = _open_experiment(address, experiment)
+            experiment_id = _open_in_file(address, experiment)
         else:
             experiment_id = within(ANSWER_SECONDS, lambda: _open_on_server(address, experiment))
     except NoAnswerError as error:
         print(
-            f"warning: MLflow at {shown(address)} gives no answer ({one_line(error)}); the run goes on and all is kept "
-            f"on disk; upload it later with: {upload_command(layer)}",
+            f"warning: MLflow at {shown(address)} gives no answer ({one_line(error)}); all is kept on disk; "
+            f"upload it later with: {upload_command(layer)}",
             file=sys.stderr,
             flush=True,
         )
@@ -130,7 +130,7 @@ def _ui(store: Store, ui: str | None) -> str:
 
 
 def _quiet() -> None:
-    for name in ("mlflow", "alembic"):
+    for name in ("mlflow", "alembic", "urllib3"):
         logging.getLogger(name).setLevel(logging.ERROR)
 
 
@@ -161,9 +161,20 @@ def _probe_sqlite(address: str) -> None:
         finally:
             connection.close()
     except sqlite3.Error as error:
+        if error.sqlite_errorcode == sqlite3.SQLITE_BUSY:
+            raise NoAnswerError(str(error)) from error
         raise InputError(
             f"MLFLOW_TRACKING_URI {address}: {error}; accepted is a SQLite file in a folder that can be written to"
         ) from None
+
+
+def _open_in_file(address: str, experiment: str) -> str:
+    try:
+        return _open_experiment(address, experiment)
+    except InputError:
+        raise
+    except Exception as error:  # whatever the database layer says of a file that another version or program wrote
+        raise InputError(f"MLFLOW_TRACKING_URI {address}: {one_line(error)}; accepted is a store of MLflow") from error
 
 
 def _open_on_server(address: str, experiment: str) -> str:

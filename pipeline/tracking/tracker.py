@@ -100,7 +100,7 @@ class RunTracker:
             if self._aborted:
                 self._fail()
             else:
-                self.run_id = bring_level(self.store, self.layer, "train", self.root)
+                self.run_id = bring_level(self.store, self.layer, "train", self.root, self._source)
                 self._error = None
         except Exception as error:
             self._error = error

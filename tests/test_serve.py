@@ -1,0 +1,127 @@
+"""The model that MLflow holds: loaded from elsewhere, without pickle, it does what the flow does."""
+
+import json
+import shutil
+from pathlib import Path
+
+import mlflow
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from mlflow.pyfunc import PyFuncModel, scoring_server
+
+from pipeline.errors import InputError
+from pipeline.flow import Flow, FlowConfig
+from pipeline.layout import Layout
+from pipeline.tracking import check_server, publish
+from pipeline.training.artifact import Iin, load_iin, save_iin
+
+LAYER = "latent"
+LAYOUT = Layout(("residual", "digit", "colour"), (4, 2, 2))
+N = LAYOUT.num_dims
+
+
+def write_iin(root: Path) -> Path:
+    """The folder that the train stage leaves, with a flow that is not the identity."""
+    generator = torch.Generator().manual_seed(0)
+    flow = Flow(FlowConfig(num_dims=N, num_blocks=2, width=16))
+    flow.initialise(torch.randn(64, N, generator=generator) * 2 + 1)
+    with torch.no_grad():
+        for parameter in flow.parameters():
+            parameter += 0.1 * torch.randn(parameter.shape, generator=generator)
+    folder = root / "models" / "layers" / LAYER / "iin"
+    save_iin(folder, flow, LAYOUT, {"rho": 0.975}, metrics='{"step": 100, "train/pair_nats": 20.0}\n')
+    return folder
+
+
+@pytest.fixture(scope="module")
+def iin(tmp_path_factory: pytest.TempPathFactory) -> Iin:
+    return load_iin(write_iin(tmp_path_factory.mktemp("iin")))
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> PyFuncModel:
+    """Logged by the project, then copied to where neither store nor project folder lie."""
+    root, elsewhere = tmp_path_factory.mktemp("project"), tmp_path_factory.mktemp("elsewhere")
+    write_iin(root)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{root}/mlflow.db")
+        patch.setenv("MLFLOW_ALLOW_PICKLE_DESERIALIZATION", "false")
+        patch.chdir(elsewhere)
+        store = check_server("default", LAYER)
+        run_id = publish(store, LAYER, "train", root)
+        assert run_id is not None
+        (output,) = store.client().get_run(run_id).outputs.model_outputs
+        logged = store.client().get_logged_model(output.model_id)
+        shutil.copytree(logged.artifact_location.removeprefix("file://"), elsewhere / "model")
+        shutil.rmtree(root)
+        return mlflow.pyfunc.load_model(str(elsewhere / "model"))
+
+
+def latents(seed: int, rows: int = 5) -> np.ndarray:
+    return np.random.default_rng(seed).normal(1, 2, size=(rows, N)).astype(np.float32)
+
+
+def table(**columns: np.ndarray) -> pd.DataFrame:
+    return pd.DataFrame({name: list(column) for name, column in columns.items()})
+
+
+def swapped(iin: Iin, recipient: np.ndarray, donor: np.ndarray, factor: str) -> np.ndarray:
+    """The definition, written out: the recipient's code, with one block of the donor's."""
+    with torch.no_grad():
+        code, code_donor = iin.flow(torch.from_numpy(recipient))[0], iin.flow(torch.from_numpy(donor))[0]
+        where = iin.layout.slice(factor)
+        code[:, where] = code_donor[:, where]
+        return iin.flow.inverse(code).numpy()
+
+
+def test_round_trip(model: PyFuncModel, iin: Iin) -> None:
+    z = latents(0)
+    codes = model.predict(table(latent=z))
+    with torch.no_grad():
+        expected = iin.flow(torch.from_numpy(z))[0].numpy()
+    assert list(codes.columns) == ["code"]
+    np.testing.assert_allclose(np.array(codes["code"].tolist()), expected, atol=1e-6)
+    assert np.abs(expected - z).max() > 0.1  # the flow is not the identity
+    again = model.predict(codes, params={"operation": "inverse"})
+    assert np.abs(np.array(again["latent"].tolist()) - z).max() < 1e-4
+
+
+@pytest.mark.parametrize("factor", ["residual", "digit", "colour"])
+def test_swap(model: PyFuncModel, iin: Iin, factor: str) -> None:
+    recipient, donor = latents(1), latents(2)
+    answer = model.predict(table(latent=recipient, donor=donor), params={"operation": "swap", "factor": factor})
+    found = np.array(answer["latent"].tolist())
+    np.testing.assert_allclose(found, swapped(iin, recipient, donor, factor), atol=1e-5)
+    assert np.abs(found - recipient).max() > 0.1
+
+
+def test_json_as_served(model: PyFuncModel, iin: Iin) -> None:
+    recipient, donor = latents(3, rows=1), latents(4, rows=1)
+    records = [{"latent": recipient[0].tolist(), "donor": donor[0].tolist()}]
+    body = json.dumps({"dataframe_records": records, "params": {"operation": "swap", "factor": "digit"}})
+    answer = scoring_server.invocations(body, "application/json", model, model.metadata.get_input_schema())
+    assert answer.status == 200
+    found = json.loads(answer.response)["predictions"]
+    np.testing.assert_allclose([found[0]["latent"]], swapped(iin, recipient, donor, "digit"), atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("columns", "params", "message"),
+    [
+        (["latent"], {"operation": "rotate"}, "operation: found 'rotate', accepted are transform, inverse, swap"),
+        (["latent"], {"operation": "inverse"}, "column 'code': not there, found latent"),
+        (["latent"], {"operation": "swap", "factor": "digit"}, "column 'donor': not there, found latent"),
+        (["latent", "donor"], {"operation": "swap", "factor": "size"}, "factor: found 'size', accepted are residual"),
+        (["code"], {}, "column 'latent': not there, found code"),
+    ],
+)
+def test_wrong_request(model: PyFuncModel, columns: list[str], params: dict[str, str], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        model.predict(table(**dict.fromkeys(columns, latents(5))), params=params)
+
+
+def test_vectors_of_another_length(model: PyFuncModel) -> None:
+    with pytest.raises(InputError, match=r"column 'latent': found vectors of \[7\] numbers, expected 8"):
+        model.predict(table(latent=latents(6)[:, :7]))

@@ -1,0 +1,146 @@
+"""A small project on disk, as the stages leave it, and servers that answer as they are told."""
+
+import http.server
+import json
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+from PIL import Image
+from ruamel.yaml import YAML
+
+from pipeline.flow import Flow, FlowConfig
+from pipeline.layout import Layout
+from pipeline.training.artifact import save_iin
+
+LAYER = "latent"
+LAYOUT = Layout(("residual", "digit", "colour"), (4, 2, 2))
+CONFIG = FlowConfig(num_dims=8, num_blocks=2, width=16)
+CARD: dict[str, Any] = {
+    "fingerprint": "f1",
+    "rho": 0.975,
+    "backbone_sha256": "b1",
+    "data_sha256": "d1",
+    "train": {"steps": 600, "clip": 5.0},
+    "layout": LAYOUT.as_dict(),
+    "flow": asdict(CONFIG),
+}
+SCORES = {
+    "probe/gap": {"value": 0.931234, "low": 0.912, "high": 0.944, "chance": 0.0, "perfect": 1.0},
+    "swap/score": {"value": 0.95, "low": 0.94, "high": 0.96, "chance": 0.1, "perfect": 1.0},
+    "roundtrip/max": {"value": 3.14159e-7, "low": None, "high": None, "chance": None, "perfect": 0.0},
+    "block_tc": {"value": None, "low": None, "high": None, "chance": None, "perfect": 0.0},
+}
+
+
+def trial(number: int, blocks: int, gap: float, chosen: bool) -> dict[str, Any]:
+    interval = {"value": gap, "low": gap - 0.02, "high": gap + 0.02}
+    sizes = [4, 2, 2]
+    return {
+        "number": number,
+        "num_blocks": blocks,
+        "sizes": sizes,
+        "probe_gap": interval,
+        "pair_nats": 90.0 + number,
+        "chosen": chosen,
+    }
+
+
+TRIALS = [trial(0, 4, 0.81, False), trial(1, 6, 0.92, True), trial(2, 8, 0.90, False)]
+
+
+def curve_lines(*steps: int) -> str:
+    """Lines of metrics.jsonl: a training loss at each step, a validation loss at each second one."""
+    lines = []
+    for step in steps:
+        line = {"step": step, "train/pair_nats": 200 - step / 10}
+        lines.append(line | ({"val/pair_nats": 210 - step / 10} if step % 200 == 0 else {}))
+    return "".join(json.dumps(line) + "\n" for line in lines)
+
+
+def make_flow(seed: int = 0) -> Flow:
+    """A flow that does more than the identity."""
+    generator = torch.Generator().manual_seed(seed)
+    flow = Flow(CONFIG)
+    flow.initialise(torch.randn(64, CONFIG.num_dims, generator=generator) * 2 + 1)
+    with torch.no_grad():
+        for parameter in flow.parameters():
+            parameter += 0.1 * torch.randn(parameter.shape, generator=generator)
+    return flow.eval()
+
+
+def write_iin(root: Path, metrics: str, seed: int = 0) -> Path:
+    folder = root / "models" / "layers" / LAYER / "iin"
+    save_iin(folder, make_flow(seed), LAYOUT, CARD, metrics=metrics)
+    return folder
+
+
+def write_results(root: Path) -> None:
+    figures = root / "results" / LAYER / "figures"
+    figures.mkdir(parents=True, exist_ok=True)
+    (figures.parent / "scores.json").write_text(json.dumps(SCORES))
+    Image.new("RGB", (4, 4), (200, 30, 30)).save(figures / "swap_digit.png")
+
+
+def write_flow_yaml(root: Path) -> Path:
+    path = root / "models" / "layers" / LAYER / "flow.yaml"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w") as file:
+        YAML().dump({"num_blocks": 6, "sizes": [4, 2, 2], "trials": TRIALS}, file)
+    return path
+
+
+def free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
+
+
+@contextmanager
+def answering(status: int, body: str, content_type: str = "text/html") -> Iterator[str]:
+    """An HTTP server that answers everything alike; its address."""
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(status)
+            self.send_header("Content-Type", content_type)
+            self.end_headers()
+            self.wfile.write(body.encode())
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+@contextmanager
+def listening(answer: bytes | None) -> Iterator[str]:
+    """A socket that takes connections, and sends `answer` on each, or nothing at all; its address for HTTP."""
+    kept: list[socket.socket] = []
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def accept() -> None:
+            while True:
+                try:
+                    connection, _ = listener.accept()
+                except OSError:
+                    return
+                kept.append(connection)
+                if answer is not None:
+                    connection.recv(1024)
+                    connection.sendall(answer)
+                    connection.close()
+
+        threading.Thread(target=accept, daemon=True).start()
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+        listener.shutdown(socket.SHUT_RDWR)
+    for connection in kept:
+        connection.close()
