@@ -1,5 +1,6 @@
 """How a stage starts and ends: quiet libraries, death with its parent, one line for a wrong input."""
 
+import argparse
 import ctypes
 import logging
 import os
@@ -10,7 +11,7 @@ from collections.abc import Callable
 
 from pipeline.errors import InputError
 
-__all__ = ["die_with_parent", "run"]
+__all__ = ["die_with_parent", "layer_argument", "run"]
 
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
@@ -43,6 +44,13 @@ def run(main: Callable[[], None]) -> None:
         sys.exit(1)
     except KeyboardInterrupt:
         sys.exit(130)
+
+
+def layer_argument() -> str:
+    """The stage's one command-line argument, `--layer`."""
+    parser = argparse.ArgumentParser(allow_abbrev=False)
+    parser.add_argument("--layer", required=True, help="one of `layers` in params.yaml")
+    return str(parser.parse_args().layer)
 
 
 def _interrupt(_signal: int, _frame: object) -> None:

@@ -19,7 +19,16 @@ import pyarrow.parquet as pq
 from pipeline.errors import InputError
 from pipeline.files import atomic_file
 
-__all__ = ["FORMAT", "SPLITS", "images_schema", "iter_batches", "latents_schema", "read_schema", "read_table", "write_table"]
+__all__ = [
+    "FORMAT",
+    "SPLITS",
+    "images_schema",
+    "iter_batches",
+    "latents_schema",
+    "read_schema",
+    "read_table",
+    "write_table",
+]
 
 FORMAT = "1"
 SPLITS = ("train", "val", "test")
@@ -43,7 +52,9 @@ def images_schema(categories: Sequence[str], values: Mapping[str, int]) -> pa.Sc
 def latents_schema(num_dims: int, categories: Sequence[str], values: Mapping[str, int]) -> pa.Schema:
     """Schema of a latents table with `mean` and `scale` of `num_dims` (N) float32 each."""
     vector = pa.list_(pa.float32(), num_dims)
-    return pa.schema([*_BASE, pa.field("mean", vector), pa.field("scale", vector), *_concept_fields(categories, values)])
+    return pa.schema(
+        [*_BASE, pa.field("mean", vector), pa.field("scale", vector), *_concept_fields(categories, values)]
+    )
 
 
 def write_table(path: Path, table: pa.Table, metadata: Mapping[str, Any]) -> None:

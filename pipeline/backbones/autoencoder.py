@@ -100,7 +100,7 @@ class AutoencoderTask:
 
     @torch.no_grad()
     def validate(self, model: nn.Module, step: int) -> dict[str, float]:  # noqa: ARG002
-        """Squared error of reconstructions from the mean, summed over an image's numbers, mean over validation images."""
+        """Squared error of reconstructions from the mean: sum over an image, mean over validation images."""
         total = 0.0
         for images in self._val.split(250):
             images = images.to(self._device)

@@ -85,7 +85,9 @@ def read_weights(folder: Path, card: dict[str, Any], network: nn.Module) -> str:
         raise InputError(f"{path}: not there; run `dvc repro`")
     found = sha256_file(path)
     if found != card.get("weights_sha256"):
-        raise InputError(f"{path}: sha256 {found[:12]}, expected {str(card.get('weights_sha256'))[:12]} as its card says")
+        raise InputError(
+            f"{path}: sha256 {found[:12]}, expected {str(card.get('weights_sha256'))[:12]} as its card says"
+        )
     try:
         network.load_state_dict(load_file(path))
     except (SafetensorError, RuntimeError) as error:

@@ -24,7 +24,7 @@ class Pairs:
 
 
 class PairSampler:
-    """Draws pairs: concept uniform over K, a uniform over the rows, b uniform over the rows of equal value of another original.
+    """Draws pairs: concept uniform over K, a uniform over rows, b uniform over rows of equal value of another original.
 
     Each draw is a function of (seed, purpose, step) alone. A row with no partner in a concept (no other original has
     its value) is left out of this concept's pairs and counted in `num_alone`.
@@ -45,7 +45,9 @@ class PairSampler:
         self.num_alone = {name: group.num_alone for name, group in zip(labels, self._groups, strict=True)}
         for name, group in zip(labels, self._groups, strict=True):
             if not len(group.eligible):
-                raise InputError(f"concept '{name}': no two originals share a value, so there are no pairs to learn from")
+                raise InputError(
+                    f"concept '{name}': no two originals share a value, so there are no pairs to learn from"
+                )
 
     def draw(self, step: int, num_pairs: int) -> Pairs:
         """The `num_pairs` pairs of a step."""

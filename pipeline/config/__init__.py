@@ -1,4 +1,4 @@
-"""params.yaml as pydantic models, one file a group of sections; unknown keys and impossible values are refused by name."""
+"""params.yaml as pydantic models; unknown keys and impossible values are refused by name."""
 
 from pipeline.config.data import DataParams, WarpParams
 from pipeline.config.flow import FlowParams, TrainParams, TuneParams

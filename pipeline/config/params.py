@@ -60,7 +60,8 @@ class Params(Section):
         if self.flow.sizes != "estimate":
             if len(self.flow.sizes) != num_factors:
                 raise ValueError(
-                    f"flow.sizes: found {len(self.flow.sizes)} sizes, expected {num_factors}: residual, {', '.join(concepts)}"
+                    f"flow.sizes: found {len(self.flow.sizes)} sizes, "
+                    f"expected {num_factors}: residual, {', '.join(concepts)}"
                 )
             if sum(self.flow.sizes) != num_dims:
                 raise ValueError(
@@ -112,7 +113,8 @@ def _keys_beside(location: tuple[Any, ...]) -> list[str]:
     model: type[BaseModel] = Params
     for part in location[:-1]:
         annotation = model.model_fields[part].annotation
-        assert isinstance(annotation, type) and issubclass(annotation, BaseModel)
+        assert isinstance(annotation, type)
+        assert issubclass(annotation, BaseModel)
         model = annotation
     return list(model.model_fields)
 

@@ -18,8 +18,6 @@ class EvaluateParams(Section):
     """Pairs for the likelihood and the pair correlations."""
     swaps: Annotated[int, Field(ge=100)] = 2000
     """Recipients and donors for the swap score."""
-    bootstrap: Annotated[int, Field(ge=100)] = 1000
-    """Resamples of an interval."""
 
 
 class InterpretParams(Section):

@@ -35,4 +35,5 @@ def vector_column(table: pa.Table, name: str) -> NDArray[np.float32]:
     """A fixed-size-list column as an array [n, D]."""
     column = table[name].combine_chunks()
     chunk = column.chunk(0) if isinstance(column, pa.ChunkedArray) else column
-    return chunk.flatten().to_numpy(zero_copy_only=False).reshape(len(chunk), chunk.type.list_size)
+    values: NDArray[np.float32] = chunk.flatten().to_numpy(zero_copy_only=False)
+    return values.reshape(len(chunk), chunk.type.list_size).copy()  # Arrow's memory is read-only, which torch warns of

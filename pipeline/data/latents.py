@@ -43,7 +43,7 @@ class Latents:
     @property
     def num_dims(self) -> int:
         """N."""
-        return self.mean.shape[1]
+        return int(self.mean.shape[1])
 
     def targets(self) -> dict[str, NDArray[np.int64] | NDArray[np.float32]]:
         """What a concept is scored by: its value [n, D] where it is continuous, else its category [n]."""

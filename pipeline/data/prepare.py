@@ -34,7 +34,9 @@ def prepare(params: DataParams, seed: int, folder: Path) -> dict[str, int]:
     for concept in params.concepts:
         if concept not in source.categories:
             known = ", ".join(source.categories)
-            raise InputError(f"data.concepts: no concept '{concept}' in source {params.source}; its concepts are {known}")
+            raise InputError(
+                f"data.concepts: no concept '{concept}' in source {params.source}; its concepts are {known}"
+            )
     splits = split_originals(
         source.strata, params.val_share, params.test_share, draw_seed(seed, "split"), params.max_images
     )
@@ -94,4 +96,6 @@ def _require_two_values(table: pa.Table, concepts: tuple[str, ...], split: str) 
     for concept in concepts:
         found = pc.unique(table[concept]).to_pylist()
         if len(found) < 2:
-            raise InputError(f"concept '{concept}' has one value ({found[0]}) in split {split}; at least two are needed")
+            raise InputError(
+                f"concept '{concept}' has one value ({found[0]}) in split {split}; at least two are needed"
+            )

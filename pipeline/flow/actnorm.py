@@ -1,4 +1,4 @@
-"""ActNorm: a scale and a shift for each dimension, initialised from data (Kingma, Dhariwal, Glow, 2018, section 3.1)."""
+"""ActNorm: a scale and a shift for each dimension, initialised from data (Kingma, Dhariwal, 2018, section 3.1)."""
 
 import torch
 from torch import Tensor, nn
@@ -27,7 +27,7 @@ class ActNorm(nn.Module):
         self.log_scale = nn.Parameter(torch.zeros(num_dims))
         self.register_buffer("initialised", torch.tensor(False))
         self._ready = False  # mirror of the buffer: reading a tensor in each forward would stall a GPU and break export
-        self.register_load_state_dict_post_hook(_mirror)
+        self.register_load_state_dict_post_hook(_mirror)  # type: ignore[no-untyped-call]
 
     @torch.no_grad()
     def initialise(self, x: Tensor) -> None:

@@ -1,4 +1,4 @@
-"""Affine coupling: one part of the vector sets shift and scale of the other (Dinh et al., RealNVP, 2017, Eqs. 7 to 8)."""
+"""Affine coupling: one part of a vector sets shift and scale of the other (Dinh et al., 2017, Eqs. 7 to 8)."""
 
 import torch
 from torch import Tensor, nn

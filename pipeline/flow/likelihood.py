@@ -33,7 +33,8 @@ def pair_nats(
 ) -> Tensor:
     """Negative log-likelihood of each pair of latents.
 
-    L(a, b) = ½‖z̃ᵃ‖² + ½ Σ_k [‖z̃ᵇ_k − r_k z̃ᵃ_k‖² / (1 − r_k²) + N_k log(1 − r_k²)] + N log 2π − log|det T′(zᵃ)| − log|det T′(zᵇ)|
+    L(a, b) = ½‖z̃ᵃ‖² + ½ Σ_k [‖z̃ᵇ_k − r_k z̃ᵃ_k‖² / (1 − r_k²) + N_k log(1 − r_k²)]
+              + N log 2π − log|det T′(zᵃ)| − log|det T′(zᵇ)|
 
     Args:
         code_a: z̃ᵃ [P, N].

@@ -1,4 +1,4 @@
-"""Fixed mixing of dimensions between couplings: a shuffle (the paper's) or a random rotation, both volume preserving."""
+"""Fixed mixing of dimensions between couplings: a shuffle (the paper's) or a rotation, both volume preserving."""
 
 import torch
 from torch import Tensor, nn
@@ -42,10 +42,10 @@ class Rotation(nn.Module):
         q, r = torch.linalg.qr(gaussian)
         self.register_buffer("matrix", q * r.diagonal().sign())  # the signs make the draw uniform (Mezzadri, 2007)
 
-    def _apply(self, fn, recurse: bool = True):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+    def _apply(self, fn, recurse: bool = True):  # type: ignore[no-untyped-def]
         """Move with the module, but stay in float64: a rounded rotation is not orthogonal."""
         matrix = self.matrix
-        super()._apply(fn, recurse)
+        super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
         self.matrix = matrix.to(self.matrix.device)
         return self
 

@@ -60,9 +60,7 @@ class Flow(nn.Module):
         generator = torch.Generator().manual_seed(config.seed)
         with torch.random.fork_rng(devices=[]):  # the layers' own initialisation draws from the global generator
             torch.manual_seed(config.seed)
-            self.layers = nn.ModuleList(
-                layer for _ in range(config.num_blocks) for layer in _block(config, generator)
-            )
+            self.layers = nn.ModuleList(layer for _ in range(config.num_blocks) for layer in _block(config, generator))
 
     def forward(self, z: Tensor) -> tuple[Tensor, Tensor]:
         """Map latents z [B, N] to (codes [B, N], log|det T′(z)| [B])."""

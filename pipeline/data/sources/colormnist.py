@@ -49,7 +49,7 @@ class ColorMnist:
     def render(
         self, originals: NDArray[np.int64], copy: int, limits: WarpParams | None
     ) -> tuple[NDArray[np.uint8], dict[str, NDArray[np.int64]], dict[str, NDArray[np.float32]]]:
-        """Copy number `copy` of each original [m], warped within `limits` (None: as it is), each in a colour of its own.
+        """Copy number `copy` of each original [m], warped within `limits` (None: not), each in its own colour.
 
         Returns:
             pixels [m, 32, 32, 3]; the concepts' categories, each [m]; the values of the continuous ones, each [m, D].

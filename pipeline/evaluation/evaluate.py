@@ -1,0 +1,164 @@
+"""Put the trained flow, the backbone and the judge to the test rows, and hand what comes out to `pipeline.scores`.
+
+Probes, swaps, round trip and preservation are measured on means; likelihood, pair correlations and total correlation
+on draws z = mean + scale · ε with a fixed seed, since those are what the flow models the density of.
+"""
+
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from pipeline.backbones import Backbone, Judge
+from pipeline.concepts import PairSampler
+from pipeline.config import EvaluateParams
+from pipeline.data import Images, Latents, to_unit_range
+from pipeline.draws import draw_seed
+from pipeline.edits import swap
+from pipeline.flow import Flow, latent_nats, pair_nats, shared_rho
+from pipeline.layout import Layout
+from pipeline.scores import (
+    Score,
+    block_total_correlation,
+    gaussian_nats,
+    likelihood_scores,
+    pair_correlation,
+    preservation_of_images,
+    probe_matrix,
+    probe_scores,
+    round_trip,
+    swap_score,
+)
+from pipeline.training.artifact import Iin
+
+__all__ = ["evaluate"]
+
+Array = NDArray[Any]
+
+
+@torch.no_grad()
+def evaluate(
+    iin: Iin,
+    backbone: Backbone,
+    judge: Judge,
+    train: Latents,
+    test: Latents,
+    images: Images,
+    params: EvaluateParams,
+    seed: int,
+) -> dict[str, Score]:
+    """All scores by name, those to select by first.
+
+    Args:
+        iin: the trained network.
+        backbone: the frozen network that gave the latents.
+        judge: names what an image shows.
+        train: training latents, for the Gaussian that the flow is compared with.
+        test: test latents.
+        images: test images, the same rows.
+        params: how much is drawn.
+        seed: the study's.
+    """
+    flow, layout = iin.flow, iin.layout
+    mean = torch.from_numpy(test.mean)
+    code, _ = flow(mean)
+    scores = _probes(code, test, layout, draw_seed(seed, "evaluate/probes"))
+    scores |= _swaps(code, flow, layout, backbone, judge, test, params.swaps, seed)
+    scores |= _densities(flow, layout, float(iin.card["rho"]), train, test, params.pairs, seed)
+    scores |= _round_trips(iin, mean)
+    decoded, decoded_back = backbone.decode(mean), backbone.decode(flow.inverse(code))
+    truth = to_unit_range(images.pixels)
+    scores |= preservation_of_images(
+        truth, decoded.cpu(), decoded_back.cpu(), draw_seed(seed, "evaluate/preservation"), groups=test.original
+    )
+    return scores
+
+
+def _probes(code: Tensor, test: Latents, layout: Layout, seed: int) -> dict[str, Score]:
+    matrices = {
+        kind: probe_matrix(code.numpy(), test.targets(), layout, kind, groups=test.original, seed=seed)
+        for kind in ("linear", "rbf")
+    }
+    scores = probe_scores(matrices["linear"], matrices["rbf"], layout)
+    cells = {
+        f"probe/matrix/{factor}/{concept}": matrices["linear"].cell(factor, concept)
+        for factor in layout.names
+        for concept in layout.concepts
+    }
+    return scores | cells
+
+
+def _swaps(
+    code: Tensor, flow: Flow, layout: Layout, backbone: Backbone, judge: Judge, test: Latents, num: int, seed: int
+) -> dict[str, Score]:
+    """Swap each factor between random test rows of different originals, decode, and ask the judge."""
+    rng = np.random.default_rng(draw_seed(seed, "evaluate/swaps"))
+    recipient, donor = rng.integers(len(test), size=(2, num))
+    different = test.original[recipient] != test.original[donor]
+    recipient, donor = torch.from_numpy(recipient[different]), torch.from_numpy(donor[different])
+    seen = judge.name(_decode(backbone, torch.from_numpy(test.mean)))
+    swapped = {}
+    for factor in layout.names:
+        latents = flow.inverse(swap(code[recipient], code[donor], layout, factor))
+        swapped[factor] = _only(judge.name(_decode(backbone, latents)), layout)
+    references = [
+        _only({name: value[rows.numpy()] for name, value in seen.items()}, layout) for rows in (recipient, donor)
+    ]
+    return swap_score(references[0], references[1], swapped, layout, draw_seed(seed, "evaluate/swap_intervals"))
+
+
+def _densities(
+    flow: Flow, layout: Layout, rho: float, train: Latents, test: Latents, num_pairs: int, seed: int
+) -> dict[str, Score]:
+    pairs = PairSampler(test.labels, test.original, seed, "evaluate/pairs").draw(0, num_pairs)
+    noise = _noise(seed, "evaluate/noise", 2 * num_pairs, test.num_dims)
+    rows = np.concatenate((pairs.a, pairs.b))
+    code, log_abs_det = flow(torch.from_numpy(test.mean[rows] + test.scale[rows] * noise))
+    strength = shared_rho(torch.from_numpy(pairs.concept), layout.num_factors, rho)
+    code_a, code_b = code.split(num_pairs)
+    log_abs_det_a, log_abs_det_b = log_abs_det.split(num_pairs)
+    nats = pair_nats(code_a, code_b, log_abs_det_a, log_abs_det_b, layout, strength)
+
+    drawn = {
+        name: latents.mean + latents.scale * _noise(seed, f"evaluate/{name}_noise", len(latents), latents.num_dims)
+        for name, latents in (("train", train), ("test", test))
+    }
+    test_code, test_log_abs_det = flow(torch.from_numpy(drawn["test"]))
+    scores = likelihood_scores(
+        nats.numpy(),
+        latent_nats(test_code, test_log_abs_det).numpy(),
+        gaussian_nats(drawn["train"], drawn["test"]),
+        test.num_dims,
+        draw_seed(seed, "evaluate/likelihood_intervals"),
+    )
+    intervals = draw_seed(seed, "evaluate/pair_intervals")
+    scores |= pair_correlation(code_a.numpy(), code_b.numpy(), pairs.concept, layout, intervals)
+    chance = draw_seed(seed, "evaluate/total_correlation")
+    scores["block_tc"] = block_total_correlation(test_code.numpy(), layout, chance, groups=test.original)
+    return scores
+
+
+def _round_trips(iin: Iin, mean: Tensor) -> dict[str, Score]:
+    """T⁻¹(T(z)) of all test rows in float32, as it is used, and in float64, as a check of the mathematics."""
+    flow64 = Flow(iin.flow.config)
+    flow64.load_state_dict(iin.flow.state_dict())
+    flow64 = flow64.double().eval()
+    back = {
+        "roundtrip/max": (mean, iin.flow.inverse(iin.flow(mean)[0])),
+        "roundtrip/max_float64": (mean.double(), flow64.inverse(flow64(mean.double())[0])),
+    }
+    return {name: round_trip(there.numpy(), again.numpy()) for name, (there, again) in back.items()}
+
+
+def _decode(backbone: Backbone, latents: Tensor) -> Tensor:
+    return torch.cat([backbone.decode(part).cpu() for part in latents.split(500)])
+
+
+def _only(judged: dict[str, Array], layout: Layout) -> dict[str, Array]:
+    return {concept: judged[concept] for concept in layout.concepts}
+
+
+def _noise(seed: int, purpose: str, rows: int, num_dims: int) -> NDArray[np.float32]:
+    return np.random.default_rng(draw_seed(seed, purpose)).standard_normal((rows, num_dims), dtype=np.float32)

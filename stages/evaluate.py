@@ -1,0 +1,34 @@
+"""All scores of a layer on the test split: results/<layer>/scores.json and metrics.json."""
+
+from pathlib import Path
+
+from pipeline.backbones import load_backbone, load_judge
+from pipeline.config import load_params
+from pipeline.data import load_images, load_latents
+from pipeline.entry import layer_argument, run
+from pipeline.evaluation import evaluate, summary
+from pipeline.files import write_json
+from pipeline.scores import as_json, flat
+from pipeline.tracking import check_server, publish
+from pipeline.training import load_iin
+
+
+def main() -> None:
+    """Measure, write, and put the scores beside the training in MLflow."""
+    params, layer = load_params(), layer_argument()
+    store = check_server(params.study, layer)
+    backbone, judge = load_backbone(Path("models/backbone")), load_judge(Path("models/judge"))
+    folder, results = Path("data/latents") / layer, Path("results") / layer
+    train, test = (load_latents(folder, split, backbone.sha256) for split in ("train", "test"))
+    iin = load_iin(Path("models/layers") / layer / "iin")
+    scores = evaluate(
+        iin, backbone, judge, train, test, load_images(Path("data/images"), "test"), params.evaluate, params.seed
+    )
+    write_json(results / "scores.json", as_json(scores))
+    write_json(results / "metrics.json", flat(scores))
+    print(f"scores of layer {layer}, test split, 95 % intervals\n{summary(scores)}")
+    publish(store, layer, "evaluate")
+
+
+if __name__ == "__main__":
+    run(main)

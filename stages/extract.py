@@ -1,0 +1,27 @@
+"""The backbone's latents of all images, through Ray Data: data/latents/<layer>."""
+
+from pathlib import Path
+
+from pipeline.cluster import start_ray
+from pipeline.config import load_params
+from pipeline.entry import layer_argument, run
+from pipeline.latents import extract
+
+
+def main() -> None:
+    """Encode every image by the frozen backbone."""
+    params, layer = load_params(), layer_argument()
+    with start_ray(params.machine) as worker:
+        extract(
+            Path("data/images"),
+            Path("models/backbone"),
+            Path("data/latents") / layer,
+            layer=layer,
+            batch_size=params.latents.batch_size,
+            machine=params.machine,
+            worker=worker,
+        )
+
+
+if __name__ == "__main__":
+    run(main)
