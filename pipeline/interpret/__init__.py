@@ -1,0 +1,6 @@
+"""Figures that a stranger can read: of one layer, and of all layers side by side."""
+
+from pipeline.interpret.compare import compare
+from pipeline.interpret.figures import draw_figures
+
+__all__ = ["compare", "draw_figures"]

@@ -1,0 +1,103 @@
+"""Training curves of a flow, as a figure and as a table that `dvc plots` reads."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.errors import InputError
+from pipeline.interpret.sheet import INK, MARGIN, MUTED, Sheet, new_sheet
+
+__all__ = ["Curves", "curves_csv", "curves_sheet", "read_curves"]
+
+_TRAIN, _VAL, _RATE = "train/pair_nats", "val/pair_nats", "train/learning_rate"
+
+
+@dataclass(frozen=True)
+class Curves:
+    """Points (step, value) [n, 2] of each figure of a training.
+
+    Attributes:
+        train: nats a pair, of the training batch.
+        val: nats a pair, of held-out pairs.
+        learning_rate: of the optimiser.
+    """
+
+    train: NDArray[np.float64]
+    val: NDArray[np.float64]
+    learning_rate: NDArray[np.float64]
+
+
+def read_curves(path: Path) -> Curves:
+    """Read the metrics.jsonl of a flow's folder.
+
+    Raises:
+        InputError: if it isn't there, a line is no JSON object with a step, or a curve has no point.
+    """
+    try:
+        entries = [json.loads(line) for line in path.read_text().splitlines()]
+        curves = {
+            name: [(entry["step"], entry[name]) for entry in entries if name in entry] for name in (_TRAIN, _VAL, _RATE)
+        }
+    except FileNotFoundError:
+        raise InputError(f"{path}: not there; run `dvc repro`") from None
+    except (ValueError, KeyError, TypeError) as error:
+        raise InputError(f"{path}: no curves of a training ({type(error).__name__}: {error})") from None
+    missing = [name for name, points in curves.items() if not points]
+    if missing:
+        raise InputError(f"{path}: no point of '{missing[0]}'")
+    return Curves(*(np.array(points, dtype=np.float64) for points in curves.values()))
+
+
+def curves_csv(curves: Curves) -> str:
+    """One row a validation: its step, the mean training nats since the one before, and the held-out nats.
+
+    Every row is whole, because a plot of a table with holes has none of its lines.
+    """
+    lines = ["step,train_pair_nats,val_pair_nats"]
+    before = 0.0
+    for step, value in curves.val:
+        since = (curves.train[:, 0] > before) & (curves.train[:, 0] <= step)
+        if since.any():
+            lines.append(f"{int(step)},{curves.train[since, 1].mean():.6f},{value:.6f}")
+        before = step
+    return "\n".join(lines) + "\n"
+
+
+def curves_sheet(curves: Curves) -> Sheet:
+    """Training and held-out nats a pair, and the learning rate below."""
+    width, left = 1500, MARGIN + 130
+    sheet = new_sheet(
+        width,
+        860,
+        "How the flow learned",
+        "Negative log-likelihood of a pair of images that share one concept; less is better. Held-out pairs are of "
+        "images that the flow was not trained on: where that curve rises while the other falls, it overfits.",
+    )
+    room = width - left - MARGIN - 150
+    main = sheet.axes(left, sheet.top + 10, room, 560)
+    main.plot(*curves.train.T, color="#9db8dd", lw=1.2, label="training batch")
+    main.plot(*curves.val.T, color="#1d4f91", lw=2, marker="o", ms=4, label="held-out pairs")
+    values = np.concatenate((curves.train[:, 1], curves.val[:, 1]))
+    low, high = values.min(), max(np.quantile(values, 0.97), curves.val[0, 1])
+    main.set_ylim(low - 0.06 * (high - low), high + 0.06 * (high - low))
+    main.set_ylabel("nats a pair")
+    main.tick_params(labelbottom=False)
+    main.grid(axis="y", color="#e6e8ec", lw=0.8)
+    main.set_axisbelow(True)
+    main.legend(loc="upper right")
+    step, value = curves.val[-1]
+    main.annotate(
+        f"{value:.1f}", (step, value), (10, 0), textcoords="offset points", va="center", color="#1d4f91",
+        fontweight="bold", annotation_clip=False,
+    )  # fmt: skip
+    rate = sheet.axes(left, sheet.top + 620, room, 140)
+    rate.plot(*curves.learning_rate.T, color=MUTED, lw=1.2)
+    rate.set_ylim(0, 1.15 * curves.learning_rate[:, 1].max())
+    rate.set_ylabel("learning\nrate")
+    rate.set_xlabel("training step", color=INK)
+    for axes in (main, rate):
+        axes.set_xlim(0, curves.train[-1, 0])
+    return sheet

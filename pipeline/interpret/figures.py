@@ -1,0 +1,64 @@
+"""All figures of one layer, each a PNG in one folder, and the curves as a table."""
+
+from pathlib import Path
+
+from pipeline.backbones import Backbone
+from pipeline.config import InterpretParams
+from pipeline.data import Images, Latents
+from pipeline.files import atomic_folder, write_atomic
+from pipeline.interpret.curves import curves_csv, curves_sheet, read_curves
+from pipeline.interpret.matrix import Scores, matrix_sheet
+from pipeline.interpret.overview import overview
+from pipeline.interpret.paths import path_sheet
+from pipeline.interpret.reconstructions import reconstructions
+from pipeline.interpret.samples import sample_sheet
+from pipeline.interpret.sheet import house_style
+from pipeline.interpret.subject import subject_of
+from pipeline.interpret.swaps import swap_sheet
+from pipeline.training.artifact import Iin
+
+__all__ = ["draw_figures"]
+
+
+def draw_figures(
+    folder: Path,
+    *,
+    iin: Iin,
+    metrics: Path,
+    backbone: Backbone,
+    latents: Latents,
+    images: Images,
+    scores: Scores,
+    params: InterpretParams,
+    seed: int,
+) -> None:
+    """Write `overview`, `reconstructions`, `swap_<factor>`, `samples_<factor>`, `path`, `probe_matrix` and `curves`.
+
+    Rows, donors and draws follow from the seed; the same call writes the same bytes.
+
+    Args:
+        folder: where, replaced as a whole.
+        iin: the flow and its layout.
+        metrics: the flow's metrics.jsonl.
+        backbone: the frozen network that draws.
+        latents: of the test split.
+        images: of the same rows.
+        scores: content of the layer's scores.json.
+        params: sizes of the figures.
+        seed: the study's.
+
+    Raises:
+        InputError: if latents, images, flow, scores and curves do not belong together, or one of them lacks something.
+    """
+    subject = subject_of(iin, backbone, latents, images, seed)
+    curves = read_curves(metrics)
+    with house_style(), atomic_folder(folder) as beside:
+        overview(subject, scores, params.columns).save(beside / "overview.png")
+        reconstructions(subject, params.columns).save(beside / "reconstructions.png")
+        for factor in iin.layout.names:
+            swap_sheet(subject, factor, params.columns).save(beside / f"swap_{factor}.png")
+            sample_sheet(subject, factor, params.columns).save(beside / f"samples_{factor}.png")
+        path_sheet(subject, params.path_steps).save(beside / "path.png")
+        matrix_sheet(iin.layout, scores).save(beside / "probe_matrix.png")
+        curves_sheet(curves).save(beside / "curves.png")
+        write_atomic(beside / "curves.csv", curves_csv(curves))
