@@ -22,9 +22,7 @@ def disk_errors(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-            raise InputError(
-                f"{path}: no space left while writing; nothing half-written is kept"
-            ) from error
+            raise InputError(f"{path}: no space left; nothing half-written is kept") from error
         if error.errno in (errno.EACCES, errno.EROFS, errno.EPERM):
             raise InputError(f"{path}: not writable ({error.strerror})") from error
         raise

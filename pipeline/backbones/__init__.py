@@ -1,16 +1,30 @@
 """Networks: the autoencoder that is trained and frozen, and the judge that names what an image shows."""
 
-from pipeline.backbones.autoencoder import Autoencoder, AutoencoderTask
+from pipeline.backbones.autoencoder import Autoencoder, AutoencoderSetup, AutoencoderTask, autoencoder_task
 from pipeline.backbones.frozen import Backbone, load_backbone, save_backbone
-from pipeline.backbones.judge import Judge, JudgeNet, JudgeTask, load_judge, save_judge
+from pipeline.backbones.judge import (
+    Judge,
+    JudgeNet,
+    JudgeSetup,
+    JudgeTask,
+    heads_of,
+    judge_task,
+    load_judge,
+    save_judge,
+)
 
 __all__ = [
     "Autoencoder",
+    "AutoencoderSetup",
     "AutoencoderTask",
     "Backbone",
     "Judge",
     "JudgeNet",
+    "JudgeSetup",
     "JudgeTask",
+    "autoencoder_task",
+    "heads_of",
+    "judge_task",
     "load_backbone",
     "load_judge",
     "save_backbone",

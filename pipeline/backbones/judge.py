@@ -12,11 +12,12 @@ from sklearn.metrics import balanced_accuracy_score, r2_score
 from torch import Tensor, nn
 
 from pipeline.backbones.frozen import read_weights, write_network
-from pipeline.data import Images, to_unit_range
+from pipeline.config import JudgeParams
+from pipeline.data import Images, load_images, to_unit_range
 from pipeline.draws import draw_seed
 from pipeline.files import read_json
 
-__all__ = ["Judge", "JudgeNet", "JudgeTask", "load_judge", "save_judge"]
+__all__ = ["Judge", "JudgeNet", "JudgeSetup", "JudgeTask", "heads_of", "judge_task", "load_judge", "save_judge"]
 
 Named = dict[str, NDArray[Any]]
 
@@ -92,6 +93,27 @@ class JudgeTask:
 
 
 @dataclass(frozen=True)
+class JudgeSetup:
+    """What a worker needs to make its `JudgeTask`.
+
+    Attributes:
+        images: absolute folder of the images table.
+        params: section `judge`.
+        seed: the study's.
+    """
+
+    images: Path
+    params: JudgeParams
+    seed: int
+
+
+def judge_task(setup: JudgeSetup, device: torch.device) -> JudgeTask:
+    """Load the images and make the task, in a worker."""
+    train, val = (load_images(setup.images, split) for split in ("train", "val"))
+    return JudgeTask(train, val, setup.params.width, setup.params.batch_size, setup.seed, device)
+
+
+@dataclass(frozen=True)
 class Judge:
     """A trained judge.
 
@@ -131,12 +153,12 @@ def accuracy(network: JudgeNet, images: Images, device: torch.device) -> dict[st
     }
 
 
-def save_judge(folder: Path, task: JudgeTask, width: int, test: Images, device: torch.device, *, metrics: str) -> None:
-    """Write weights, card (with the accuracy on the test images) and curves, as one folder."""
-    held_out = accuracy(task.model, test, device)
-    card = {"heads": task.heads, "values": sorted(test.values), "width": width}
-    rounded = {name: round(value, 6) for name, value in held_out.items()}
-    write_network(folder, task.model, card | {"accuracy": rounded, "accuracy_split": "test"}, metrics)
+def save_judge(folder: Path, network: JudgeNet, width: int, test: Images, *, metrics: str) -> dict[str, float]:
+    """Write weights, card and curves as one folder; returns the accuracy on the test images, which the card holds."""
+    held_out = {name: round(value, 6) for name, value in accuracy(network, test, torch.device("cpu")).items()}
+    card = {"heads": heads_of(test), "values": sorted(test.values), "width": width}
+    write_network(folder, network, card | {"accuracy": held_out, "accuracy_split": "test"}, metrics)
+    return held_out
 
 
 def load_judge(folder: Path, device: torch.device | str = "cpu") -> Judge:

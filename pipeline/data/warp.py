@@ -22,7 +22,7 @@ def warp(images: Tensor, limits: WarpParams, seed: int) -> Tensor:
         [B, C, H, W].
     """
     draws = torch.rand(len(images), 5, generator=torch.Generator().manual_seed(seed)) * 2 - 1
-    angle, shear = (math.radians(limit) * draw for limit, draw in zip((limits.rotate, limits.shear), draws.T[:2], strict=True))
+    angle, shear = math.radians(limits.rotate) * draws[:, 0], math.radians(limits.shear) * draws[:, 1]
     scale = 1 + limits.scale * draws[:, 2]
     cos, sin, slope = angle.cos() / scale, angle.sin() / scale, shear.tan()
     shift = 2 * limits.translate * draws[:, 3:]  # affine_grid's sides run from −1 to 1

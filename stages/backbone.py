@@ -1,0 +1,34 @@
+"""Train the autoencoder through Ray Train and freeze it: models/backbone."""
+
+import json
+from pathlib import Path
+
+from pipeline.backbones import Autoencoder, AutoencoderSetup, autoencoder_task, save_backbone
+from pipeline.config import load_params
+from pipeline.entry import run
+from pipeline.training import TrainConfig, run_folder, train_with_ray
+
+
+def main() -> None:
+    """Train, or go on from the last checkpoint, and write the frozen weights."""
+    params = load_params()
+    backbone = params.backbone
+    config = TrainConfig(
+        steps=backbone.steps,
+        batch_size=backbone.batch_size,
+        learning_rate=backbone.learning_rate,
+        weight_decay=backbone.weight_decay,
+        seed=params.seed,
+    )
+    setup = AutoencoderSetup(Path("data/images").resolve(), backbone, params.seed)
+    folder = run_folder(params.machine.storage, "backbone")
+    result = train_with_ray(autoencoder_task, setup, config, params.machine, folder)
+    network = Autoencoder(backbone.num_dims, backbone.width, params.seed)
+    network.load_state_dict(result.model)
+    held_out = json.loads(result.metrics.splitlines()[-1])["val/squared_error"]
+    save_backbone(Path("models/backbone"), network, {"val_squared_error": held_out}, metrics=result.metrics)
+    print(f"models/backbone: squared error of a held-out image {held_out:.4g}")
+
+
+if __name__ == "__main__":
+    run(main)

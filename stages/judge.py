@@ -1,0 +1,33 @@
+"""Train the network that names the concepts of an image: models/judge."""
+
+from pathlib import Path
+
+from pipeline.backbones import JudgeNet, JudgeSetup, heads_of, judge_task, save_judge
+from pipeline.config import load_params
+from pipeline.data import load_images
+from pipeline.entry import run
+from pipeline.training import TrainConfig, run_folder, train_with_ray
+
+
+def main() -> None:
+    """Train, or go on from the last checkpoint, and measure the judge on the test images."""
+    params = load_params()
+    judge = params.judge
+    config = TrainConfig(
+        steps=judge.steps,
+        batch_size=judge.batch_size,
+        learning_rate=judge.learning_rate,
+        weight_decay=judge.weight_decay,
+        seed=params.seed,
+    )
+    setup = JudgeSetup(Path("data/images").resolve(), judge, params.seed)
+    result = train_with_ray(judge_task, setup, config, params.machine, run_folder(params.machine.storage, "judge"))
+    test = load_images(Path("data/images"), "test")
+    network = JudgeNet(heads_of(test), judge.width, params.seed)
+    network.load_state_dict(result.model)
+    accuracy = save_judge(Path("models/judge"), network, judge.width, test, metrics=result.metrics)
+    print(f"models/judge: held-out accuracy {', '.join(f'{name} {value:.3f}' for name, value in accuracy.items())}")
+
+
+if __name__ == "__main__":
+    run(main)
