@@ -30,7 +30,7 @@ def compare(results: Mapping[str, Scores], layouts: Mapping[str, Layout], folder
     """
     names = _main_scores(results, next(iter(layouts.values())))
     with house_style(), atomic_folder(folder) as beside:
-        content = {
+        content: dict[str, dict[str, Any]] = {
             layer: {
                 "sizes": dict(zip(layouts[layer].names, layouts[layer].sizes, strict=True)),
                 "scores": {name: scores[name] for name in names if name in scores},
@@ -51,17 +51,18 @@ def layers_sheet(results: Mapping[str, Scores], layouts: Mapping[str, Layout]) -
     group = max(190, 74 * len(layers) + 60)
     width = max(1300, 2 * MARGIN + 110 + group * len(names))
     sizes_height = 56 * len(layers)
+    head = 50 if len(layers) > 1 else 0  # of the legend
     what = "The layers side by side" if len(layers) > 1 else f"The layer '{layers[0]}'"
     sheet = new_sheet(
         width,
-        620 + 150 + sizes_height + 70,
+        head + 770 + sizes_height,
         what,
         "Above: the main scores with 95 % intervals, 1 is perfect; dashes: what chance reaches. "
         "Below: how many of a layer's dimensions each factor has.",
     )
     left = MARGIN + 80
-    _draw_scores(sheet.axes(left, sheet.top + 50, width - left - MARGIN, 500), results, names)
-    top = sheet.top + 620 + 150
+    _draw_scores(sheet.axes(left, sheet.top + head, width - left - MARGIN, 500), results, names)
+    top = sheet.top + head + 770
     sheet.text("dimensions of each factor", MARGIN, top - 90, fontweight="bold")
     _draw_sizes(sheet.axes(MARGIN + label, top, width - 2 * MARGIN - label, sizes_height), layouts)
     return sheet
@@ -71,6 +72,7 @@ def _draw_scores(axes: Axes, results: Mapping[str, Scores], names: list[str]) ->
     colours = _layer_colours(len(results))
     bar = min(0.8 / len(results), 0.3)
     lowest = 0.0
+    box = {"facecolor": "white", "edgecolor": "none", "pad": 1}  # over the lines of the grid
     for number, (layer, scores) in enumerate(results.items()):
         known = [(position, scores[name]) for position, name in enumerate(names) if name in scores]
         x = np.array([position for position, _ in known]) + (number - (len(results) - 1) / 2) * bar
@@ -83,7 +85,8 @@ def _draw_scores(axes: Axes, results: Mapping[str, Scores], names: list[str]) ->
                 top, lowest = score["high"], min(lowest, score["low"])
             if score.get("chance") is not None:
                 axes.hlines(score["chance"], at - 0.5 * bar, at + 0.5 * bar, color="#1f2430", lw=1.2, ls=(0, (2, 1.5)))
-            axes.text(at, max(top, 0) + 0.02, f"{score['value']:.2f}", ha="center", va="bottom", fontsize=8)
+            value = f"{score['value']:.2f}".replace("-", "−")
+            axes.text(at, max(top, 0) + 0.02, value, ha="center", va="bottom", fontsize=8, bbox=box)
     axes.set_xticks(range(len(names)), [_spoken_score(name) for name in names])
     axes.set_xlim(-0.6, len(names) - 0.4)
     axes.set_ylim(lowest - 0.02 if lowest < 0 else 0, 1.12)

@@ -68,18 +68,18 @@ def curves_csv(curves: Curves) -> str:
 
 def curves_sheet(curves: Curves) -> Sheet:
     """Training and held-out nats a pair, and the learning rate below."""
-    width, left = 1500, MARGIN + 130
+    width, left = 1500, MARGIN + 170
     sheet = new_sheet(
         width,
-        860,
+        840,
         "How the flow learned",
         "Negative log-likelihood of a pair of images that share one concept; less is better. Held-out pairs are of "
         "images that the flow was not trained on: where that curve rises while the other falls, it overfits.",
     )
-    room = width - left - MARGIN - 150
+    room = width - left - MARGIN - 120
     main = sheet.axes(left, sheet.top + 10, room, 560)
     main.plot(*curves.train.T, color="#9db8dd", lw=1.2, label="training batch")
-    main.plot(*curves.val.T, color="#1d4f91", lw=2, marker="o", ms=4, label="held-out pairs")
+    main.plot(*curves.val.T, color="#1d4f91", lw=2, marker="o", ms=4, clip_on=False, zorder=3, label="held-out pairs")
     values = np.concatenate((curves.train[:, 1], curves.val[:, 1]))
     low, high = values.min(), max(np.quantile(values, 0.97), curves.val[0, 1])
     main.set_ylim(low - 0.06 * (high - low), high + 0.06 * (high - low))
@@ -87,7 +87,7 @@ def curves_sheet(curves: Curves) -> Sheet:
     main.tick_params(labelbottom=False)
     main.grid(axis="y", color="#e6e8ec", lw=0.8)
     main.set_axisbelow(True)
-    main.legend(loc="upper right")
+    main.legend(loc="upper right", frameon=True, facecolor="white", edgecolor="white", framealpha=1)
     step, value = curves.val[-1]
     main.annotate(
         f"{value:.1f}", (step, value), (10, 0), textcoords="offset points", va="center", color="#1d4f91",

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.patches import Rectangle
 
 from pipeline.errors import InputError
@@ -14,14 +15,16 @@ from pipeline.layout import Layout
 
 __all__ = ["draw_matrix", "label_width", "matrix_sheet", "score_of"]
 
+_COLOURS = LinearSegmentedColormap.from_list("slate", ["#f3f5f8", "#9aa7bd", "#33415c"])  # no factor's colour
+
 Scores = Mapping[str, Mapping[str, Any]]
 
 
 def matrix_sheet(layout: Layout, scores: Scores) -> Sheet:
     """The matrix as one figure."""
-    cell_width, cell_height = 250, 130
-    left = MARGIN + label_width(layout, 9)
-    width = max(left + cell_width * len(layout.concepts) + MARGIN, 1000)
+    left, cell_height = MARGIN + label_width(layout, 9), 130
+    cell_width = max(220, (1100 - left - MARGIN) // len(layout.concepts))
+    width = left + cell_width * len(layout.concepts) + MARGIN
     sheet = new_sheet(
         width,
         60 + cell_height * layout.num_factors,
@@ -39,7 +42,9 @@ def draw_matrix(axes: Axes, layout: Layout, scores: Scores, points: float) -> No
     values = np.array(
         [[_cell(scores, factor, concept)["value"] for concept in layout.concepts] for factor in layout.names]
     )
-    axes.imshow(values, cmap="Blues", vmin=0, vmax=1.15, aspect="auto")
+    axes.imshow(values, cmap=_COLOURS, vmin=0, vmax=1, aspect="auto")
+    axes.hlines(np.arange(0.5, len(values) - 1), -0.5, len(layout.concepts) - 0.5, color="white", lw=2)
+    axes.vlines(np.arange(0.5, len(layout.concepts) - 1), -0.5, len(values) - 0.5, color="white", lw=2)
     axes.spines[:].set_visible(False)
     axes.tick_params(length=0, pad=8, labelsize=points, top=True, labeltop=True, bottom=False, labelbottom=False)
     axes.set_xticks(range(len(layout.concepts)), [spoken(name) for name in layout.concepts])
@@ -54,7 +59,7 @@ def draw_matrix(axes: Axes, layout: Layout, scores: Scores, points: float) -> No
         for column, concept in enumerate(layout.concepts):
             cell = _cell(scores, factor, concept)
             colour = "white" if cell["value"] > 0.55 else "#1f2430"
-            style = {"ha": "center", "color": colour}
+            style: dict[str, Any] = {"ha": "center", "color": colour}
             axes.text(
                 column, row - 0.02, f"{cell['value']:.2f}", va="bottom", fontsize=points + 3, fontweight="bold", **style
             )
@@ -63,9 +68,7 @@ def draw_matrix(axes: Axes, layout: Layout, scores: Scores, points: float) -> No
                 axes.text(column, row + 0.12, interval, va="top", fontsize=points - 1.5, **style)
     for concept in layout.concepts:
         corner = layout.concepts.index(concept) - 0.5, layout.index(concept) - 0.5
-        frame = Rectangle(
-            corner, 1, 1, fill=False, edgecolor=colour_of(layout, concept), lw=2.5, clip_on=False, zorder=3
-        )
+        frame = Rectangle(corner, 1, 1, fill=False, edgecolor=colour_of(layout, concept), lw=3, clip_on=False, zorder=3)
         axes.add_patch(frame)
 
 

@@ -21,8 +21,8 @@ def overview(subject: Subject, scores: Scores, columns: int) -> Sheet:
     layout = subject.layout
     shown = layout.concepts[:_MOST_GRIDS]
     tile = upscale(subject.pixels[:1], _TILE).shape[2]
-    matrix_left = label_width(layout, 8)
-    matrix_width = min(150 * len(layout.concepts), 450)
+    matrix_left = label_width(layout, 9)
+    matrix_width = min(145 * len(layout.concepts), 480)
     room = _WIDTH - 2 * MARGIN - tile - HEADER_GAP - matrix_left - matrix_width - _PANEL_GAP * len(shown)
     num_donors = min(columns, max(2, (room // len(shown) + GAP) // (tile + GAP)))
     grids = [swap_grid(subject, concept, min(_NUM_ROWS, columns), num_donors) for concept in shown]
@@ -35,15 +35,15 @@ def overview(subject: Subject, scores: Scores, columns: int) -> Sheet:
         _WIDTH,
         inner_top + extent(len(recipients), height),
         "One hidden vector, sorted into factors that a person can name",
-        f"A frozen network describes each image by {layout.num_dims} numbers that mean nothing to us. An invertible map "
-        f"sorts them into factors: {sizes}. Swap one factor, map back, and the network, never retrained, draws what "
-        "the edit means.",
+        f"A frozen network describes each image by {layout.num_dims} numbers that mean nothing to us. An invertible "
+        f"map sorts them into factors: {sizes}. Swap one factor, map back, and the network, never retrained, "
+        "draws what the edit means. Shaded images are real; the network draws the others.",
     )
     top = sheet.top + inner_top
     bold = {"fontweight": "bold", "va": "bottom"}
     x = MARGIN + 8
     draw_grid(sheet, recipients[:, None], x, top, tint("#858b96", 0.22))
-    sheet.text("real\nimages", x + tile / 2, top - 20, ha="center", linespacing=1.3, **bold)
+    sheet.text("all else\nfrom these", x + tile / 2, top - 20, ha="center", linespacing=1.3, **bold)
     x += tile + HEADER_GAP
     for grid in grids:
         colour = colour_of(layout, grid.factor)
@@ -57,8 +57,8 @@ def overview(subject: Subject, scores: Scores, columns: int) -> Sheet:
         x += extent(len(donors), tile) + _PANEL_GAP
     x += matrix_left
     size = _WIDTH - MARGIN - x, extent(len(recipients), height)
-    draw_matrix(sheet.axes(x, top, *size), layout, scores, points=8)
-    sheet.text("who knows what", x + size[0] / 2, sheet.top + label - 16, ha="center", **bold)
+    draw_matrix(sheet.axes(x, top, *size), layout, scores, points=8.5)
+    sheet.text("who knows what", x + size[0] / 2, sheet.top + label - 36, ha="center", **bold)
     note = "how well a linear probe reads\nthe concept from the factor:\n0 chance, 1 perfect"
-    sheet.text(note, x + size[0] / 2, sheet.top + label - 4, ha="center", color=MUTED, fontsize=7, linespacing=1.25)
+    sheet.text(note, x + size[0] / 2, sheet.top + label - 28, ha="center", color=MUTED, fontsize=7.5, linespacing=1.25)
     return sheet

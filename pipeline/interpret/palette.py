@@ -1,12 +1,10 @@
 """Words and colours for factors, the same in every figure."""
 
-from collections.abc import Sequence
-
 from matplotlib.colors import to_hex, to_rgb
 
 from pipeline.layout import RESIDUAL, Layout
 
-__all__ = ["colour_of", "listed", "spoken", "tint", "titled"]
+__all__ = ["colour_of", "kept_and_taken", "spoken", "tint", "titled"]
 
 _GREY = "#858b96"
 _COLOURS = ("#2f66b3", "#c9572f", "#3b8a5a", "#7f56a8", "#a8842c", "#2b8c96", "#b04a78")
@@ -34,7 +32,17 @@ def titled(name: str) -> str:
     return words[:1].upper() + words[1:]
 
 
-def listed(names: Sequence[str]) -> str:
-    """Names in a sentence, each with its article, the residual as what it is: everything else."""
-    words = ["everything else" if name == RESIDUAL else f"the {spoken(name)}" for name in names]
-    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
+def kept_and_taken(layout: Layout, factor: str) -> tuple[str, str, str]:
+    """What an edit of `factor` keeps, in full and in short, and what it changes, in words.
+
+    Example:
+        >>> kept_and_taken(Layout.of(["digit", "colour"], [2, 1, 1]), "digit")
+        ('everything but the digit', 'everything else', 'the digit')
+        >>> kept_and_taken(Layout.of(["digit", "colour"], [2, 1, 1]), "residual")
+        ('the digit and the colour', 'the digit and the colour', 'everything else')
+    """
+    if factor == RESIDUAL:
+        names = [f"the {spoken(name)}" for name in layout.concepts]
+        kept = " and ".join(filter(None, (", ".join(names[:-1]), names[-1])))
+        return kept, kept, "everything else"
+    return f"everything but the {spoken(factor)}", "everything else", f"the {spoken(factor)}"

@@ -2,11 +2,9 @@
 
 import numpy as np
 
-from pipeline.draws import draw_seed
 from pipeline.edits import path
 from pipeline.interpret.grid import GAP, HEADER_GAP, draw_grid, extent
 from pipeline.interpret.palette import tint
-from pipeline.interpret.rows import distinct_rows
 from pipeline.interpret.sheet import MARGIN, Sheet, line_height, new_sheet, text_width, upscale
 from pipeline.interpret.subject import Subject
 
@@ -18,7 +16,7 @@ _LABELS = ("line in the code", "line in z")
 
 def path_sheet(subject: Subject, num_steps: int) -> Sheet:
     """Four pairs of images, two rows a pair: the line in the code above, the line in z below."""
-    rows = distinct_rows(list(subject.targets.values()), 2 * _NUM_PAIRS, draw_seed(subject.seed, "interpret/pairs"))
+    rows = subject.choose(list(subject.targets), 2 * _NUM_PAIRS, "interpret/pairs")
     pairs = rows[: len(rows) // 2 * 2].reshape(-1, 2)
     lines = []
     for a, b in pairs:
@@ -38,7 +36,7 @@ def path_sheet(subject: Subject, num_steps: int) -> Sheet:
         top + len(pairs) * step - HEADER_GAP - 16,
         "From one image to another",
         "Upper row of each pair: a straight line between the two codes, mapped back by T⁻¹. Lower row: a straight line "
-        "between the two vectors z. The shaded images are real, of the test split; the frozen network draws the others.",
+        "between the two vectors z. Shaded images are real; the frozen network draws the others.",
     )
     style = {"ha": "center", "va": "center", "fontweight": "bold"}
     for x, label in ((left, "from"), (right, "to")):

@@ -2,10 +2,8 @@
 
 import numpy as np
 
-from pipeline.draws import draw_seed
 from pipeline.interpret.grid import GAP, HEADER_GAP, draw_grid, extent
 from pipeline.interpret.palette import tint
-from pipeline.interpret.rows import distinct_rows
 from pipeline.interpret.sheet import MARGIN, MUTED, Sheet, new_sheet, text_width, upscale
 from pipeline.interpret.subject import Subject
 
@@ -20,7 +18,7 @@ _LABELS = (
 
 def reconstructions(subject: Subject, columns: int) -> Sheet:
     """Three rows of `columns` images: the image, decoded z, decoded T⁻¹(T(z))."""
-    rows = distinct_rows(list(subject.targets.values()), columns, draw_seed(subject.seed, "interpret/recipients"))
+    rows = subject.recipients(columns)
     shown = [
         subject.pixels[rows],
         subject.decode_latents(subject.latents[rows]),
@@ -29,7 +27,7 @@ def reconstructions(subject: Subject, columns: int) -> Sheet:
     apart = int(np.abs(shown[1].astype(int) - shown[2]).max())
     pixels = upscale(np.stack(shown), 128)
     height, width = pixels.shape[2:4]
-    left = MARGIN + round(max(text_width(line, 9) for label in _LABELS for line in label)) + 28
+    left = MARGIN + round(max(max(text_width(name, 9, "bold"), text_width(what, 7.5)) for name, what in _LABELS)) + 40
     tops = [0, height + HEADER_GAP, 2 * height + HEADER_GAP + GAP]
     sheet = new_sheet(
         left + extent(len(rows), width) + MARGIN,

@@ -3,11 +3,9 @@
 from pipeline.draws import draw_seed
 from pipeline.edits import sample
 from pipeline.interpret.grid import HEADER_GAP, draw_grid, extent
-from pipeline.interpret.palette import colour_of, listed, tint, titled
-from pipeline.interpret.rows import distinct_rows
+from pipeline.interpret.palette import colour_of, kept_and_taken, tint, titled
 from pipeline.interpret.sheet import MARGIN, Sheet, line_height, new_sheet, upscale
 from pipeline.interpret.subject import Subject
-from pipeline.layout import RESIDUAL
 
 __all__ = ["sample_sheet"]
 
@@ -16,23 +14,21 @@ _NUM_ROWS = 5
 
 def sample_sheet(subject: Subject, factor: str, columns: int) -> Sheet:
     """Five images, each with `columns` draws of `factor` from N(0, 1)."""
-    rows = distinct_rows(list(subject.targets.values()), _NUM_ROWS, draw_seed(subject.seed, "interpret/recipients"))
+    rows = subject.recipients(_NUM_ROWS)
     codes = subject.codes[rows].repeat_interleave(columns, dim=0)
     seed = draw_seed(subject.seed, f"interpret/samples/{factor}")
     drawn = upscale(subject.decode_codes(sample(codes, subject.layout, factor, seed)), 128)
     headers = upscale(subject.pixels[rows], 128)
     height, width = headers.shape[1:3]
-    what = "residual" if factor == RESIDUAL else listed([factor]).removeprefix("the ")
-    others = [name for name in subject.layout.concepts if name != factor]
-    kept = listed(others) if factor == RESIDUAL else "everything else"
+    kept, others, drawn_anew = kept_and_taken(subject.layout, factor)
     left, top = MARGIN + line_height(9) + 12, line_height(9) + 12
     inner_left = left + width + HEADER_GAP
     sheet = new_sheet(
         inner_left + extent(columns, width) + MARGIN,
         top + extent(len(rows), height),
         f"{titled(factor)} drawn at random",
-        f"Each image keeps {kept} of the image at its left; its {what} is a new draw from the normal distribution "
-        "N(0, 1). The shaded images are real, of the test split; the frozen network draws the others.",
+        f"Each image keeps {kept} of the image at its left; {drawn_anew} is drawn anew from the normal distribution "
+        "N(0, 1). Shaded images are real; the frozen network draws the others.",
     )
     grid = drawn.reshape(len(rows), columns, *drawn.shape[1:])
     draw_grid(sheet, headers[:, None], left, sheet.top + top, tint("#858b96", 0.22))
@@ -40,7 +36,7 @@ def sample_sheet(subject: Subject, factor: str, columns: int) -> Sheet:
     style = {"ha": "center", "va": "center", "fontweight": "bold"}
     middle = inner_left + extent(columns, width) / 2
     colour = colour_of(subject.layout, factor)
-    sheet.text(f"{columns} draws of the {what}", middle, sheet.top + line_height(9) / 2 - 4, color=colour, **style)
+    sheet.text(f"{columns} draws of {drawn_anew}", middle, sheet.top + line_height(9) / 2 - 4, color=colour, **style)
     middle = sheet.top + top + extent(len(rows), height) / 2
-    sheet.text(f"{kept} kept from", MARGIN + line_height(9) / 2 - 6, middle, rotation=90, **style)
+    sheet.text(f"{others} kept from these", MARGIN + line_height(9) / 2 - 6, middle, rotation=90, **style)
     return sheet

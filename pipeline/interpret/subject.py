@@ -1,5 +1,6 @@
 """What the figures of a layer are drawn from: network, flow, test images and their codes, row by row."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,8 +10,10 @@ from torch import Tensor
 
 from pipeline.backbones import Backbone
 from pipeline.data import Images, Latents
+from pipeline.draws import draw_seed
 from pipeline.errors import InputError
-from pipeline.layout import Layout
+from pipeline.interpret.rows import Target, distinct_rows, rows_of_contrast
+from pipeline.layout import RESIDUAL, Layout
 from pipeline.training.artifact import Iin
 
 __all__ = ["Subject", "subject_of"]
@@ -29,6 +32,7 @@ class Subject:
         latents: z [n, N], means.
         codes: z̃ = T(z) [n, N].
         targets: concept → classes [n] or values [n, D].
+        candidates: rows that may be drawn.
         seed: of every choice and draw.
     """
 
@@ -37,13 +41,31 @@ class Subject:
     pixels: Pixels
     latents: Tensor
     codes: Tensor
-    targets: dict[str, NDArray[np.int64] | NDArray[np.float32]]
+    targets: dict[str, Target]
+    candidates: NDArray[np.int64]
     seed: int
 
     @property
     def layout(self) -> Layout:
         """Names and sizes of the factors."""
         return self.iin.layout
+
+    def recipients(self, num: int) -> NDArray[np.int64]:
+        """Rows [num] that differ in all concepts: the same in every figure that edits images."""
+        return self.choose(list(self.targets), num, "interpret/recipients")
+
+    def donors(self, factor: str, num: int) -> NDArray[np.int64]:
+        """Rows [num] that differ in a factor's concept, classes in their order; for the residual, in all concepts."""
+        concepts = list(self.targets) if factor == RESIDUAL else [factor]
+        rows = self.choose(concepts, num, f"interpret/donors/{factor}")
+        if factor != RESIDUAL and self.targets[factor].ndim == 1:
+            rows = rows[np.argsort(self.targets[factor][rows], kind="stable")]
+        return rows
+
+    def choose(self, concepts: Sequence[str], num: int, purpose: str) -> NDArray[np.int64]:
+        """Rows [num] that differ in `concepts`; fewer where there are not so many."""
+        targets = [self.targets[name] for name in concepts]
+        return distinct_rows(self.candidates, targets, num, draw_seed(self.seed, purpose))
 
     def decode_latents(self, latents: Tensor) -> Pixels:
         """What the frozen network draws from z [B, N]: pixels [B, H, W, 3]."""
@@ -72,4 +94,4 @@ def subject_of(iin: Iin, backbone: Backbone, latents: Latents, images: Images, s
     z = torch.from_numpy(latents.mean)
     codes, _ = iin.flow(z)
     targets = {name: target for name, target in latents.targets().items() if name in iin.layout.concepts}
-    return Subject(iin, backbone, images.pixels, z, codes, targets, seed)
+    return Subject(iin, backbone, images.pixels, z, codes, targets, rows_of_contrast(images.pixels), seed)

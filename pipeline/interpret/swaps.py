@@ -5,14 +5,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.draws import draw_seed
 from pipeline.edits import swap
 from pipeline.interpret.grid import HEADER_GAP, draw_grid, extent
-from pipeline.interpret.palette import colour_of, listed, tint, titled
-from pipeline.interpret.rows import distinct_rows
+from pipeline.interpret.palette import colour_of, kept_and_taken, tint, titled
 from pipeline.interpret.sheet import MARGIN, Sheet, line_height, new_sheet, upscale
 from pipeline.interpret.subject import Subject
-from pipeline.layout import RESIDUAL
 
 __all__ = ["SwapGrid", "swap_grid", "swap_sheet"]
 
@@ -35,17 +32,8 @@ class SwapGrid:
 
 
 def swap_grid(subject: Subject, factor: str, num_recipients: int, num_donors: int) -> SwapGrid:
-    """Swap `factor` between every recipient and every donor.
-
-    Recipients are the same for each factor, and differ in all concepts; donors differ in the factor's concept (for the
-    residual, in all), donors of classes in the order of their classes.
-    """
-    everything = list(subject.targets.values())
-    recipients = distinct_rows(everything, num_recipients, draw_seed(subject.seed, "interpret/recipients"))
-    concern = everything if factor == RESIDUAL else [subject.targets[factor]]
-    donors = distinct_rows(concern, num_donors, draw_seed(subject.seed, f"interpret/donors/{factor}"))
-    if factor != RESIDUAL and concern[0].ndim == 1:
-        donors = donors[np.argsort(concern[0][donors], kind="stable")]
+    """Swap `factor` between every recipient and every donor."""
+    recipients, donors = subject.recipients(num_recipients), subject.donors(factor, num_donors)
     to = subject.codes[recipients].repeat_interleave(len(donors), dim=0)
     given = subject.codes[donors].repeat(len(recipients), 1)
     pixels = subject.decode_codes(swap(to, given, subject.layout, factor))
@@ -58,18 +46,15 @@ def swap_sheet(subject: Subject, factor: str, num: int) -> Sheet:
     grid = swap_grid(subject, factor, num, num)
     recipients, donors, swapped = (upscale(images, 128) for images in (grid.recipients, grid.donors, grid.swapped))
     height, width = swapped.shape[2:4]
-    taken = listed([factor])
-    kept = listed([name for name in subject.layout.concepts if name != factor])
-    if factor != RESIDUAL:
-        kept = "everything else"
+    kept, others, taken = kept_and_taken(subject.layout, factor)
     left, top = MARGIN + line_height(9) + 12, line_height(9) + 12
     inner_left, inner_top = left + width + HEADER_GAP, top + height + HEADER_GAP
     sheet = new_sheet(
         inner_left + extent(len(donors), width) + MARGIN,
         inner_top + extent(len(recipients), height),
         f"{titled(factor)} swapped",
-        f"Each image keeps {kept} of the image at its left, but takes {taken} of the image above it. The shaded "
-        "images are real, of the test split; the frozen network draws the others from its own, edited vector.",
+        f"Each image keeps {kept} of the image at its left, and takes {taken} from the image above it. Shaded "
+        "images are real; the frozen network draws the others.",
     )
     colour = colour_of(subject.layout, factor)
     draw_grid(sheet, donors[None], inner_left, sheet.top + top, tint(colour, 0.3))
@@ -77,7 +62,7 @@ def swap_sheet(subject: Subject, factor: str, num: int) -> Sheet:
     draw_grid(sheet, swapped, inner_left, sheet.top + inner_top)
     style = {"ha": "center", "va": "center", "fontweight": "bold"}
     middle = inner_left + extent(len(donors), width) / 2
-    sheet.text(f"{taken} taken from", middle, sheet.top + line_height(9) / 2, color=colour, **style)
+    sheet.text(f"{taken} taken from these", middle, sheet.top + line_height(9) / 2, color=colour, **style)
     middle = sheet.top + inner_top + extent(len(recipients), height) / 2
-    sheet.text(f"{kept} kept from", MARGIN + line_height(9) / 2 - 6, middle, rotation=90, **style)
+    sheet.text(f"{others} kept from these", MARGIN + line_height(9) / 2 - 6, middle, rotation=90, **style)
     return sheet
