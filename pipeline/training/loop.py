@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from pipeline.errors import InputError
 from pipeline.training.task import Task, TrainConfig
 
-__all__ = ["Hooks", "learning_rate", "part_of", "train"]
+__all__ = ["Hooks", "State", "learning_rate", "part_of", "train"]
 
 State = dict[str, Any]
 
@@ -27,8 +27,8 @@ class Hooks:
     """What happens beside the steps; by default nothing.
 
     Attributes:
-        log: called by rank 0 with each entry of the curves: {"step": 20, "train/loss": 0.5, "train/learning_rate": 0.1},
-            and {"step": 200, "val/loss": 0.6}.
+        log: called by rank 0 with each entry of the curves: {"step": 20, "train/loss": 0.5, …}, and
+            {"step": 200, "val/loss": 0.6}.
         checkpoint: called by every rank with the state after a step; "model" and "optimiser" are state dicts.
         wrap: makes the model that is called in a step, of the task's (DistributedDataParallel).
     """

@@ -1,0 +1,121 @@
+"""Ray for a stage: join the cluster that RAY_ADDRESS names, or start a local one that ends with the stage.
+
+What a stage asks for is compared with what Ray has before anything starts: Ray itself would wait without end for a CPU
+that is not there.
+"""
+
+import logging
+import os
+import shutil
+import socket
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import ray
+from ray._private import ray_constants
+
+from pipeline.config import MachineParams
+from pipeline.errors import InputError
+
+__all__ = ["Resources", "require", "start_ray", "worker_resources"]
+
+SETTINGS = {
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_TRAIN_HEALTH_CHECK_INTERVAL_S": "0.25",  # with Ray's 2 s, each report of a checkpoint waits as long
+}
+
+
+@dataclass(frozen=True)
+class Resources:
+    """What one worker gets, and where its network lives.
+
+    Attributes:
+        cpus: CPU cores, as Ray counts them.
+        gpus: GPUs.
+        device: "cpu" or "cuda".
+    """
+
+    cpus: int
+    gpus: int
+    device: str
+
+    def as_dict(self) -> dict[str, float]:
+        """As Ray's `resources_per_worker`."""
+        return {"CPU": self.cpus, "GPU": self.gpus} if self.gpus else {"CPU": self.cpus}
+
+
+@contextmanager
+def start_ray(machine: MachineParams) -> Iterator[Resources]:
+    """Have Ray for the block: the cluster of RAY_ADDRESS, or a local one on 127.0.0.1 with all CPUs and GPUs here.
+
+    A Ray that this process already has is used and left alone. Gives what one worker gets of it.
+
+    Raises:
+        InputError: the cluster cannot be joined, or has less than `machine` asks for.
+    """
+    if ray.is_initialized():
+        yield require(machine)
+        return
+    for name, value in SETTINGS.items():
+        os.environ.setdefault(name, value)
+    # Sockets live below this folder and their paths may have 107 bytes at most: not below a long TMPDIR.
+    folder = tempfile.mkdtemp(prefix="ray-", dir="/tmp")
+    try:
+        if os.environ.get("RAY_ADDRESS"):
+            _join(os.environ["RAY_ADDRESS"])
+        else:
+            _start(folder)
+        yield require(machine)
+    finally:
+        ray.shutdown()
+        shutil.rmtree(folder, ignore_errors=True)  # Ray never removes its session's folder
+
+
+def worker_resources(machine: MachineParams, available: dict[str, float]) -> Resources:
+    """What one worker gets: `device: auto` takes a GPU for each where Ray has so many, `cuda` takes one at least."""
+    gpus = machine.gpus_per_worker
+    if machine.device == "cpu":
+        gpus = 0
+    elif not gpus and (machine.device == "cuda" or available.get("GPU", 0) >= machine.workers):
+        gpus = 1
+    return Resources(machine.cpus_per_worker, gpus, "cuda" if gpus else "cpu")
+
+
+def require(machine: MachineParams) -> Resources:
+    """Compare what `machine` asks for with what Ray has, and give what one worker gets.
+
+    Raises:
+        InputError: Ray has fewer CPUs or GPUs.
+    """
+    available = ray.cluster_resources()
+    resources = worker_resources(machine, available)
+    for kind, each in (("CPU", resources.cpus), ("GPU", resources.gpus)):
+        has, needs = int(available.get(kind, 0)), machine.workers * each
+        if needs > has:
+            raise InputError(
+                f"params.yaml: machine.workers: found {machine.workers}, which need {needs} {kind}s "
+                f"({each} each), but Ray has {has}"
+            )
+    return resources
+
+
+def _join(address: str) -> None:
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    try:
+        if host:  # Ray itself would ask for many minutes
+            socket.create_connection((host, int(port)), timeout=10).close()
+        ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
+    except (OSError, ValueError) as error:
+        raise InputError(f"RAY_ADDRESS={address}: no Ray cluster answers there ({error})") from None
+
+
+def _start(folder: str) -> None:
+    # Ray would listen on the network, where anybody's code is welcome. Only this switch makes all its parts listen on
+    # 127.0.0.1; the constant is read when Ray is imported, the variable by the processes that it starts.
+    os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"
+    ray_constants.ENABLE_RAY_CLUSTER = False
+    ray.init(
+        address="local", include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR, _temp_dir=folder
+    )

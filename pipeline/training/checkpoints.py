@@ -1,0 +1,172 @@
+"""Checkpoints of a run, in generations, so that a driver that was killed can never harm the one that follows.
+
+    <run folder>/
+      lock                          held by the driver that runs, with its process id
+      gen-0001/                     one start of a driver
+        generation.json             which checkpoints it may resume from, newest first
+        metrics.jsonl               curves, from step 0 on
+        step-00000200/              a checkpoint: state.pt, and checkpoint.json with its sha256; whole or not there
+      gen-0002/ …
+
+A driver that starts looks at the newest generation's checkpoints, and after them at those which that generation
+itself could resume from. So what an orphan of an older generation writes late is never taken.
+"""
+
+import fcntl
+import hashlib
+import io
+import json
+import os
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from pipeline.errors import InputError
+from pipeline.files import atomic_folder, write_json
+from pipeline.training.curves import METRICS, read_until
+
+__all__ = [
+    "Generation",
+    "drop_older",
+    "locked",
+    "newest_checkpoint",
+    "read_checkpoint",
+    "start_generation",
+    "write_checkpoint",
+]
+
+KEPT = 2
+STATE, CARD, RECORD = "state.pt", "checkpoint.json", "generation.json"
+
+
+@dataclass(frozen=True)
+class Generation:
+    """One start of a driver.
+
+    Attributes:
+        folder: `gen-<number>`, absolute.
+        resume: checkpoint that it goes on from, None for a beginning.
+        step: steps done by then.
+    """
+
+    folder: Path
+    resume: Path | None
+    step: int
+
+
+@contextmanager
+def locked(run_folder: Path) -> Iterator[None]:
+    """Hold a run folder for the block, so that no second driver writes to it; the lock ends with the process.
+
+    Raises:
+        InputError: another process holds it; the line names its id.
+    """
+    run_folder.mkdir(parents=True, exist_ok=True)
+    with (run_folder / "lock").open("a+") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            file.seek(0)
+            holder = file.read().strip()
+            raise InputError(f"{run_folder}: process {holder} trains there; end it or wait for it") from None
+        file.truncate(0)
+        file.write(str(os.getpid()))
+        file.flush()
+        yield
+
+
+def start_generation(run_folder: Path) -> Generation:
+    """Make the next generation and choose the checkpoint that it goes on from.
+
+    A damaged checkpoint is passed over with one line that says so. All checkpoints but the newest two are removed.
+    """
+    sound = []
+    for path in _candidates(run_folder):
+        try:
+            sound.append((path, read_checkpoint(path)["step"]))
+        except InputError as error:
+            print(f"checkpoint passed over: {error}", flush=True)
+    sound = sound[:KEPT]
+    resume, step = sound[0] if sound else (None, 0)
+    folder = run_folder / f"gen-{len(_generations(run_folder)) + 1:04d}"
+    with atomic_folder(folder) as beside:
+        write_json(beside / RECORD, {"resumes_from": [str(path.relative_to(run_folder)) for path, _ in sound]})
+        (beside / METRICS).write_text(read_until(resume.parent / METRICS, step) if resume else "")
+    _remove_others(run_folder, {path for path, _ in sound})
+    return Generation(folder, resume, step)
+
+
+def drop_older(generation: Generation) -> None:
+    """Remove the checkpoints of older generations, once this one has its own."""
+    own = set(_checkpoints(generation.folder))
+    if own:
+        _remove_others(generation.folder.parent, own)
+
+
+def newest_checkpoint(generation_folder: Path) -> Path | None:
+    """The checkpoint of the highest step in a generation, None where it has none."""
+    return next(iter(_checkpoints(generation_folder)), None)
+
+
+def write_checkpoint(generation_folder: Path, state: Mapping[str, Any]) -> Path:
+    """Write a state ({"step": …, "model": …, "optimiser": …}) as one folder, whole or not at all.
+
+    Raises:
+        InputError: no space left; nothing half-written stays, and earlier checkpoints are as they were.
+    """
+    buffer = io.BytesIO()
+    torch.save(dict(state), buffer)
+    path = generation_folder / f"step-{state['step']:08d}"
+    with atomic_folder(path) as beside:
+        (beside / STATE).write_bytes(buffer.getbuffer())
+        card = {"step": state["step"], "sha256": hashlib.sha256(buffer.getbuffer()).hexdigest()}
+        (beside / CARD).write_text(json.dumps(card) + "\n")
+    return path
+
+
+def read_checkpoint(path: Path, device: str = "cpu") -> dict[str, Any]:
+    """Read the state that `write_checkpoint` wrote, its tensors on `device`.
+
+    Raises:
+        InputError: a file is missing or damaged; the line names it.
+    """
+    try:
+        content, card = (path / STATE).read_bytes(), json.loads((path / CARD).read_text())
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path}: unreadable ({error})") from None
+    if hashlib.sha256(content).hexdigest() != card.get("sha256"):
+        raise InputError(f"{path / STATE}: damaged, its sha256 is not the one in {CARD}")
+    state: dict[str, Any] = torch.load(io.BytesIO(content), map_location=device, weights_only=True)
+    return state
+
+
+def _generations(run_folder: Path) -> list[Path]:
+    return sorted(run_folder.glob("gen-[0-9]*"))
+
+
+def _checkpoints(generation_folder: Path) -> list[Path]:
+    """Newest first."""
+    return sorted(generation_folder.glob("step-[0-9]*"), reverse=True)
+
+
+def _candidates(run_folder: Path) -> list[Path]:
+    """What a driver that starts now may resume from, best first."""
+    generations = _generations(run_folder)
+    if not generations:
+        return []
+    record = json.loads((generations[-1] / RECORD).read_text())
+    earlier = (run_folder / name for name in record["resumes_from"])
+    return _checkpoints(generations[-1]) + [path for path in earlier if path.is_dir()]
+
+
+def _remove_others(run_folder: Path, kept: set[Path]) -> None:
+    for folder in _generations(run_folder):
+        half_written = folder.glob(".step-*.tmp")
+        for path in [*_checkpoints(folder), *half_written]:
+            if path not in kept:
+                shutil.rmtree(path, ignore_errors=True)

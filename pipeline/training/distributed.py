@@ -1,0 +1,222 @@
+"""Ray Train around the loop: any number of workers, checkpoints, and a run that goes on after a kill.
+
+A killed worker: Ray starts the workers anew from the last checkpoint. A killed driver: its workers die with their
+parent, and the same command makes the next generation, which goes on from the last checkpoint.
+"""
+
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import ray.train
+import torch
+import torch.distributed as dist
+from ray.train.torch import TorchTrainer, get_device, prepare_model
+from ray.train.v2.api.report_config import CheckpointUploadMode
+from torch import Tensor
+
+from pipeline.cluster import Resources, start_ray
+from pipeline.config import MachineParams
+from pipeline.entry import die_with_parent
+from pipeline.errors import InputError
+from pipeline.progress import Progress
+from pipeline.training import curves
+from pipeline.training.checkpoints import (
+    Generation,
+    drop_older,
+    locked,
+    newest_checkpoint,
+    read_checkpoint,
+    start_generation,
+    write_checkpoint,
+)
+from pipeline.training.loop import Hooks, State, train
+from pipeline.training.task import Task, TrainConfig
+
+__all__ = ["Result", "train_with_ray"]
+
+Config = TypeVar("Config")
+MAX_RESTARTS = 3
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a finished run leaves.
+
+    Attributes:
+        model: state dict of the trained network, on the CPU.
+        metrics: content of metrics.jsonl, the same as of a run that was never interrupted.
+        folder: of the last generation: checkpoints, metrics.jsonl, times.jsonl.
+    """
+
+    model: dict[str, Tensor]
+    metrics: str
+    folder: Path
+
+
+def train_with_ray(
+    task_factory: Callable[[Config, torch.device], Task],
+    task_config: Config,
+    config: TrainConfig,
+    machine: MachineParams,
+    run_folder: Path,
+) -> Result:
+    """Train a task on `machine.workers` workers, going on from where an earlier start of the same run was ended.
+
+    Args:
+        task_factory: makes the task in each worker from its config and device; a function of a module.
+        task_config: what the task is made from; paths in it are absolute, as a worker runs elsewhere.
+        config: optimisation.
+        machine: workers, their CPUs, GPUs and device.
+        run_folder: from `run_folder()`; its name is what the progress lines say, without the fingerprint.
+
+    Raises:
+        InputError: Ray has less than `machine` asks for, another process trains there, the disk is full, training
+            diverged, or the task refuses its input.
+    """
+    if machine.workers > config.batch_size:
+        raise InputError(
+            f"params.yaml: machine.workers: found {machine.workers}, accepted are at most {config.batch_size} (batch_size)"
+        )
+    name = run_folder.name.rpartition("-")[0].replace("-", " ")
+    with locked(run_folder), start_ray(machine) as resources:
+        generation = start_generation(run_folder)
+        if generation.step < config.steps:
+            going_on = f", going on from step {generation.step}" if generation.resume else ""
+            print(f"{name}: {machine.workers} worker(s) on {resources.device}{going_on}", flush=True)
+            with _progress(name, generation, config.steps):
+                _fit(task_factory, task_config, config, machine.workers, resources, generation)
+            drop_older(generation)
+        last = newest_checkpoint(generation.folder) or generation.resume
+        assert last is not None  # the last step leaves a checkpoint
+        metrics = (generation.folder / curves.METRICS).read_text()
+        return Result(read_checkpoint(last)["model"], metrics, generation.folder)
+
+
+def _fit(
+    task_factory: Callable[[Config, torch.device], Task],
+    task_config: Config,
+    config: TrainConfig,
+    workers: int,
+    resources: Resources,
+    generation: Generation,
+) -> None:
+    folder = generation.folder
+    trainer = TorchTrainer(
+        _work,
+        train_loop_config={
+            "task": (task_factory, task_config),
+            "config": config,
+            "cpus": resources.cpus,
+            "folder": str(folder),
+            "resume": str(generation.resume) if generation.resume else None,
+        },
+        scaling_config=ray.train.ScalingConfig(
+            num_workers=workers, use_gpu=resources.gpus > 0, resources_per_worker=resources.as_dict()
+        ),
+        run_config=ray.train.RunConfig(
+            name=folder.name,
+            storage_path=str(folder.parent),
+            checkpoint_config=ray.train.CheckpointConfig(num_to_keep=2),
+            failure_config=ray.train.FailureConfig(max_failures=MAX_RESTARTS, controller_failure_limit=0),
+        ),
+    )
+    refusal = trainer.fit().return_value
+    if refusal:
+        raise InputError(refusal)
+
+
+def _work(settings: dict[str, Any]) -> str | None:
+    """What each worker runs; gives the line of a wrong input, which a new start would not mend."""
+    die_with_parent(signal.SIGKILL)
+    torch.set_num_threads(settings["cpus"])
+    if get_device().type == "cuda":
+        os.environ["CUBLAS_WORKSPACE_CONFIG"] = ":4096:8"
+        torch.use_deterministic_algorithms(True, warn_only=True)
+    folder = Path(settings["folder"])
+    reported = ray.train.get_checkpoint()  # of this generation, where Ray started the workers anew
+    start = reported.path if reported else settings["resume"]
+    try:
+        resume = read_checkpoint(Path(start), str(get_device())) if start else None
+        if ray.train.get_context().get_world_rank() == 0:
+            curves.cut(folder, resume["step"] if resume else 0)
+        factory, task_config = settings["task"]
+        task: Task = factory(task_config, get_device())
+        train(task, settings["config"], _hooks(folder), resume)
+    except InputError as error:
+        return str(error)
+    return None
+
+
+def _hooks(folder: Path) -> Hooks:
+    unwritten: list[InputError] = []  # by rank 0 alone; said to the others at the next checkpoint, where all meet
+
+    def log(entry: dict[str, float]) -> None:
+        try:
+            curves.append(folder, entry)
+        except InputError as error:
+            unwritten.append(error)
+
+    def checkpoint(state: State) -> None:
+        path = None
+        if ray.train.get_context().get_world_rank() == 0 and not unwritten:
+            try:
+                path = write_checkpoint(folder, state)
+            except InputError as error:
+                unwritten.append(error)
+        if refusal := _from_rank_0(unwritten[0] if unwritten else None):
+            raise refusal
+        ray.train.report(
+            {"step": state["step"]},
+            checkpoint=ray.train.Checkpoint.from_directory(path) if path else None,
+            checkpoint_upload_mode=CheckpointUploadMode.NO_UPLOAD,
+        )
+
+    return Hooks(
+        log=log,
+        checkpoint=checkpoint,
+        # Buffers are constants here; to send them before each step would only cost time.
+        wrap=lambda model: prepare_model(
+            model, move_to_device=False, parallel_strategy_kwargs={"broadcast_buffers": False}
+        ),
+    )
+
+
+def _from_rank_0(message: InputError | None) -> InputError | None:
+    box = [message]
+    if dist.get_world_size() > 1:
+        dist.broadcast_object_list(box)
+    return box[0]
+
+
+@contextmanager
+def _progress(name: str, generation: Generation, steps: int) -> Iterator[None]:
+    """Show the entries that rank 0 writes, from wherever it runs, while the block trains."""
+    path, ended = generation.folder / curves.METRICS, threading.Event()
+    progress, shown = None, generation.step
+
+    def show() -> None:
+        nonlocal progress, shown
+        entry = next((entry for entry in reversed(curves.entries(path)) if "train/learning_rate" in entry), None)
+        if entry and entry["step"] > shown:
+            progress = progress or Progress(name, steps, done=shown)  # not before, as the start of Ray is no training
+            shown = int(entry["step"])
+            progress.update(shown, **{key.partition("/")[2]: value for key, value in entry.items() if key != "step"})
+
+    def follow() -> None:
+        while not ended.wait(0.5):
+            show()
+
+    thread = threading.Thread(target=follow, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
+        show()

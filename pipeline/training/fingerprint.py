@@ -1,0 +1,96 @@
+"""The folder of a stage's runs, named by all that shapes its output: params, inputs and code.
+
+The same command goes on from the checkpoints it finds there; another learning rate, other latents or another loss have
+another folder. What shapes the output is what DVC tracks for the stage, so dvc.yaml is the one place that says it.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML
+
+from pipeline.errors import InputError
+from pipeline.files import sha256_file
+
+__all__ = ["fingerprint", "run_folder"]
+
+
+def run_folder(storage: str | Path, stage: str, layer: str | None = None, root: Path = Path()) -> Path:
+    """Absolute `<storage>/<stage>-<layer>-<fingerprint>/`; it need not exist.
+
+    Args:
+        storage: `machine.storage`, relative to `root` or absolute.
+        stage: name of the stage in dvc.yaml, without its layer.
+        layer: of a stage that is a matrix over the layers.
+        root: folder of dvc.yaml and params.yaml.
+    """
+    parts = [stage, layer, fingerprint(stage, layer, root)] if layer else [stage, fingerprint(stage, None, root)]
+    return (root / storage).absolute() / "-".join(str(part) for part in parts)
+
+
+def fingerprint(stage: str, layer: str | None = None, root: Path = Path()) -> str:
+    """First 16 hexadecimal digits of the SHA-256 of a stage's command, params' values and dependencies' content.
+
+    Section `machine` never enters, nor do compiled Python files.
+
+    Raises:
+        InputError: dvc.yaml has no such stage, a key of its params or a dependency is not there.
+    """
+    entry = _stage(root / "dvc.yaml", stage, layer)
+    tracked = {
+        "cmd": entry["cmd"],
+        "params": dict(_params(entry.get("params", []), stage, root)),
+        "deps": {dep: _content(root / dep, stage) for dep in sorted(entry.get("deps", []))},
+    }
+    text = json.dumps(tracked, sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _stage(path: Path, stage: str, layer: str | None) -> dict[str, Any]:
+    """Entry of dvc.yaml with `${item.layer}` filled in."""
+    stages = _read(path).get("stages", {})
+    if stage not in stages:
+        raise InputError(f"{path}: no stage '{stage}'; there are {', '.join(stages)}")
+    text = json.dumps(stages[stage])
+    filled: dict[str, Any] = json.loads(text.replace("${item.layer}", layer) if layer else text)
+    return filled
+
+
+def _params(listed: list[Any], stage: str, root: Path) -> Iterator[tuple[str, Any]]:
+    """(file:key, value) of what a stage lists, as `key` or as `{file: [key, …]}`; all keys where a file has none."""
+    for item in listed:
+        for file, keys in (item if isinstance(item, dict) else {"params.yaml": [item]}).items():
+            content = _read(root / file)
+            for key in keys or content:
+                value: Any = content
+                for part in key.split("."):
+                    if not isinstance(value, dict) or part not in value:
+                        raise InputError(f"{root / file}: no key '{key}', which stage '{stage}' of dvc.yaml lists")
+                    value = value[part]
+                if key.split(".")[0] != "machine":
+                    yield f"{file}:{key}", value
+
+
+def _content(path: Path, stage: str) -> dict[str, str]:
+    """SHA-256 of a file, or of each file in a folder by its path there."""
+    if path.is_file():
+        return {"": sha256_file(path)}
+    if not path.is_dir():
+        raise InputError(f"{path}: not there, although stage '{stage}' of dvc.yaml depends on it; run `dvc repro`")
+    files = (file for file in sorted(path.rglob("*")) if file.is_file())
+    return {str(file.relative_to(path)): sha256_file(file) for file in files if not _is_compiled(file)}
+
+
+def _is_compiled(file: Path) -> bool:
+    return file.suffix == ".pyc" or "__pycache__" in file.parts
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        content = YAML(typ="safe", pure=True).load(path.read_text())
+    except FileNotFoundError:
+        raise InputError(f"{path}: not there; run from the project's folder") from None
+    return content or {}

@@ -1,0 +1,96 @@
+"""flow.yaml: the chosen shape of the flow, and the table of trials that it was chosen from.
+
+num_blocks: 6
+layout: {names: [residual, digit, colour], sizes: [16, 7, 9]}
+estimate: [16, 7, 9]
+trials:
+- {number: 0, num_blocks: 6, sizes: [16, 7, 9], probe_gap: {value: 0.93, low: 0.91, high: 0.95}, pair_nats: 96.1, chosen: true}
+"""
+
+import io
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+
+from pipeline.errors import InputError
+from pipeline.files import write_atomic
+from pipeline.layout import Layout
+from pipeline.tuning.choice import Trial
+
+__all__ = ["FlowChoice", "read_flow_file", "write_flow_file"]
+
+DIGITS = 6  # below them, two runs on one machine agree
+
+
+@dataclass(frozen=True)
+class FlowChoice:
+    """The outcome of a sweep.
+
+    Attributes:
+        num_blocks: of the flow to train.
+        layout: its factors.
+        estimate: sizes around which the sweep searched, residual first.
+        trials: all that were tried, none where the params were passed on.
+        chosen: number of the chosen trial, None likewise.
+    """
+
+    num_blocks: int
+    layout: Layout
+    estimate: tuple[int, ...]
+    trials: tuple[Trial, ...] = ()
+    chosen: int | None = None
+
+
+def write_flow_file(path: Path, choice: FlowChoice) -> None:
+    """Write a choice; numbers are rounded to 6 digits after the point."""
+    content = {
+        "num_blocks": choice.num_blocks,
+        "layout": choice.layout.as_dict(),
+        "estimate": list(choice.estimate),
+        "trials": [_row(trial, trial.number == choice.chosen) for trial in choice.trials],
+    }
+    yaml, buffer = YAML(typ="safe", pure=True), io.StringIO()
+    yaml.default_flow_style, yaml.sort_base_mapping_type_on_output = None, False  # type: ignore[assignment]
+    yaml.width = 160
+    yaml.dump(content, buffer)
+    write_atomic(path, buffer.getvalue())
+
+
+def read_flow_file(path: Path) -> FlowChoice:
+    """Read what `write_flow_file` wrote.
+
+    Raises:
+        InputError: not there, or no such file.
+    """
+    try:
+        content = YAML(typ="safe", pure=True).load(path.read_text())
+        trials = tuple(_trial(row) for row in content["trials"])
+        chosen = next((row["number"] for row in content["trials"] if row["chosen"]), None)
+        layout, estimate = Layout.from_dict(content["layout"]), tuple(content["estimate"])
+        return FlowChoice(int(content["num_blocks"]), layout, estimate, trials, chosen)
+    except FileNotFoundError:
+        raise InputError(f"{path}: not there; run `dvc repro`") from None
+    except (YAMLError, KeyError, TypeError, ValueError) as error:
+        raise InputError(f"{path}: no choice of a flow ({' '.join(repr(error).split())})") from None
+
+
+def _row(trial: Trial, chosen: bool) -> dict[str, Any]:
+    gap = {"value": trial.probe_gap, "low": trial.gap_low, "high": trial.gap_high}
+    return {
+        "number": trial.number,
+        "num_blocks": trial.num_blocks,
+        "sizes": list(trial.sizes),
+        "probe_gap": {key: round(value, DIGITS) for key, value in gap.items()},
+        "pair_nats": round(trial.pair_nats, DIGITS),
+        "chosen": chosen,
+    }
+
+
+def _trial(row: dict[str, Any]) -> Trial:
+    gap = row["probe_gap"]
+    return Trial(
+        row["number"], row["num_blocks"], tuple(row["sizes"]), gap["value"], gap["low"], gap["high"], row["pair_nats"]
+    )

@@ -1,0 +1,189 @@
+"""The sweep: Ray Tune draws the trials, runs some at once, and the best of them shapes the flow.
+
+The draws are random with a fixed seed and do not look at results, and each trial takes the same number of steps
+without an early stop. So two sweeps try the same flows and choose the same one, however many run at once.
+"""
+
+import os
+import shutil
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import optuna
+import ray
+import torch
+from ray import tune
+from ray.tune.search.optuna import OptunaSearch
+
+from pipeline.cluster import Resources, start_ray
+from pipeline.config import MachineParams, TuneParams
+from pipeline.draws import draw_seed
+from pipeline.entry import die_with_parent
+from pipeline.errors import InputError
+from pipeline.flow import FlowConfig
+from pipeline.layout import Layout
+from pipeline.progress import Progress
+from pipeline.training import curves
+from pipeline.training.checkpoints import locked
+from pipeline.training.flow_task import FlowTaskConfig
+from pipeline.training.task import TrainConfig
+from pipeline.tuning.choice import Trial, choose
+from pipeline.tuning.flow_file import FlowChoice
+from pipeline.tuning.space import Space
+from pipeline.tuning.trial import run_trial, trial_folder
+
+__all__ = ["SweepConfig", "sweep"]
+
+MAX_RESTARTS = 2  # of a trial whose process was killed
+
+
+@dataclass(frozen=True, kw_only=True)
+class SweepConfig:
+    """What a sweep searches.
+
+    Attributes:
+        latents: folder of the latents table, absolute.
+        flow: the params' own shape of T; a trial has its own number of blocks.
+        estimate: layout of the estimated sizes, or of those that the params state.
+        rho: correlation of a shared factor within a pair.
+        train: optimisation of each trial, `steps` being `tune.steps`.
+        tune: section `tune` of the params.
+    """
+
+    latents: str
+    flow: FlowConfig
+    estimate: Layout
+    rho: float
+    train: TrainConfig
+    tune: TuneParams
+
+
+def sweep(config: SweepConfig, machine: MachineParams, run_folder: Path) -> FlowChoice:
+    """Try `tune.trials` flows and choose one; with none, pass the params' own on.
+
+    Args:
+        config: what to search.
+        machine: device of the trials; each has one CPU.
+        run_folder: keeps the curves and figures of each trial, so that a killed sweep goes on.
+
+    Raises:
+        InputError: another process sweeps there, a trial diverged, or the latents do not fit.
+    """
+    own = FlowChoice(config.flow.num_blocks, config.estimate, config.estimate.sizes)
+    if not config.tune.trials:
+        return own
+    one = machine.model_copy(update={"workers": 1, "cpus_per_worker": 1})
+    with locked(run_folder), start_ray(one) as resources:
+        trials = _run(config, resources, run_folder)
+    best = choose(trials)
+    for trial in trials:
+        print(_line(trial, trial is best), flush=True)
+    layout = Layout(config.estimate.names, best.sizes)
+    return FlowChoice(best.num_blocks, layout, config.estimate.sizes, tuple(trials), best.number)
+
+
+def _run(config: SweepConfig, resources: Resources, run_folder: Path) -> list[Trial]:
+    space = Space(config.flow.num_blocks, config.tune.num_blocks, config.tune.scale, config.estimate)
+    choices, concurrent = space.choices(), config.tune.concurrent
+    gpus = min(1.0, ray.cluster_resources().get("GPU", 0) / concurrent) if resources.device == "cuda" else 0
+    own_files = run_folder / "ray"
+    shutil.rmtree(own_files, ignore_errors=True)
+    os.environ["TUNE_DISABLE_AUTO_CALLBACK_LOGGERS"] = "1"  # no CSV or TensorBoard file beside our own curves
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    search = OptunaSearch(
+        metric="probe_gap",
+        mode="max",
+        points_to_evaluate=[space.own()],
+        sampler=optuna.samplers.RandomSampler(seed=draw_seed(config.train.seed, "tune") % 2**32),
+    )
+    tuner = tune.Tuner(
+        tune.with_resources(
+            tune.with_parameters(_try, config=config, space=space, run_folder=run_folder, device=resources.device),
+            {"CPU": 1, "GPU": gpus},
+        ),
+        param_space={name: tune.choice(values) for name, values in choices.items()},
+        tune_config=tune.TuneConfig(
+            search_alg=search, num_samples=config.tune.trials, max_concurrent_trials=concurrent, reuse_actors=True
+        ),
+        run_config=tune.RunConfig(
+            name=own_files.name,
+            storage_path=str(run_folder),
+            verbose=0,
+            failure_config=tune.FailureConfig(max_failures=MAX_RESTARTS),
+        ),
+    )
+    with _progress(config, run_folder):
+        results = tuner.fit()
+    return [_trial(number, result, space) for number, result in enumerate(results)]
+
+
+def _try(point: dict[str, Any], config: SweepConfig, space: Space, run_folder: Path, device: str) -> None:
+    """What Ray Tune runs for each point; the line of a wrong input is reported, since a new start would not mend it."""
+    die_with_parent(signal.SIGKILL)
+    torch.set_num_threads(1)
+    num_blocks, layout = space.flow_of(point)
+    task = FlowTaskConfig(
+        latents=config.latents,
+        flow=replace(config.flow, num_blocks=num_blocks),
+        layout=layout,
+        rho=config.rho,
+        batch_size=config.train.batch_size,
+        seed=config.train.seed,
+    )
+    try:
+        found = run_trial(task, config.train, trial_folder(run_folder, num_blocks, layout.sizes), torch.device(device))
+    except InputError as error:
+        tune.report({"probe_gap": 0.0, "refusal": str(error)})
+    else:
+        tune.report(dict(found))
+
+
+def _trial(number: int, result: Any, space: Space) -> Trial:
+    num_blocks, layout = space.flow_of(result.config)
+    if result.error:
+        raise result.error
+    if "refusal" in result.metrics:
+        raise InputError(f"trial of {num_blocks} blocks, sizes {list(layout.sizes)}: {result.metrics['refusal']}")
+    gap, low, high, nats = (float(result.metrics[key]) for key in ("probe_gap", "gap_low", "gap_high", "pair_nats"))
+    return Trial(number, num_blocks, layout.sizes, gap, low, high, nats)
+
+
+def _line(trial: Trial, chosen: bool) -> str:
+    return (
+        f"trial {trial.number}: {trial.num_blocks} blocks, sizes {'/'.join(str(size) for size in trial.sizes)}, "
+        f"probe/gap {trial.probe_gap:.3f} ({trial.gap_low:.3f} to {trial.gap_high:.3f}), "
+        f"{trial.pair_nats:.2f} nats a pair{', chosen' if chosen else ''}"
+    )
+
+
+@contextmanager
+def _progress(config: SweepConfig, run_folder: Path) -> Iterator[None]:
+    """Show how many steps all trials took together, while the block runs."""
+    progress = Progress(run_folder.name.rpartition("-")[0].replace("-", " "), config.tune.trials * config.train.steps)
+    ended, shown = threading.Event(), 0
+
+    def follow() -> None:
+        nonlocal shown
+        while not ended.wait(0.5):
+            done = sum(_steps(path) for path in run_folder.glob(f"trials/*/{curves.METRICS}"))
+            if done > shown:
+                shown = done
+                progress.update(done)
+
+    thread = threading.Thread(target=follow, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
+
+
+def _steps(path: Path) -> int:
+    found = curves.entries(path)
+    return int(found[-1]["step"]) if found else 0
