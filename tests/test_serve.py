@@ -1,7 +1,10 @@
 """The model that MLflow holds: loaded from elsewhere, without pickle, it does what the flow does."""
 
 import json
+import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import mlflow
@@ -11,6 +14,7 @@ import pytest
 import torch
 from mlflow.pyfunc import PyFuncModel, scoring_server
 
+import pipeline
 from pipeline.errors import InputError
 from pipeline.flow import Flow, FlowConfig
 from pipeline.layout import Layout
@@ -20,6 +24,7 @@ from pipeline.training.artifact import Iin, load_iin, save_iin
 LAYER = "latent"
 LAYOUT = Layout(("residual", "digit", "colour"), (4, 2, 2))
 N = LAYOUT.num_dims
+PROJECT = Path(pipeline.__file__).resolve().parents[1]
 
 
 def write_iin(root: Path) -> Path:
@@ -41,13 +46,12 @@ def iin(tmp_path_factory: pytest.TempPathFactory) -> Iin:
 
 
 @pytest.fixture(scope="module")
-def model(tmp_path_factory: pytest.TempPathFactory) -> PyFuncModel:
-    """Logged by the project, then copied to where neither store nor project folder lie."""
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The model, logged by the project, then copied to where neither store nor project folder lie."""
     root, elsewhere = tmp_path_factory.mktemp("project"), tmp_path_factory.mktemp("elsewhere")
     write_iin(root)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{root}/mlflow.db")
-        patch.setenv("MLFLOW_ALLOW_PICKLE_DESERIALIZATION", "false")
         patch.chdir(elsewhere)
         store = check_server("default", LAYER)
         run_id = publish(store, LAYER, "train", root)
@@ -56,7 +60,12 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> PyFuncModel:
         logged = store.client().get_logged_model(output.model_id)
         shutil.copytree(logged.artifact_location.removeprefix("file://"), elsewhere / "model")
         shutil.rmtree(root)
-        return mlflow.pyfunc.load_model(str(elsewhere / "model"))
+    return elsewhere / "model"
+
+
+@pytest.fixture(scope="module")
+def model(folder: Path) -> PyFuncModel:
+    return mlflow.pyfunc.load_model(str(folder))
 
 
 def latents(seed: int, rows: int = 5) -> np.ndarray:
@@ -86,6 +95,32 @@ def test_round_trip(model: PyFuncModel, iin: Iin) -> None:
     assert np.abs(expected - z).max() > 0.1  # the flow is not the identity
     again = model.predict(codes, params={"operation": "inverse"})
     assert np.abs(np.array(again["latent"].tolist()) - z).max() < 1e-4
+
+
+def test_loads_without_the_project(folder: Path, model: PyFuncModel) -> None:
+    """In a process that can't import this project and may not unpickle, from the files of the model alone."""
+    z = latents(7, rows=2)
+    code = f"""
+import sys
+from pathlib import Path
+project = {str(PROJECT)!r}
+sys.path = [path for path in sys.path if path and Path(path).resolve() != Path(project)]
+sys.meta_path = [finder for finder in sys.meta_path if "editable" not in str(finder)]
+import json, mlflow, pandas as pd
+model = mlflow.pyfunc.load_model({str(folder)!r})
+answer = model.predict(pd.DataFrame({{"latent": {z.tolist()!r}}}))
+import pipeline
+print(json.dumps([pipeline.__file__, answer["code"].tolist()]))
+"""
+    environment = os.environ | {"MLFLOW_ALLOW_PICKLE_DESERIALIZATION": "false", "MLFLOW_DISABLE_TELEMETRY": "true"}
+    environment.pop("PYTHONPATH", None)
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=folder.parent, env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    found, codes = json.loads(done.stdout)
+    assert Path(found).is_relative_to(folder / "code")
+    assert codes == model.predict(table(latent=z))["code"].tolist()
 
 
 @pytest.mark.parametrize("factor", ["residual", "digit", "colour"])

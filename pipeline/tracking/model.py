@@ -4,6 +4,7 @@
 loads where the project is not installed.
 """
 
+import shutil
 import tempfile
 from importlib.metadata import version
 from pathlib import Path
@@ -22,6 +23,17 @@ __all__ = ["log_model"]
 
 NAME = "iin"
 REQUIREMENTS = ("mlflow", "numpy", "pandas", "safetensors", "torch")
+CODE = (  # what `pipeline.serve` imports, and no more: each file is a request to the server
+    "__init__.py",
+    "draws.py",
+    "edits",
+    "errors.py",
+    "files.py",
+    "flow",
+    "layout.py",
+    "training/__init__.py",
+    "training/artifact.py",
+)
 
 
 def log_model(client: MlflowClient, run: Run, iin_folder: Path, num_dims: int, step: int) -> None:
@@ -41,10 +53,10 @@ def log_model(client: MlflowClient, run: Run, iin_folder: Path, num_dims: int, s
     logged = client.create_logged_model(run.info.experiment_id, NAME, source_run_id=run_id, params=params)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "model"
-        code = Path(pipeline.__file__).parent
+        code = _copy_code(Path(folder) / "pipeline")
         mlflow.pyfunc.save_model(
             path,
-            python_model=str(code / "serve.py"),
+            python_model=str(Path(pipeline.__file__).with_name("serve.py")),
             artifacts={"iin": str(iin_folder)},
             code_paths=[str(code)],
             signature=_signature(),
@@ -55,6 +67,18 @@ def log_model(client: MlflowClient, run: Run, iin_folder: Path, num_dims: int, s
         client.log_model_artifacts(logged.model_id, str(path))
     client.finalize_logged_model(logged.model_id, "READY")
     client.log_outputs(run_id, [LoggedModelOutput(logged.model_id, step=step)])
+
+
+def _copy_code(to: Path) -> Path:
+    package = Path(pipeline.__file__).parent
+    for name in CODE:
+        source, target = package / name, to / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if source.is_dir():
+            shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copy(source, target)
+    return to
 
 
 def _signature() -> ModelSignature:

@@ -102,8 +102,5 @@ def test_server_killed_in_mid_run(
     assert "restored" not in found.data.tags
     assert [step for step, _ in history(store, run.info.run_id, "train/pair_nats")] == [100, 200, 300, 400]
     assert len(found.outputs.model_outputs) == 1
-    before = everything(store)
-    assert publish(store, LAYER, "train") == run.info.run_id
-    assert everything(store) == before
     assert server.interrupt() == 130
     assert not server.answers()

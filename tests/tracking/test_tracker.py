@@ -29,14 +29,15 @@ def history(store: Store, run_id: str, name: str) -> list[tuple[int, float]]:
 def everything(store: Store) -> list[Any]:
     """All that the store holds of the experiment, as plain values."""
     client = store.client()
-    found = []
-    for run in client.search_runs([store.experiment_key]):
-        run_id = run.info.run_id
-        points = {name: history(store, run_id, name) for name in run.data.metrics}
-        artifacts = [file.path for folder in ("", "figures") for file in client.list_artifacts(run_id, folder)]
-        found.append((client.get_run(run_id).to_dictionary(), points, artifacts))
+    all_runs = [run.to_dictionary() for run in client.search_runs([store.experiment_key])]
+    points = {
+        (run.info.run_id, name): history(store, run.info.run_id, name)
+        for run in runs(store)
+        for name in run.data.metrics
+    }
+    artifacts = [file.path for run in runs(store) for file in client.list_artifacts(run.info.run_id)]
     models = client.search_logged_models([store.experiment_key])
-    return [found, [model.model_id for model in models]]
+    return [all_runs, points, artifacts, [model.model_id for model in models]]
 
 
 def train(store: Store, root: Path, steps: range, seed: int = 0) -> None:
