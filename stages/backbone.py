@@ -6,7 +6,9 @@ from pathlib import Path
 from pipeline.backbones import Autoencoder, AutoencoderSetup, autoencoder_task, save_backbone
 from pipeline.config import load_params
 from pipeline.entry import run
-from pipeline.training import TrainConfig, run_folder, train_with_ray
+from pipeline.training.distributed import train_with_ray
+from pipeline.training.fingerprint import run_folder
+from pipeline.training.task import TrainConfig
 
 
 def main() -> None:

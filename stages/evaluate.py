@@ -10,7 +10,7 @@ from pipeline.evaluation import evaluate, summary
 from pipeline.files import write_json
 from pipeline.scores import as_json, flat
 from pipeline.tracking import check_server, publish
-from pipeline.training import load_iin
+from pipeline.training.artifact import load_iin
 
 
 def main() -> None:

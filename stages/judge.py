@@ -6,7 +6,9 @@ from pipeline.backbones import JudgeNet, JudgeSetup, heads_of, judge_task, save_
 from pipeline.config import load_params
 from pipeline.data import load_images
 from pipeline.entry import run
-from pipeline.training import TrainConfig, run_folder, train_with_ray
+from pipeline.training.distributed import train_with_ray
+from pipeline.training.fingerprint import run_folder
+from pipeline.training.task import TrainConfig
 
 
 def main() -> None:

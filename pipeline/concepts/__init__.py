@@ -1,6 +1,7 @@
 """Pairs that share a concept, and how many dimensions each factor gets."""
 
+from pipeline.concepts.estimate import estimate_layout
 from pipeline.concepts.pairs import Pairs, PairSampler
 from pipeline.concepts.sizes import concept_scores, factor_sizes, sizes_from_scores
 
-__all__ = ["PairSampler", "Pairs", "concept_scores", "factor_sizes", "sizes_from_scores"]
+__all__ = ["PairSampler", "Pairs", "concept_scores", "estimate_layout", "factor_sizes", "sizes_from_scores"]

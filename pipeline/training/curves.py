@@ -11,7 +11,7 @@ from pathlib import Path
 
 from pipeline.files import disk_errors, write_atomic
 
-__all__ = ["METRICS", "append", "cut", "entries", "read_until"]
+__all__ = ["METRICS", "append", "cut", "entries", "read_until", "show_at"]
 
 METRICS, TIMES = "metrics.jsonl", "times.jsonl"
 
@@ -31,6 +31,14 @@ def cut(folder: Path, step: int) -> None:
     """Drop the entries after `step` from both files in `folder`."""
     for name in (METRICS, TIMES):
         write_atomic(folder / name, read_until(folder / name, step))
+
+
+def show_at(run_folder: Path, generation_folder: Path) -> None:
+    """Let `metrics.jsonl` of the run be that of its newest generation, for whoever follows the training."""
+    beside = run_folder / f".{METRICS}"
+    beside.unlink(missing_ok=True)
+    beside.symlink_to((generation_folder / METRICS).relative_to(run_folder))
+    beside.replace(run_folder / METRICS)
 
 
 def entries(path: Path) -> list[dict[str, float]]:

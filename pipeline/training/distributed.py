@@ -81,11 +81,13 @@ def train_with_ray(
     """
     if machine.workers > config.batch_size:
         raise InputError(
-            f"params.yaml: machine.workers: found {machine.workers}, accepted are at most {config.batch_size} (batch_size)"
+            f"params.yaml: machine.workers: found {machine.workers}, accepted are at most {config.batch_size}, "
+            "the batch_size"
         )
     name = run_folder.name.rpartition("-")[0].replace("-", " ")
     with locked(run_folder), start_ray(machine) as resources:
         generation = start_generation(run_folder)
+        curves.show_at(run_folder, generation.folder)
         if generation.step < config.steps:
             going_on = f", going on from step {generation.step}" if generation.resume else ""
             print(f"{name}: {machine.workers} worker(s) on {resources.device}{going_on}", flush=True)

@@ -1,0 +1,38 @@
+"""The layout of a study: sizes as params state them, or estimated from pairs of training latents."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.concepts.pairs import PairSampler
+from pipeline.concepts.sizes import factor_sizes
+from pipeline.config import FlowParams
+from pipeline.data import Latents
+from pipeline.draws import draw_seed
+from pipeline.layout import Layout
+
+__all__ = ["estimate_layout"]
+
+NUM_PAIRS = 20_000  # standard error of a mean correlation over 32 dimensions about .002
+
+
+def estimate_layout(latents: Latents, params: FlowParams, seed: int) -> Layout:
+    """Layout of `params.sizes`, or by `factor_sizes` over 20,000 pairs of draws z = mean + scale · ε.
+
+    Args:
+        latents: of the training split.
+        params: section `flow`.
+        seed: the study's.
+    """
+    concepts = tuple(latents.labels)
+    if params.sizes != "estimate":
+        return Layout.of(concepts, params.sizes)
+    pairs = PairSampler(latents.labels, latents.original, seed, "estimate/pairs").draw(0, NUM_PAIRS)
+    rng = np.random.default_rng(draw_seed(seed, "estimate/noise"))
+    member_a, member_b = (_draw(latents, rows, rng) for rows in (pairs.a, pairs.b))
+    sizes = factor_sizes(member_a, member_b, pairs.concept, len(concepts), params.size_method)
+    return Layout.of(concepts, sizes)
+
+
+def _draw(latents: Latents, rows: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.float32]:
+    noise = rng.standard_normal((len(rows), latents.num_dims), dtype=np.float32)
+    return latents.mean[rows] + latents.scale[rows] * noise

@@ -1,0 +1,82 @@
+"""From params to the training of a flow: its shape, its optimisation, and the card that its artifact carries."""
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from pipeline.config import FlowParams, Params, TrainParams
+from pipeline.data import load_latents
+from pipeline.draws import draw_seed
+from pipeline.files import sha256_file
+from pipeline.flow import Flow, FlowConfig
+from pipeline.layout import Layout
+from pipeline.training.flow_task import FlowTaskConfig
+from pipeline.training.task import TrainConfig
+
+__all__ = ["flow_card", "flow_config", "flow_setup", "restore_flow", "train_config"]
+
+
+def flow_config(params: FlowParams, num_dims: int, seed: int, num_blocks: int | None = None) -> FlowConfig:
+    """Shape of T for latents of `num_dims` numbers; `num_blocks` is what a sweep chose instead of the params' own."""
+    return FlowConfig(
+        num_dims=num_dims,
+        num_blocks=num_blocks or params.num_blocks,
+        width=params.width,
+        depth=params.depth,
+        mixing=params.mixing,
+        log_scale_bound=params.log_scale_bound,
+        seed=draw_seed(seed, "flow/weights"),
+    )
+
+
+def train_config(params: TrainParams, seed: int) -> TrainConfig:
+    """Optimisation as section `train` says it."""
+    return TrainConfig(**params.model_dump(), seed=seed)
+
+
+def flow_setup(params: Params, latents: Path, num_blocks: int, layout: Layout) -> tuple[FlowTaskConfig, str]:
+    """What a worker needs to train the chosen flow, and the sha256 of the backbone that gave the latents."""
+    table = load_latents(latents, "train")
+    setup = FlowTaskConfig(
+        latents=str(latents.resolve()),
+        flow=flow_config(params.flow, table.num_dims, params.seed, num_blocks),
+        layout=layout,
+        rho=params.flow.rho,
+        batch_size=params.train.batch_size,
+        seed=params.seed,
+    )
+    return setup, table.backbone_sha256
+
+
+def flow_card(
+    setup: FlowTaskConfig, params: TrainParams, layer: str, backbone_sha256: str, run: Path
+) -> dict[str, Any]:
+    """What a reader of a trained flow needs to know; no time, host or path.
+
+    Args:
+        setup: what the flow learns from.
+        params: section `train`.
+        layer: where the backbone was split.
+        backbone_sha256: of the backbone that gave the latents.
+        run: the folder of the run, whose name ends in its fingerprint.
+    """
+    return {
+        "layout": setup.layout.as_dict(),
+        "flow": asdict(setup.flow),
+        "layer": layer,
+        "rho": setup.rho,
+        "seed": setup.seed,
+        "train": params.model_dump(),
+        "backbone_sha256": backbone_sha256,
+        "data_sha256": sha256_file(Path(setup.latents) / "train.parquet"),
+        "fingerprint": run.name.rpartition("-")[2],
+    }
+
+
+def restore_flow(config: FlowConfig, state: dict[str, Tensor]) -> Flow:
+    """A flow with trained weights, on the CPU."""
+    flow = Flow(config)
+    flow.load_state_dict(state)
+    return flow

@@ -1,0 +1,21 @@
+"""The layers side by side: comparison/."""
+
+from pathlib import Path
+
+from pipeline.config import load_params
+from pipeline.entry import run
+from pipeline.files import read_json
+from pipeline.interpret import compare
+from pipeline.layout import Layout
+
+
+def main() -> None:
+    """Draw and tabulate the scores of all layers."""
+    layers = load_params().layers
+    results = {layer: read_json(Path("results") / layer / "scores.json") for layer in layers}
+    cards = {layer: read_json(Path("models/layers") / layer / "iin/card.json") for layer in layers}
+    compare(results, {layer: Layout.from_dict(card["layout"]) for layer, card in cards.items()}, Path("comparison"))
+
+
+if __name__ == "__main__":
+    run(main)

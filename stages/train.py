@@ -1,0 +1,32 @@
+"""Train the chosen flow on pairs through Ray Train: models/layers/<layer>/iin."""
+
+from pathlib import Path
+
+from pipeline.config import load_params
+from pipeline.entry import layer_argument, run
+from pipeline.tracking import RunTracker, check_server
+from pipeline.training.artifact import save_iin
+from pipeline.training.curves import METRICS
+from pipeline.training.distributed import train_with_ray
+from pipeline.training.fingerprint import run_folder
+from pipeline.training.flow_setup import flow_card, flow_setup, restore_flow, train_config
+from pipeline.training.flow_task import FlowTask
+from pipeline.tuning import read_flow_file
+
+
+def main() -> None:
+    """Train, or go on from the last checkpoint, while MLflow follows; then write the network."""
+    params, layer = load_params(), layer_argument()
+    store = check_server(params.study, layer)
+    choice = read_flow_file(Path("models/layers") / layer / "flow.yaml")
+    setup, backbone = flow_setup(params, Path("data/latents") / layer, choice.num_blocks, choice.layout)
+    storage = run_folder(params.machine.storage, "train", layer)
+    card = flow_card(setup, params.train, layer, backbone, storage)
+    with RunTracker(store, layer, card, storage / METRICS):
+        result = train_with_ray(FlowTask, setup, train_config(params.train, params.seed), params.machine, storage)
+        flow = restore_flow(setup.flow, result.model)
+        save_iin(Path("models/layers") / layer / "iin", flow, choice.layout, card, metrics=result.metrics)
+
+
+if __name__ == "__main__":
+    run(main)
