@@ -1,0 +1,99 @@
+"""Nats against the density of the joint Gaussian of both members of a pair, through an affine map."""
+
+import math
+
+import pytest
+import torch
+from torch import Tensor
+from torch.distributions import MultivariateNormal
+
+from pipeline.flow import latent_nats, pair_nats, shared_rho
+from pipeline.layout import Layout
+
+LAYOUT = Layout.of(["digit", "colour"], [3, 1, 2])
+N = LAYOUT.num_dims
+PAIRS = 7
+
+
+def _normal(*shape: int, seed: int) -> Tensor:
+    return torch.randn(*shape, dtype=torch.float64, generator=torch.Generator().manual_seed(seed))
+
+
+MATRIX = _normal(N, N, seed=0) + 2 * torch.eye(N, dtype=torch.float64)
+SHIFT = _normal(N, seed=1)
+LOG_ABS_DET = torch.linalg.slogdet(MATRIX).logabsdet.expand(PAIRS)
+Z_A, Z_B = _normal(2, PAIRS, N, seed=2)
+
+
+def _transform(z: Tensor) -> Tensor:
+    return z @ MATRIX.T + SHIFT
+
+
+def _joint_nats(rho: Tensor) -> Tensor:
+    """−log p(zᵃ, zᵇ), where codes are N(0, 1) and correlate by `rho` [P, K + 1], as one Gaussian in 2N dimensions."""
+    inverse = torch.linalg.inv(MATRIX)
+    back = torch.block_diag(inverse, inverse)
+    mean = -back @ torch.cat((SHIFT, SHIFT))
+    nats = []
+    for r, z_a, z_b in zip(rho, Z_A, Z_B, strict=True):
+        eye = torch.eye(N, dtype=torch.float64)
+        cross = torch.diag(torch.cat([r[k].expand(size) for k, size in enumerate(LAYOUT.sizes)]))
+        code = torch.cat((torch.cat((eye, cross), 1), torch.cat((cross, eye), 1)))
+        nats.append(-MultivariateNormal(mean, back @ code @ back.T).log_prob(torch.cat((z_a, z_b))))
+    return torch.stack(nats)
+
+
+def _pair_nats(rho: Tensor) -> Tensor:
+    return pair_nats(_transform(Z_A), _transform(Z_B), LOG_ABS_DET, LOG_ABS_DET, LAYOUT, rho)
+
+
+@pytest.mark.parametrize("rho", [0.0, 0.3, 0.975])
+def test_one_shared_factor(rho: float) -> None:
+    concept = torch.arange(PAIRS) % 3
+    by_pair = shared_rho(concept, 3, rho).double()
+    torch.testing.assert_close(_pair_nats(by_pair), _joint_nats(by_pair))
+
+
+def test_graded_similarity_of_every_factor() -> None:
+    rho = torch.rand(PAIRS, 3, dtype=torch.float64, generator=torch.Generator().manual_seed(3)) * 0.99
+    torch.testing.assert_close(_pair_nats(rho), _joint_nats(rho))
+
+
+def test_without_correlation_a_pair_costs_what_its_members_cost() -> None:
+    rho = torch.zeros(PAIRS, 3, dtype=torch.float64)
+    alone = latent_nats(_transform(Z_A), LOG_ABS_DET) + latent_nats(_transform(Z_B), LOG_ABS_DET)
+    torch.testing.assert_close(_pair_nats(rho), alone)
+
+
+def test_latent_nats_are_the_gaussians() -> None:
+    inverse = torch.linalg.inv(MATRIX)
+    density = MultivariateNormal(-inverse @ SHIFT, inverse @ inverse.T)
+    torch.testing.assert_close(latent_nats(_transform(Z_A), LOG_ABS_DET), -density.log_prob(Z_A))
+
+
+def test_with_no_concept_the_residual_is_the_whole_code() -> None:
+    layout = Layout.of([], [N])
+    rho = shared_rho(torch.zeros(PAIRS, dtype=torch.int64), 1, 0.9).double()
+    nats = pair_nats(_transform(Z_A), _transform(Z_B), LOG_ABS_DET, LOG_ABS_DET, layout, rho)
+    alone = latent_nats(_transform(Z_A), LOG_ABS_DET) + latent_nats(_transform(Z_B), LOG_ABS_DET)
+    torch.testing.assert_close(nats, alone)
+
+
+def test_a_shared_factor_that_agrees_is_cheaper_than_one_that_does_not() -> None:
+    code = _normal(1, N, seed=4)
+    other = code.clone()
+    other[:, LAYOUT.slice("digit")] *= -1
+    none = torch.zeros(1, dtype=torch.float64)
+    rho = shared_rho(torch.tensor([1]), 3, 0.9).double()
+    assert pair_nats(code, code, none, none, LAYOUT, rho) < pair_nats(code, other, none, none, LAYOUT, rho)
+
+
+def test_shared_rho_never_shares_the_residual() -> None:
+    expected = [[0.0, 0.0, 0.0], [0.0, 0.5, 0.0], [0.0, 0.0, 0.5]]
+    assert shared_rho(torch.tensor([0, 1, 2]), 3, 0.5).tolist() == expected
+
+
+@pytest.mark.parametrize("rho", [-0.1, 1.0, math.nan])
+def test_an_impossible_rho_is_refused(rho: float) -> None:
+    with pytest.raises(ValueError, match=r"rho must lie in \[0, 1\)"):
+        shared_rho(torch.tensor([1]), 2, rho)
