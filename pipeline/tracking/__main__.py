@@ -6,6 +6,7 @@ upload  send what the store lacks of a layer: for runs that went on while the se
 """
 
 import argparse
+import os
 import subprocess
 import sys
 import time
@@ -76,10 +77,13 @@ def _serve(store: Store, layers: tuple[str, ...], port: int) -> None:
     """Start MLflow's server on a SQLite store, print the links when it answers, and stay until it ends."""
     host = f"http://127.0.0.1:{port}"
     if _answers(host):
-        raise InputError(f"--port: {port} is taken; accepted is a free port")
+        raise InputError(f"--port: {port} is taken (do the pages run already?); accepted is a free port")
     command = [sys.executable, "-m", "mlflow", "server", "--backend-store-uri", store.address, "--workers", "1"]
     command += ["--artifacts-destination", artifact_folder(store.address).as_uri()]
-    server = subprocess.Popen([*command, "--host", "127.0.0.1", "--port", str(port)], preexec_fn=die_with_parent)
+    command += ["--host", "127.0.0.1", "--port", str(port)]
+    # Jobs belong to MLflow's GenAI side, and their runner takes eight more processes.
+    environment = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"} | os.environ
+    server = subprocess.Popen(command, env=environment, preexec_fn=die_with_parent)
     try:
         deadline = time.monotonic() + START_SECONDS
         while not _answers(host):

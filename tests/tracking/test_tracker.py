@@ -30,11 +30,7 @@ def everything(store: Store) -> list[Any]:
     """All that the store holds of the experiment, as plain values."""
     client = store.client()
     all_runs = [run.to_dictionary() for run in client.search_runs([store.experiment_key])]
-    points = {
-        (run.info.run_id, name): history(store, run.info.run_id, name)
-        for run in runs(store)
-        for name in run.data.metrics
-    }
+    points = [[history(store, run.info.run_id, name) for name in run.data.metrics] for run in runs(store)]
     artifacts = [file.path for run in runs(store) for file in client.list_artifacts(run.info.run_id)]
     models = client.search_logged_models([store.experiment_key])
     return [all_runs, points, artifacts, [model.model_id for model in models]]
