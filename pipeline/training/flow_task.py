@@ -71,8 +71,9 @@ class FlowTask:
 
     def _mean_nats(self, model: nn.Module, z: Tensor, concept: Tensor) -> Tensor:
         code, log_abs_det = model(z)  # both members in one pass, as DistributedDataParallel wants it
+        (code_a, code_b), (log_abs_det_a, log_abs_det_b) = code.chunk(2), log_abs_det.chunk(2)
         rho = shared_rho(concept, self.config.layout.num_factors, self.config.rho)
-        return pair_nats(*code.chunk(2), *log_abs_det.chunk(2), self.config.layout, rho).mean()
+        return pair_nats(code_a, code_b, log_abs_det_a, log_abs_det_b, self.config.layout, rho).mean()
 
 
 class _Rows:

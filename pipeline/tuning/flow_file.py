@@ -4,7 +4,12 @@ num_blocks: 6
 layout: {names: [residual, digit, colour], sizes: [16, 7, 9]}
 estimate: [16, 7, 9]
 trials:
-- {number: 0, num_blocks: 6, sizes: [16, 7, 9], probe_gap: {value: 0.93, low: 0.91, high: 0.95}, pair_nats: 96.1, chosen: true}
+- number: 0
+  num_blocks: 6
+  sizes: [16, 7, 9]
+  probe_gap: {value: 0.93, low: 0.91, high: 0.95}
+  pair_nats: 96.1
+  chosen: true
 """
 
 import io

@@ -8,7 +8,7 @@ from pipeline.layout import Layout
 
 __all__ = ["Space", "scaled_sizes"]
 
-BLOCKS, SCALE = "num_blocks", "scale/"
+BLOCKS, SCALE = "num_blocks", "scale."  # Ray Tune keeps the slash for itself
 
 
 @dataclass(frozen=True)

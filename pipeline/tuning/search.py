@@ -94,6 +94,7 @@ def _run(config: SweepConfig, resources: Resources, run_folder: Path) -> list[Tr
     own_files = run_folder / "ray"
     shutil.rmtree(own_files, ignore_errors=True)
     os.environ["TUNE_DISABLE_AUTO_CALLBACK_LOGGERS"] = "1"  # no CSV or TensorBoard file beside our own curves
+    os.environ["RAY_AIR_NEW_OUTPUT"] = "0"  # its tables ignore verbose=0
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     search = OptunaSearch(
         metric="probe_gap",

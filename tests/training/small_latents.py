@@ -1,0 +1,37 @@
+"""A latents table small enough for a second: two concepts mixed linearly into six dimensions."""
+
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+
+from pipeline.tables import latents_schema, write_table
+
+NUM_DIMS = 6
+
+
+def write_latents(folder: Path) -> Path:
+    """Write train (480 rows of 120 originals), val and test (60 rows each)."""
+    rng = np.random.default_rng(0)
+    mixing = np.linalg.qr(rng.normal(size=(NUM_DIMS, NUM_DIMS)))[0]
+    centres, palette = 3 * rng.normal(size=(3, 2)), rng.random((4, 3))
+    for split, originals, copies in (("train", 120, 4), ("val", 60, 1), ("test", 60, 1)):
+        original = np.repeat(np.arange(originals), copies)
+        digit, colour = original % 3, rng.integers(0, 4, len(original))
+        noise = 0.3 * rng.normal(size=(len(original), NUM_DIMS))
+        z = noise + np.hstack([centres[digit], 3 * palette[colour], np.zeros((len(original), 1))])
+        columns = {
+            "id": np.arange(len(original)),
+            "original": original,
+            "split": [split] * len(original),
+            "mean": list((z @ mixing).astype(np.float32)),
+            "scale": list(np.full_like(z, 0.1, dtype=np.float32)),
+            "digit": digit,
+            "colour": colour,
+            "colour_value": list(palette[colour].astype(np.float32)),
+        }
+        schema = latents_schema(NUM_DIMS, ["digit", "colour"], {"colour": 3})
+        table = pa.table({name: columns[name] for name in schema.names}, schema=schema)
+        metadata = {"backbone_sha256": "0" * 64, "layer": "latent", "concepts": ["digit", "colour"]}
+        write_table(folder / f"{split}.parquet", table, metadata)
+    return folder

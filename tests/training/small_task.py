@@ -1,0 +1,68 @@
+"""A regression small enough to train in a second, which can be told to hold still at a step so that a test kills it."""
+
+import os
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from pipeline.draws import draw_seed
+from pipeline.errors import InputError
+from pipeline.training.task import TrainConfig
+
+CONFIG = TrainConfig(
+    steps=40, batch_size=7, learning_rate=0.02, seed=3, log_every=5, validate_every=10, checkpoint_every=10
+)
+
+
+@dataclass(frozen=True)
+class SmallConfig:
+    """`hold_at`: the step before which the first process to get there writes its id to `hold_file` and waits for good."""
+
+    hold_at: int | None = None
+    hold_file: str = ""
+    refuse: str = ""
+
+
+class SmallTask:
+    """y = sin(Σ x) by a net whose first bias is set from the first batch."""
+
+    def __init__(self, config: SmallConfig, device: torch.device) -> None:
+        if config.refuse:
+            raise InputError(config.refuse)
+        self.config, self.device = config, device
+        torch.manual_seed(0)
+        self.model = nn.Sequential(nn.Linear(4, 16), nn.Tanh(), nn.Linear(16, 1)).to(device)
+
+    def batch(self, purpose: str, step: int, size: int = CONFIG.batch_size) -> tuple[Tensor, Tensor]:
+        generator = torch.Generator().manual_seed(draw_seed(CONFIG.seed, purpose, step))
+        x = torch.randn(size, 4, generator=generator).to(self.device)
+        return x, x.sum(dim=1, keepdim=True).sin()
+
+    @torch.no_grad()
+    def initialise(self) -> None:
+        self.model[0].bias.copy_(self.batch("train", 0)[0].mean())
+
+    def loss(self, model: nn.Module, step: int, part: slice) -> tuple[Tensor, dict[str, Tensor]]:
+        if step == self.config.hold_at:
+            hold(Path(self.config.hold_file))
+        x, y = self.batch("train", step)
+        loss = (model(x[part]) - y[part]).square().mean()
+        return loss, {"squared_error": loss}
+
+    def validate(self, model: nn.Module, step: int) -> dict[str, float]:
+        x, y = self.batch("val", 0, 50)
+        return {"squared_error": (model(x) - y).square().mean().item()}
+
+
+def hold(file: Path) -> None:
+    """Wait to be killed, but only the first process that gets here."""
+    try:
+        with file.open("x") as new:
+            new.write(f"{os.getpid()}\n")
+    except FileExistsError:
+        return
+    while True:
+        time.sleep(3600)

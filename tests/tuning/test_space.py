@@ -1,0 +1,27 @@
+"""Sizes around the estimate, and the points of the search."""
+
+import itertools
+
+import pytest
+
+from pipeline.layout import Layout
+from pipeline.tuning.space import Space, scaled_sizes
+
+
+@pytest.mark.parametrize("sizes", [(16, 7, 9), (1, 1, 1), (1, 15, 16), (30, 1, 1)])
+def test_scaled_sizes_sum_to_the_same_and_are_at_least_one(sizes):
+    for scales in itertools.product((0.1, 0.5, 1.0, 1.5, 9.0), repeat=2):
+        scaled = scaled_sizes(sizes, scales)
+        assert sum(scaled) == sum(sizes)
+        assert min(scaled) >= 1
+
+
+def test_the_estimate_scaled_by_one_is_itself():
+    assert scaled_sizes((16, 7, 9), (1.0, 1.0)) == (16, 7, 9)
+
+
+def test_the_search_begins_at_the_own_flow_even_where_the_lists_leave_it_out():
+    space = Space(own_blocks=5, num_blocks=(4, 8), scale=(0.5,), estimate=Layout(("residual", "digit"), (4, 2)))
+    assert space.choices() == {"num_blocks": [4, 5, 8], "scale.digit": [0.5, 1.0]}
+    assert space.flow_of(space.own()) == (5, Layout(("residual", "digit"), (4, 2)))
+    assert space.flow_of({"num_blocks": 8, "scale.digit": 0.5}) == (8, Layout(("residual", "digit"), (5, 1)))
