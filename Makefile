@@ -33,7 +33,7 @@ ui: venv  ## open the MLflow pages on this project's runs
 	$(ACTIVATE) && python -m pipeline.tracking ui
 
 study: venv  ## run studies/NAME.yaml beside the workspace: make study NAME=...
-	$(ACTIVATE) && python -m studies $(NAME)
+	$(ACTIVATE) && python -m pipeline.study $(NAME)
 
 clean-runs:  ## remove checkpoints, times and rates
 	rm -rf .runs

@@ -33,12 +33,14 @@ class Progress:
         if not finished and now - self._last < (1 if self._terminal else 10):
             return
         self._last = now
-        rate = (done - self._first) / max(now - self._start, 1e-9)
+        elapsed = now - self._start
+        rate = (done - self._first) / elapsed if elapsed > 0.1 else 0.0  # below, a first line would say anything
         parts = [f"{self.name}  {done}/{self.total} {self.unit}s"]
         parts += [f"{key} {value:.4g}" for key, value in figures.items()]
-        parts.append(f"{rate:.4g} {self.unit}s/s")
+        if rate > 0:
+            parts.append(f"{rate:.4g} {self.unit}s/s")
         if finished:
-            parts.append(f"in {_clock(now - self._start)}")
+            parts.append(f"in {_clock(elapsed)}")
         elif rate > 0:
             parts.append(f"{_clock((self.total - done) / rate)} left")
         line = "  ".join(parts)

@@ -196,6 +196,12 @@ def _from_rank_0(message: InputError | None) -> InputError | None:
     return box[0]
 
 
+def _shown(entry: dict[str, float]) -> dict[str, float]:
+    """Losses of an entry of the curves, without what only an expert reads in a curve."""
+    figures = {key.partition("/")[2]: value for key, value in entry.items() if key.startswith("train/")}
+    return {key: value for key, value in figures.items() if key not in ("gradient_norm", "learning_rate")}
+
+
 @contextmanager
 def _progress(name: str, generation: Generation, steps: int) -> Iterator[None]:
     """Show the entries that rank 0 writes, from wherever it runs, while the block trains."""
@@ -206,9 +212,9 @@ def _progress(name: str, generation: Generation, steps: int) -> Iterator[None]:
         nonlocal progress, shown
         entry = next((entry for entry in reversed(curves.entries(path)) if "train/learning_rate" in entry), None)
         if entry and entry["step"] > shown:
-            progress = progress or Progress(name, steps, done=shown)  # not before, as the start of Ray is no training
             shown = int(entry["step"])
-            progress.update(shown, **{key.partition("/")[2]: value for key, value in entry.items() if key != "step"})
+            progress = progress or Progress(name, steps, done=shown)  # not before, as the start of Ray is no training
+            progress.update(shown, **_shown(entry))
 
     def follow() -> None:
         while not ended.wait(0.5):

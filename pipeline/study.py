@@ -1,0 +1,79 @@
+"""Run a study beside the workspace: `python -m pipeline.study NAME`.
+
+A study is a small file of the params that differ, `studies/<name>.yaml`. This is `dvc exp run --temp --name <name>
+-S key=value …` with absolute addresses for MLflow and the checkpoints, as the experiment runs in a folder of its own
+that is removed afterwards. The workspace stays as it was; `dvc exp show` and the MLflow experiment hold the result.
+"""
+
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+
+from pipeline.config import load_params
+from pipeline.entry import run
+from pipeline.errors import InputError
+
+__all__ = ["assignments", "read_study"]
+
+FOLDER = Path("studies")
+
+
+def main() -> None:
+    """Replace this process by `dvc exp run`."""
+    if len(sys.argv) != 2:
+        raise InputError(f"usage: python -m pipeline.study NAME; there are {_known()}")
+    name = sys.argv[1]
+    storage = (Path.cwd() / load_params().machine.storage).resolve()
+    changes = {**read_study(name), "study": name, "machine": {"storage": str(storage)}}
+    command = ["dvc", "exp", "run", "--temp", "--name", name, "--force"]
+    for assignment in assignments(changes):
+        command += ["-S", assignment]
+    os.environ.setdefault("MLFLOW_TRACKING_URI", f"sqlite:///{Path.cwd() / 'mlflow.db'}")
+    os.execvp(command[0], command)
+
+
+def read_study(name: str) -> dict[str, Any]:
+    """The params that differ in a study.
+
+    Raises:
+        InputError: if there is no such study, or its file holds no sections.
+    """
+    path = FOLDER / f"{name}.yaml"
+    try:
+        content = YAML(typ="safe", pure=True).load(path.read_text())
+    except FileNotFoundError:
+        raise InputError(f"{path}: not there; there are {_known()}") from None
+    except YAMLError as error:
+        raise InputError(f"{path}: no YAML ({' '.join(str(error).split())})") from None
+    if not isinstance(content, dict):
+        raise InputError(f"{path}: found {type(content).__name__}, expected the params that differ, such as `flow:`")
+    return content
+
+
+def assignments(changes: dict[str, Any], prefix: str = "") -> Iterator[str]:
+    """`key=value` for each param that differs, keys dotted, lists as YAML writes them in a line.
+
+    Example:
+        >>> list(assignments({"flow": {"rho": 0.9, "sizes": [12, 10, 10]}}))
+        ['flow.rho=0.9', 'flow.sizes=[12,10,10]']
+    """
+    for key, value in changes.items():
+        if isinstance(value, dict):
+            yield from assignments(value, f"{prefix}{key}.")
+        elif isinstance(value, list):
+            yield f"{prefix}{key}=[{','.join(str(item) for item in value)}]"
+        else:
+            yield f"{prefix}{key}={value}"
+
+
+def _known() -> str:
+    return ", ".join(sorted(path.stem for path in FOLDER.glob("*.yaml"))) or "none"
+
+
+if __name__ == "__main__":
+    run(main)
