@@ -91,7 +91,7 @@ def _check_gradients(module: nn.Module, x: Tensor) -> None:
         return torch.func.functional_call(module, dict(zip(names, values, strict=True)), (x,))  # type: ignore[no-any-return]
 
     x = x.clone().requires_grad_()
-    # the fast mode compares one random projection of the Jacobian, which is as strict and much quicker where it is large
+    # the fast mode compares a random projection of the Jacobian: as strict, and much quicker where it is large
     assert torch.autograd.gradcheck(forward, (x, *parameters), fast_mode=True)
     assert torch.autograd.gradcheck(module.inverse, (x,), fast_mode=not few)
 
