@@ -7,7 +7,7 @@ whose schema, row count or checksum differs from what was written is refused wit
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,6 @@ __all__ = [
     "FORMAT",
     "SPLITS",
     "images_schema",
-    "iter_batches",
     "latents_schema",
     "read_schema",
     "read_table",
@@ -109,36 +108,32 @@ def read_table(path: Path, columns: Sequence[str] | None = None) -> tuple[pa.Tab
     return table, record
 
 
-def iter_batches(path: Path, batch_size: int) -> Iterator[pa.RecordBatch]:
-    """Stream the rows of a file in batches."""
-    read_schema(path)
-    with pq.ParquetFile(path) as file:
-        yield from file.iter_batches(batch_size=batch_size)
-
-
 def _concept_fields(categories: Sequence[str], values: Mapping[str, int]) -> list[pa.Field]:
     fields = [pa.field(name, pa.int64()) for name in categories]
     return fields + [pa.field(f"{name}_value", pa.list_(pa.float32(), size)) for name, size in values.items()]
 
 
 def _checksum(table: pa.Table) -> str:
-    """SHA-256 over the values, column by column, whatever Parquet's encoding or Arrow's chunks and buffers."""
+    """SHA-256 over names, types and values, column by column, whatever Parquet's encoding or Arrow's chunks."""
     digest = hashlib.sha256()
-    for name in table.column_names:
-        digest.update(name.encode())
-        _hash_array(table[name].combine_chunks(), digest)
+    for field in table.schema:
+        digest.update(field.name.encode())
+        _hash_array(table[field.name].combine_chunks(), digest)
     return digest.hexdigest()
 
 
 def _hash_array(array: pa.Array, digest: "hashlib._Hash") -> None:
     if isinstance(array, pa.ChunkedArray):
         array = pa.concat_arrays(array.chunks)
+    if not pa.types.is_nested(array.type):  # the names of a nested type's parts are Parquet's, not the writer's
+        digest.update(str(array.type).encode())
     digest.update(np.packbits(array.is_null().to_numpy(zero_copy_only=False)).tobytes())
     if pa.types.is_struct(array.type):
         for field in array.flatten():
             _hash_array(field, digest)
     elif pa.types.is_fixed_size_list(array.type):
-        digest.update(array.flatten().to_numpy(zero_copy_only=False).tobytes())
+        digest.update(str(array.type.list_size).encode())
+        _hash_array(array.flatten(), digest)
     elif pa.types.is_binary(array.type) or pa.types.is_string(array.type):
         digest.update(pc.binary_length(array).fill_null(0).to_numpy(zero_copy_only=False).tobytes())
         for value in array.cast(pa.large_binary()).to_pylist():

@@ -18,8 +18,8 @@ class BackboneParams(Section):
     kind: Literal["autoencoder"] = "autoencoder"
     num_dims: Annotated[int, Field(ge=2, le=2048)] = 32
     """N, the length of its latent vector."""
-    width: Count = 32
-    """Channels of the first convolution; the deeper ones have twice and four times as many."""
+    width: Annotated[int, Field(ge=8, multiple_of=8)] = 32
+    """Channels of the first convolution, in eights; the deeper ones have twice and four times as many."""
     steps: Count = 700
     batch_size: Annotated[int, Field(ge=2)] = 128
     learning_rate: Positive = 2e-3
@@ -29,7 +29,8 @@ class BackboneParams(Section):
 class JudgeParams(Section):
     """A small convolutional network that names each concept of an image; its held-out accuracy is in its card."""
 
-    width: Count = 24
+    width: Annotated[int, Field(ge=4, multiple_of=4)] = 24
+    """Channels of the first convolution, in fours; the deeper ones have twice and four times as many."""
     steps: Count = 600
     batch_size: Annotated[int, Field(ge=2)] = 128
     learning_rate: Positive = 3e-3

@@ -49,6 +49,16 @@ class Params(Section):
         return layers
 
     @model_validator(mode="after")
+    def _shares_fit(self) -> "Params":
+        val_share, test_share = self.data.val_share, self.data.test_share
+        if val_share + test_share >= 1:
+            raise ValueError(
+                f"data.val_share: {val_share} and data.test_share = {test_share} leave no training images, "
+                "expected a sum below 1"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _sizes_fit(self) -> "Params":
         concepts, num_dims = self.data.concepts, self.backbone.num_dims
         num_factors = len(concepts) + 1
@@ -91,22 +101,36 @@ def load_params(path: Path | str = "params.yaml") -> Params:
     try:
         return Params.model_validate(content)
     except ValidationError as error:
-        raise InputError(f"{path}: {_describe(error.errors()[0])}") from None
+        raise InputError(f"{path}: {_describe(error.errors())}") from None
 
 
-def _describe(error: Any) -> str:
-    """One line for the first of pydantic's errors."""
-    names = [part for part in error["loc"] if isinstance(part, int) or part in _field_names()]
-    key = ".".join(str(part) for part in (error["loc"] if error["type"] == "extra_forbidden" else names))
-    message = error["msg"].removeprefix("Value error, ")
+def _describe(errors: list[Any]) -> str:
+    """One line for the first key that pydantic found wrong."""
+    error = errors[0]
     if error["type"] == "extra_forbidden":
+        key = ".".join(str(part) for part in error["loc"])
         accepted = _keys_beside(error["loc"])
         near = difflib.get_close_matches(str(error["loc"][-1]), accepted, n=1)
         hint = f"did you mean '{near[0]}'? " if near else ""
         return f"{key}: unknown key; {hint}accepted are {', '.join(accepted)}"
-    if not key:
-        return str(message)
-    return f"{key}: found {error['input']!r}: {message[0].lower()}{message[1:]}"
+    if not error["loc"]:
+        return _message(error)
+    # a key that takes either of two types has an error for each; one that lies deeper names the wrong item of a list
+    keys = [_key(other) for other in errors]
+    deepest = max((key for key in keys if f"{key}.".startswith(f"{keys[0]}.")), key=len)
+    alike = [other for other, key in zip(errors, keys, strict=True) if key == deepest]
+    return f"{deepest}: found {alike[0]['input']!r}: {' or '.join(_message(other) for other in alike)}"
+
+
+def _key(error: Any) -> str:
+    return ".".join(str(part) for part in error["loc"] if isinstance(part, int) or part in _field_names())
+
+
+def _message(error: Any) -> str:
+    message = str(error["msg"]).removeprefix("Value error, ").replace("valid tuple", "list").replace("Tuple", "List")
+    if error["type"] == "model_type":
+        message = "input should be a section of keys and values"
+    return message[0].lower() + message[1:]
 
 
 def _keys_beside(location: tuple[Any, ...]) -> list[str]:
