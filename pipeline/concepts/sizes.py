@@ -45,13 +45,14 @@ def concept_scores(
     """
     if method == "covariance":
         members = np.concatenate((latents_a, latents_b)).astype(np.float64)
-        total = members.var(axis=0).sum()
+        total = float(members.var(axis=0).sum())
     scores = []
     for number in range(1, num_concepts + 1):
         a, b = latents_a[concept == number].astype(np.float64), latents_b[concept == number].astype(np.float64)
         if method == "covariance":
             mean = np.concatenate((a, b)).mean(axis=0)
-            scores.append(float(((a - mean) * (b - mean)).mean(axis=0).sum() / total))
+            shared = float(((a - mean) * (b - mean)).mean(axis=0).sum())
+            scores.append(shared / total if total > 0 else 0.0)
         else:
             centred_a, centred_b = a - a.mean(axis=0), b - b.mean(axis=0)
             spread = np.sqrt(centred_a.var(axis=0) * centred_b.var(axis=0))
