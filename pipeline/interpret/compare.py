@@ -13,7 +13,7 @@ from matplotlib.colors import to_hex
 
 from pipeline.files import atomic_folder, write_atomic, write_json
 from pipeline.interpret.matrix import Scores
-from pipeline.interpret.palette import colour_of, spoken
+from pipeline.interpret.palette import colour_of, decimals, spoken
 from pipeline.interpret.sheet import MARGIN, Sheet, house_style, new_sheet, text_width
 from pipeline.layout import Layout
 
@@ -85,8 +85,7 @@ def _draw_scores(axes: Axes, results: Mapping[str, Scores], names: list[str]) ->
                 top, lowest = score["high"], min(lowest, score["low"])
             if score.get("chance") is not None:
                 axes.hlines(score["chance"], at - 0.5 * bar, at + 0.5 * bar, color="#1f2430", lw=1.2, ls=(0, (2, 1.5)))
-            value = f"{score['value']:.2f}".replace("-", "−")
-            axes.text(at, max(top, 0) + 0.02, value, ha="center", va="bottom", fontsize=8, bbox=box)
+            axes.text(at, max(top, 0) + 0.02, decimals(score["value"]), ha="center", va="bottom", fontsize=8, bbox=box)
     axes.set_xticks(range(len(names)), [_spoken_score(name) for name in names])
     axes.set_xlim(-0.6, len(names) - 0.4)
     axes.set_ylim(lowest - 0.02 if lowest < 0 else 0, 1.12)

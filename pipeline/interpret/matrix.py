@@ -9,7 +9,7 @@ from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.patches import Rectangle
 
 from pipeline.errors import InputError
-from pipeline.interpret.palette import colour_of, spoken
+from pipeline.interpret.palette import colour_of, decimals, spoken
 from pipeline.interpret.sheet import MARGIN, Sheet, new_sheet, text_width
 from pipeline.layout import Layout
 
@@ -23,7 +23,8 @@ Scores = Mapping[str, Mapping[str, Any]]
 def matrix_sheet(layout: Layout, scores: Scores) -> Sheet:
     """The matrix as one figure."""
     left, cell_height = MARGIN + label_width(layout, 9), 130
-    cell_width = max(220, (1100 - left - MARGIN) // len(layout.concepts))
+    widest = round(max(text_width(spoken(name), 9, "bold") for name in layout.concepts))
+    cell_width = max(200, widest + 30, (1100 - left - MARGIN) // len(layout.concepts))
     width = left + cell_width * len(layout.concepts) + MARGIN
     sheet = new_sheet(
         width,
@@ -61,10 +62,16 @@ def draw_matrix(axes: Axes, layout: Layout, scores: Scores, points: float) -> No
             colour = "white" if cell["value"] > 0.55 else "#1f2430"
             style: dict[str, Any] = {"ha": "center", "color": colour}
             axes.text(
-                column, row - 0.02, f"{cell['value']:.2f}", va="bottom", fontsize=points + 3, fontweight="bold", **style
+                column,
+                row - 0.02,
+                decimals(cell["value"]),
+                va="bottom",
+                fontsize=points + 3,
+                fontweight="bold",
+                **style,
             )
             if cell.get("low") is not None:
-                interval = f"{cell['low']:.2f} – {cell['high']:.2f}"
+                interval = f"{decimals(cell['low'])} – {decimals(cell['high'])}"
                 axes.text(column, row + 0.12, interval, va="top", fontsize=points - 1.5, **style)
     for concept in layout.concepts:
         corner = layout.concepts.index(concept) - 0.5, layout.index(concept) - 0.5

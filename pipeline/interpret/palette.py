@@ -4,9 +4,10 @@ from matplotlib.colors import to_hex, to_rgb
 
 from pipeline.layout import RESIDUAL, Layout
 
-__all__ = ["colour_of", "kept_and_taken", "spoken", "tint", "titled"]
+__all__ = ["HEADER", "colour_of", "decimals", "kept_and_taken", "spoken", "tint", "titled"]
 
 _GREY = "#858b96"
+HEADER = "#e3e5e8"  # behind real images
 _COLOURS = ("#2f66b3", "#c9572f", "#3b8a5a", "#7f56a8", "#a8842c", "#2b8c96", "#b04a78")
 
 
@@ -26,6 +27,11 @@ def spoken(name: str) -> str:
     return name.replace("_", " ")
 
 
+def decimals(number: float) -> str:
+    """Two decimals, with a minus sign rather than a hyphen."""
+    return f"{number:.2f}".replace("-", "−")
+
+
 def titled(name: str) -> str:
     """The same at the beginning of a sentence."""
     words = spoken(name)
@@ -42,7 +48,9 @@ def kept_and_taken(layout: Layout, factor: str) -> tuple[str, str, str]:
         ('the digit and the colour', 'the digit and the colour', 'everything else')
     """
     if factor == RESIDUAL:
-        names = [f"the {spoken(name)}" for name in layout.concepts]
-        kept = " and ".join(filter(None, (", ".join(names[:-1]), names[-1])))
+        if len(layout.concepts) > 2:
+            names = ", ".join(spoken(name) for name in layout.concepts)
+            return f"all concepts ({names})", "all concepts", "everything else"
+        kept = " and ".join(f"the {spoken(name)}" for name in layout.concepts)
         return kept, kept, "everything else"
     return f"everything but the {spoken(factor)}", "everything else", f"the {spoken(factor)}"

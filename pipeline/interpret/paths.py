@@ -4,7 +4,7 @@ import numpy as np
 
 from pipeline.edits import path
 from pipeline.interpret.grid import GAP, HEADER_GAP, draw_grid, extent
-from pipeline.interpret.palette import tint
+from pipeline.interpret.palette import HEADER
 from pipeline.interpret.sheet import MARGIN, Sheet, line_height, new_sheet, text_width, upscale
 from pipeline.interpret.subject import Subject
 
@@ -44,7 +44,7 @@ def path_sheet(subject: Subject, num_steps: int) -> Sheet:
     for number in range(len(pairs)):
         y = sheet.top + top + number * step
         for x, end in ((left, 0), (right, 1)):
-            draw_grid(sheet, ends[number, end][None, None], x, y + (height + GAP) // 2, tint("#858b96", 0.22))
+            draw_grid(sheet, ends[number, end][None, None], x, y + (height + GAP) // 2, HEADER)
         draw_grid(sheet, pixels[number], inner_left, y)
         for row, label in enumerate(_LABELS):
             sheet.text(label, MARGIN, y + row * (height + GAP) + height / 2, va="center")

@@ -3,7 +3,7 @@
 import numpy as np
 
 from pipeline.interpret.grid import GAP, HEADER_GAP, draw_grid, extent
-from pipeline.interpret.palette import tint
+from pipeline.interpret.palette import HEADER
 from pipeline.interpret.sheet import MARGIN, MUTED, Sheet, new_sheet, text_width, upscale
 from pipeline.interpret.subject import Subject
 
@@ -37,7 +37,7 @@ def reconstructions(subject: Subject, columns: int) -> Sheet:
         f"T can be undone, so it should equal the second. Largest difference of a pixel: {apart} of 255.",
     )
     for number, (top, label) in enumerate(zip(tops, _LABELS, strict=True)):
-        band = tint("#858b96", 0.25) if number == 0 else None
+        band = HEADER if number == 0 else None
         draw_grid(sheet, pixels[number][None], left, sheet.top + top, band)
         middle = sheet.top + top + height / 2
         sheet.text(label[0], MARGIN, middle - 2, va="bottom", fontweight="bold")

@@ -3,7 +3,7 @@
 from pipeline.draws import draw_seed
 from pipeline.edits import sample
 from pipeline.interpret.grid import HEADER_GAP, draw_grid, extent
-from pipeline.interpret.palette import colour_of, kept_and_taken, tint, titled
+from pipeline.interpret.palette import HEADER, colour_of, kept_and_taken, titled
 from pipeline.interpret.sheet import MARGIN, Sheet, line_height, new_sheet, upscale
 from pipeline.interpret.subject import Subject
 
@@ -31,7 +31,7 @@ def sample_sheet(subject: Subject, factor: str, columns: int) -> Sheet:
         "N(0, 1). Shaded images are real; the frozen network draws the others.",
     )
     grid = drawn.reshape(len(rows), columns, *drawn.shape[1:])
-    draw_grid(sheet, headers[:, None], left, sheet.top + top, tint("#858b96", 0.22))
+    draw_grid(sheet, headers[:, None], left, sheet.top + top, HEADER)
     draw_grid(sheet, grid, inner_left, sheet.top + top)
     style = {"ha": "center", "va": "center", "fontweight": "bold"}
     middle = inner_left + extent(columns, width) / 2

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from pipeline.edits import swap
 from pipeline.interpret.grid import HEADER_GAP, draw_grid, extent
-from pipeline.interpret.palette import colour_of, kept_and_taken, tint, titled
+from pipeline.interpret.palette import HEADER, colour_of, kept_and_taken, tint, titled
 from pipeline.interpret.sheet import MARGIN, Sheet, line_height, new_sheet, upscale
 from pipeline.interpret.subject import Subject
 
@@ -58,7 +58,7 @@ def swap_sheet(subject: Subject, factor: str, num: int) -> Sheet:
     )
     colour = colour_of(subject.layout, factor)
     draw_grid(sheet, donors[None], inner_left, sheet.top + top, tint(colour, 0.3))
-    draw_grid(sheet, recipients[:, None], left, sheet.top + inner_top, tint("#858b96", 0.22))
+    draw_grid(sheet, recipients[:, None], left, sheet.top + inner_top, HEADER)
     draw_grid(sheet, swapped, inner_left, sheet.top + inner_top)
     style = {"ha": "center", "va": "center", "fontweight": "bold"}
     middle = inner_left + extent(len(donors), width) / 2

@@ -1,0 +1,1 @@
+"""Figures of a layer and of all layers."""

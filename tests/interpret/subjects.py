@@ -1,0 +1,123 @@
+"""Small real parts to draw: an untrained autoencoder, an initialised flow, images of noise, scores."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from matplotlib.figure import Figure
+from matplotlib.text import Text
+from numpy.typing import NDArray
+from PIL import Image
+
+from pipeline.backbones import Autoencoder, Backbone
+from pipeline.data import Images, Latents
+from pipeline.flow import Flow, FlowConfig
+from pipeline.interpret.subject import Subject, subject_of
+from pipeline.layout import Layout
+from pipeline.training.artifact import Iin
+
+METRICS = "".join(
+    f'{{"step": {step}, "train/pair_nats": {90 - step / 10}, "train/learning_rate": {0.003 * (1 - step / 100)}}}\n'
+    + (f'{{"step": {step}, "val/pair_nats": {91 - step / 10}}}\n' if step % 40 == 0 else "")
+    for step in range(20, 101, 20)
+)
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What `draw_figures` takes."""
+
+    iin: Iin
+    backbone: Backbone
+    latents: Latents
+    images: Images
+    scores: dict[str, dict[str, Any]]
+
+    def subject(self, seed: int = 0) -> Subject:
+        return subject_of(self.iin, self.backbone, self.latents, self.images, seed)
+
+
+def parts(concepts: tuple[str, ...] = ("shape", "hue"), num_rows: int = 24) -> Parts:
+    """Every second concept is continuous, the others have four classes."""
+    rng = np.random.default_rng(0)
+    num_dims = 2 * (len(concepts) + 1) + 1
+    layout = Layout.of(concepts, (3, *[2] * len(concepts)))
+    z = rng.normal(size=(num_rows, num_dims)).astype(np.float32)
+    flow = Flow(FlowConfig(num_dims, num_blocks=2, width=8, depth=1, seed=3))
+    flow.initialise(torch.from_numpy(z))
+    network = Autoencoder(num_dims, 8, seed=1)
+    with torch.no_grad():
+        network.decoder[-2].weight.mul_(12)  # an untrained network draws grey; this gives its images contrast
+    backbone = Backbone(network.eval().requires_grad_(False), {}, "0" * 64, torch.device("cpu"))
+    ids = np.arange(num_rows)
+    labels = {name: rng.permutation(ids) if k % 2 else ids % 4 for k, name in enumerate(concepts)}
+    values = {name: rng.random((num_rows, 3), dtype=np.float32) for name in concepts[1::2]}
+    pixels = rng.integers(0, 256, (num_rows, 32, 32, 3), dtype=np.uint8)
+    images = Images(ids, ids, pixels, labels, values, dict.fromkeys(concepts, 4))
+    latents = Latents(ids, ids, z, np.ones_like(z), labels, values, backbone.sha256, "latent")
+    return Parts(Iin(flow.eval(), layout, {}, "1" * 64), backbone, latents, images, scores(layout))
+
+
+def scores(layout: Layout, own: float = 0.9) -> dict[str, dict[str, Any]]:
+    """Scores as scores.json holds them."""
+
+    def score(value: float) -> dict[str, Any]:
+        return {"value": value, "low": value - 0.04, "high": value + 0.03, "chance": 0.1, "perfect": 1.0}
+
+    matrix = {
+        f"probe/matrix/{factor}/{concept}": score(own if factor == concept else 0.05 * index)
+        for index, factor in enumerate(layout.names)
+        for concept in layout.concepts
+    }
+    each = {f"probe/own/{concept}": score(own) for concept in layout.concepts}
+    return {**matrix, **each, "probe/gap": score(own - 0.1), "swap/score": score(own - 0.02), "other": score(0.5)}
+
+
+def open_png(path: Any) -> NDArray[np.uint8]:
+    """Pixels [h, w, 3] of a PNG."""
+    with Image.open(path) as image:
+        assert image.format == "PNG"
+        return np.asarray(image.convert("RGB"))
+
+
+def find(picture: NDArray[np.uint8], tile: NDArray[np.uint8]) -> list[tuple[int, int]]:
+    """Every (top, left) at which `tile` lies in `picture`, pixel for pixel."""
+    rows, columns = tile.shape[:2]
+    corners = np.argwhere(packed(picture) == packed(tile[:1, :1])[0, 0])
+    return [(int(y), int(x)) for y, x in corners if np.array_equal(picture[y : y + rows, x : x + columns], tile)]
+
+
+def packed(pixels: NDArray[np.uint8]) -> NDArray[np.int64]:
+    """Each pixel [..., 3] as one number."""
+    numbers: NDArray[np.int64] = pixels.astype(np.int64) @ np.array([65536, 256, 1])
+    return numbers
+
+
+def texts(figure: Figure) -> list[Text]:
+    """Every text that is seen, drawn once so that it has its place."""
+    figure.canvas.draw()
+    unseen = {
+        label
+        for axes in figure.axes
+        for axis in (axes.xaxis, axes.yaxis)
+        for tick in axis.get_major_ticks()
+        if not min(axis.get_view_interval()) <= tick.get_loc() <= max(axis.get_view_interval())
+        for label in (tick.label1, tick.label2)
+    }
+    found = [text for text in figure.findobj(Text) if text.get_visible() and text.get_text().strip()]
+    return [text for text in found if text not in unseen]
+
+
+def assert_legible(figure: Figure) -> None:
+    """No text is cut by the edge of the figure, and none lies on another."""
+    boxes = [(text.get_text(), text.get_window_extent()) for text in texts(figure)]
+    assert boxes
+    width, height = figure.canvas.get_width_height()
+    for text, box in boxes:
+        assert box.x0 >= 0 and box.y0 >= 0 and box.x1 <= width and box.y1 <= height, f"'{text}' is cut"  # noqa: PT018
+    for number, (text, box) in enumerate(boxes):
+        for other, beside in boxes[:number]:
+            across = min(box.x1, beside.x1) - max(box.x0, beside.x0)
+            along = min(box.y1, beside.y1) - max(box.y0, beside.y0)
+            assert min(across, along) <= 1, f"'{text}' lies on '{other}'"

@@ -1,0 +1,133 @@
+from dataclasses import replace
+from pathlib import Path
+
+import matplotlib
+import numpy as np
+import pytest
+import torch
+
+from pipeline.config import InterpretParams
+from pipeline.errors import InputError
+from pipeline.interpret import draw_figures
+from pipeline.interpret.matrix import matrix_sheet
+from pipeline.interpret.overview import overview
+from pipeline.interpret.paths import path_sheet
+from pipeline.interpret.reconstructions import reconstructions
+from pipeline.interpret.samples import sample_sheet
+from pipeline.interpret.sheet import house_style
+from pipeline.interpret.swaps import swap_sheet
+
+from .subjects import METRICS, Parts, assert_legible, find, open_png, packed, parts
+
+PARAMS = InterpretParams(columns=3, path_steps=3)
+
+
+def draw(folder: Path, of: Parts, seed: int = 0) -> Path:
+    (folder.parent / "metrics.jsonl").write_text(METRICS)
+    draw_figures(
+        folder,
+        iin=of.iin,
+        metrics=folder.parent / "metrics.jsonl",
+        backbone=of.backbone,
+        latents=of.latents,
+        images=of.images,
+        scores=of.scores,
+        params=PARAMS,
+        seed=seed,
+    )
+    return folder
+
+
+@pytest.fixture(scope="module")
+def drawn(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return draw(tmp_path_factory.mktemp("results") / "figures", parts())
+
+
+def test_every_figure_is_there_and_shows_something(drawn: Path) -> None:
+    factors = ("residual", "shape", "hue")
+    pictures = {"overview", "reconstructions", "path", "probe_matrix", "curves"}
+    pictures |= {f"{kind}_{factor}" for kind in ("swap", "samples") for factor in factors}
+    assert {path.name for path in drawn.iterdir()} == {f"{name}.png" for name in pictures} | {"curves.csv"}
+    for name in pictures:
+        pixels = open_png(drawn / f"{name}.png")
+        assert pixels.shape[1] >= 600, name
+        assert pixels.shape[0] >= 500, name
+        assert len(np.unique(packed(pixels))) > 20, name
+
+
+def test_drawn_again_is_the_same_bytes_whatever_the_users_style(drawn: Path, tmp_path: Path) -> None:
+    with matplotlib.rc_context({"font.size": 30, "figure.dpi": 50, "savefig.bbox": "tight", "text.color": "red"}):
+        again = draw(tmp_path / "figures", parts())
+        assert matplotlib.rcParams["font.size"] == 30, "the user's style is lost"
+    for path in drawn.iterdir():
+        assert path.read_bytes() == (again / path.name).read_bytes(), path.name
+
+
+def test_another_seed_shows_other_images(drawn: Path, tmp_path: Path) -> None:
+    other = draw(tmp_path / "figures", parts(), seed=1)
+    for name in ("overview", "reconstructions", "path", "swap_shape", "samples_hue"):
+        assert (drawn / f"{name}.png").read_bytes() != (other / f"{name}.png").read_bytes(), name
+    assert (drawn / "probe_matrix.png").read_bytes() == (other / "probe_matrix.png").read_bytes()
+
+
+def test_png_says_nothing_of_its_maker(drawn: Path) -> None:
+    content = (drawn / "curves.png").read_bytes()
+    assert b"tEXt" not in content
+    assert b"Software" not in content
+
+
+@pytest.mark.parametrize(
+    "concepts",
+    [("digit",), ("digit", "colour"), ("eyeglasses", "hair_colour", "no_beard", "wears_a_hat", "smiling")],
+    ids=["one", "two", "five"],
+)
+def test_no_text_is_cut_or_covered_for_any_number_of_concepts(concepts: tuple[str, ...]) -> None:
+    of = parts(concepts)
+    subject = of.subject()
+    with house_style():
+        assert_legible(overview(subject, of.scores, 8).figure)
+        assert_legible(reconstructions(subject, 8).figure)
+        assert_legible(path_sheet(subject, 9).figure)
+        assert_legible(matrix_sheet(of.iin.layout, of.scores).figure)
+        for factor in ("residual", concepts[-1]):
+            assert_legible(swap_sheet(subject, factor, 8).figure)
+            assert_legible(sample_sheet(subject, factor, 8).figure)
+
+
+def test_reconstructions_are_the_images_and_what_the_network_makes_of_them(drawn: Path) -> None:
+    of = parts()
+    picture = open_png(drawn / "reconstructions.png")
+    places = [
+        (*place, row)
+        for row, tile in enumerate(of.images.pixels.repeat(4, axis=1).repeat(4, axis=2))
+        for place in find(picture, tile)
+    ]
+    assert len(places) == 3
+    for top, left, row in places:
+        image = of.backbone.decode(torch.from_numpy(of.latents.mean[row : row + 1]))[0].permute(1, 2, 0).numpy()
+        wanted = np.rint((image.astype(np.float64) + 1) * 127.5)
+        column = picture[top + 128 :, left : left + 128][:, ::4]
+        tops = [y for y in range(len(column) - 125) if np.abs(column[y : y + 128 : 4] - wanted).max() <= 1]
+        assert len(tops) >= 2, "decoded z and decoded T⁻¹(T(z)) are expected below the image"
+        assert max(tops) - min(tops) >= 128
+
+
+def test_latents_of_other_rows_are_refused(tmp_path: Path) -> None:
+    of = parts()
+    with pytest.raises(InputError, match="not of the same ids"):
+        draw(tmp_path / "figures", replace(of, images=replace(of.images, id=of.images.id + 1)))
+    assert not (tmp_path / "figures").exists()
+
+
+def test_latents_of_another_width_are_refused(tmp_path: Path) -> None:
+    of = parts()
+    with pytest.raises(InputError, match="layer 'latent' have 5 dimensions, the flow 7"):
+        draw(tmp_path / "figures", replace(of, latents=replace(of.latents, mean=of.latents.mean[:, :5])))
+
+
+def test_a_missing_score_is_named_and_nothing_is_left(tmp_path: Path) -> None:
+    of = parts()
+    del of.scores["probe/matrix/hue/shape"]
+    with pytest.raises(InputError, match=r"scores.json: no score 'probe/matrix/hue/shape'"):
+        draw(tmp_path / "figures", of)
+    assert [path.name for path in tmp_path.iterdir()] == ["metrics.jsonl"]
