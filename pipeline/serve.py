@@ -32,6 +32,7 @@ import mlflow
 import numpy as np
 import pandas as pd
 import torch
+from mlflow.exceptions import MlflowException
 from mlflow.pyfunc.model import PythonModel, PythonModelContext
 from torch import Tensor
 
@@ -89,7 +90,11 @@ class IinModel(PythonModel):
     ) -> pd.DataFrame:
         """Apply the operation named by `params` (`operation`, `factor`); MLflow fills in the signature's defaults."""
         params = params or {}
-        return apply(self.iin, model_input, params.get("operation", "transform"), params.get("factor", ""))
+        try:
+            return apply(self.iin, model_input, params.get("operation", "transform"), params.get("factor", ""))
+        except InputError as error:
+            # Of a wrong request a server passes on only MLflow's own words.
+            raise MlflowException.invalid_parameter_value(str(error)) from error
 
 
 def _vectors(iin: Iin, rows: pd.DataFrame, column: str) -> Tensor:

@@ -12,10 +12,10 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from mlflow.exceptions import MlflowException
 from mlflow.pyfunc import PyFuncModel, scoring_server
 
 import pipeline
-from pipeline.errors import InputError
 from pipeline.flow import Flow, FlowConfig
 from pipeline.layout import Layout
 from pipeline.tracking import check_server, publish
@@ -142,6 +142,15 @@ def test_json_as_served(model: PyFuncModel, iin: Iin) -> None:
     np.testing.assert_allclose([found[0]["latent"]], swapped(iin, recipient, donor, "digit"), atol=1e-5)
 
 
+def test_wrong_json_is_answered_with_what_is_accepted(model: PyFuncModel) -> None:
+    body = json.dumps({"dataframe_records": [{"latent": [0.0] * N}], "params": {"operation": "swap", "factor": "size"}})
+    with pytest.raises(MlflowException) as caught:
+        scoring_server.invocations(body, "application/json", model, model.metadata.get_input_schema())
+    answer = json.loads(caught.value.serialize_as_json())
+    assert answer["error_code"] == "INVALID_PARAMETER_VALUE"
+    assert answer["message"].endswith("factor: found 'size', accepted are residual, digit, colour")
+
+
 @pytest.mark.parametrize(
     ("columns", "params", "message"),
     [
@@ -153,10 +162,10 @@ def test_json_as_served(model: PyFuncModel, iin: Iin) -> None:
     ],
 )
 def test_wrong_request(model: PyFuncModel, columns: list[str], params: dict[str, str], message: str) -> None:
-    with pytest.raises(InputError, match=message):
+    with pytest.raises(MlflowException, match=message):
         model.predict(table(**dict.fromkeys(columns, latents(5))), params=params)
 
 
 def test_vectors_of_another_length(model: PyFuncModel) -> None:
-    with pytest.raises(InputError, match=r"column 'latent': found vectors of \[7\] numbers, expected 8"):
+    with pytest.raises(MlflowException, match=r"column 'latent': found vectors of \[7\] numbers, expected 8"):
         model.predict(table(latent=latents(6)[:, :7]))

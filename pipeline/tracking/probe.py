@@ -11,7 +11,7 @@ from mlflow.utils.rest_utils import http_request
 
 from pipeline.errors import InputError
 
-__all__ = ["NoAnswerError", "probe_server", "within"]
+__all__ = ["NoAnswerError", "one_line", "probe_server", "within"]
 
 Result = TypeVar("Result")
 SEARCH = "/api/2.0/mlflow/experiments/search"  # asks for a right to read, as /health does not
@@ -80,10 +80,8 @@ def probe_server(address: str, shown: str) -> None:
             ) from error
         for cause in causes:
             if isinstance(cause, requests.exceptions.SSLError | requests.exceptions.InvalidURL):
-                raise InputError(
-                    f"{where}: {_innermost(cause)}; accepted is the address of an MLflow server"
-                ) from error
-        raise NoAnswerError(_innermost(error)) from error
+                raise InputError(f"{where}: {one_line(cause)}; accepted is the address of an MLflow server") from error
+        raise NoAnswerError(one_line(error)) from error
     status = response.status_code
     if status in (401, 403):
         raise InputError(
@@ -104,6 +102,14 @@ def probe_server(address: str, shown: str) -> None:
         )
 
 
+def one_line(error: BaseException) -> str:
+    """What went wrong in the system's words ("Connection refused"), below the wrapping of MLflow and its libraries."""
+    causes = list(_causes(error))
+    system = [cause.strerror for cause in causes if isinstance(cause, OSError) and cause.strerror]
+    text = " ".join((system[-1] if system else str(causes[-1])).split()) or type(causes[-1]).__name__
+    return text if len(text) <= 200 else f"{text[:200]}…"
+
+
 def _excerpt(response: requests.Response) -> str:
     """Start of an answer on one line."""
     text = " ".join(response.text.split())
@@ -117,10 +123,3 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
     for cause in inner:
         if isinstance(cause, BaseException):
             yield from _causes(cause)
-
-
-def _innermost(error: BaseException) -> str:
-    """What went wrong in the system's words ("Connection refused"), below the HTTP libraries' wrapping."""
-    causes = list(_causes(error))
-    system = [cause.strerror for cause in causes if isinstance(cause, OSError) and cause.strerror]
-    return " ".join((system[-1] if system else str(causes[-1])).split())[:200]

@@ -16,9 +16,9 @@ from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 
 from pipeline.errors import InputError
-from pipeline.tracking.probe import NoAnswerError, probe_server, within
+from pipeline.tracking.probe import NoAnswerError, one_line, probe_server, within
 
-__all__ = ["Store", "artifact_folder", "check_server", "experiment_link", "one_line", "run_link", "upload_command"]
+__all__ = ["Store", "artifact_folder", "check_server", "experiment_link", "run_link", "upload_command"]
 
 LOCAL_UI = "http://127.0.0.1:5000"  # where `python -m pipeline.tracking ui` serves a SQLite store
 ANSWER_SECONDS = 10.0
@@ -112,12 +112,6 @@ def shown(address: str) -> str:
     if "@" not in parts.netloc:
         return address  # and a path stays as it is: `urlunsplit` would drop slashes
     return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
-
-
-def one_line(error: BaseException) -> str:
-    """The first line of an error, short enough for a log."""
-    text = " ".join(str(error).split()) or type(error).__name__
-    return text if len(text) <= 200 else f"{text[:200]}…"
 
 
 def artifact_folder(address: str) -> Path:

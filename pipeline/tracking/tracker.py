@@ -9,9 +9,10 @@ from typing import Any, Self
 
 from pipeline.tracking.curves import last_step, send_curves
 from pipeline.tracking.note import headline
+from pipeline.tracking.probe import one_line
 from pipeline.tracking.publish import NOTE, SEND_ERRORS, bring_level
 from pipeline.tracking.runs import FINGERPRINT, add_missing, create_run, describe, find_run, search, source_tags
-from pipeline.tracking.store import Store, one_line, run_link, shown, upload_command
+from pipeline.tracking.store import Store, run_link, shown, upload_command
 
 __all__ = ["RunTracker"]
 
@@ -82,9 +83,9 @@ class RunTracker:
 
     def _unsent(self, error: Exception) -> str:
         sent = max((self._sent or {}).values(), default=-1)
-        what = "nothing" if sent < 0 else f"the curves up to step {sent}"
+        what = "no curves" if sent < 0 else f"the curves up to step {sent}"
         return (
-            f"warning: MLflow at {shown(self.store.address)} has {what} of {last_step(self.metrics_path)} and not the "
+            f"warning: MLflow at {shown(self.store.address)} has {what} of {last_step(self.metrics_path)}, and not the "
             f"model ({one_line(error)}); all is kept on disk; upload the rest with: {upload_command(self.layer)}"
         )
 

@@ -83,8 +83,9 @@ def test_server_killed_in_mid_run(
     assert out == ""
     (line,) = err.splitlines()
     assert line.startswith(
-        f"warning: MLflow at {server.address} has the curves up to step 200 of 400 and not the model"
+        f"warning: MLflow at {server.address} has the curves up to step 200 of 400, and not the model "
     )
+    assert "(Connection refused)" in line
     command = line.partition("upload the rest with: ")[2].split()
     assert command == ["python", "-m", "pipeline.tracking", "upload", "--layer", LAYER]
 
