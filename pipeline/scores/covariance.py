@@ -22,7 +22,7 @@ def scale_and_correlation(rows: NDArray[np.float64], name: str) -> tuple[NDArray
         raise ValueError(f"{name}: dimension {int(np.argmax(constant))} is constant over {num_rows} rows")
     standard = (rows - rows.mean(axis=0)) / scale
     correlation = standard.T @ standard / num_rows
-    if num_rows <= num_dims or np.linalg.eigvalsh(correlation)[0] < _SINGULAR:
+    if np.linalg.eigvalsh(correlation)[0] < _SINGULAR:
         raise ValueError(
             f"{name}: the covariance of {num_rows} rows of {num_dims} dimensions is singular; some determine another"
         )

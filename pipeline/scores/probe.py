@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # scikit-learn's own requirement
 
 from pipeline.layout import RESIDUAL, Layout
 from pipeline.scores.checks import checked_codes
@@ -102,13 +103,15 @@ def probe_matrix(
     sources = [permuted_rows(index, rng) for _ in range(_NUM_PERMUTATIONS)]
 
     columns = []
-    for target in targets.values():
-        folds = folds_by_original(target, index, seed)
-        rows = _sums(factors, target, folds, kind, seed)
-        resampled = bootstrap_sums(rows.reshape(len(code), -1), seed, index).reshape(-1, *rows.shape[1:])
-        permuted = [_sums([code_k[source] for code_k in factors], target, folds, kind, seed) for source in sources]
-        ideal = _sums(ideal_factors, target, folds, kind, seed)
-        columns.append([rows.sum(axis=0), resampled, np.stack(permuted).sum(axis=1), ideal.sum(axis=0)])
+    # One thread: the matrices are small, and BLAS threads that wait for a busy core take up to seven times as long.
+    with threadpool_limits(1):
+        for target in targets.values():
+            folds = folds_by_original(target, index, seed)
+            rows = _sums(factors, target, folds, kind, seed)
+            resampled = bootstrap_sums(rows.reshape(len(code), -1), seed, index).reshape(-1, *rows.shape[1:])
+            permuted = [_sums([code_k[source] for code_k in factors], target, folds, kind, seed) for source in sources]
+            ideal = _sums(ideal_factors, target, folds, kind, seed)
+            columns.append([rows.sum(axis=0), resampled, np.stack(permuted).sum(axis=1), ideal.sum(axis=0)])
     value, resamples, chance, perfect = (
         np.stack(
             [target.score(column[part]) for target, column in zip(targets.values(), columns, strict=True)], axis=-1
