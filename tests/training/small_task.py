@@ -1,6 +1,7 @@
 """A regression small enough to train in a second, which can be told to hold still at a step so that a test kills it."""
 
 import os
+import resource
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,11 +20,16 @@ CONFIG = TrainConfig(
 
 @dataclass(frozen=True)
 class SmallConfig:
-    """`hold_at`: the step before which the first process to get there writes its id to `hold_file` and waits for good."""
+    """What goes wrong.
+
+    Before step `hold_at` the first process to get there writes its id to `hold_file` and waits for good; from step
+    `fill_from` on no file may grow beyond 2,000 bytes, as on a disk that is all but full.
+    """
 
     hold_at: int | None = None
     hold_file: str = ""
     refuse: str = ""
+    fill_from: int | None = None
 
 
 class SmallTask:
@@ -48,20 +54,23 @@ class SmallTask:
     def loss(self, model: nn.Module, step: int, part: slice) -> tuple[Tensor, dict[str, Tensor]]:
         if step == self.config.hold_at:
             hold(Path(self.config.hold_file))
+        if step == self.config.fill_from:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (2000, resource.getrlimit(resource.RLIMIT_FSIZE)[1]))
         x, y = self.batch("train", step)
         loss = (model(x[part]) - y[part]).square().mean()
         return loss, {"squared_error": loss}
 
-    def validate(self, model: nn.Module, step: int) -> dict[str, float]:
+    def validate(self, model: nn.Module, step: int) -> dict[str, float]:  # noqa: ARG002
         x, y = self.batch("val", 0, 50)
         return {"squared_error": (model(x) - y).square().mean().item()}
 
 
 def hold(file: Path) -> None:
     """Wait to be killed, but only the first process that gets here."""
+    own = file.with_name(str(os.getpid()))
+    own.write_text(str(os.getpid()))
     try:
-        with file.open("x") as new:
-            new.write(f"{os.getpid()}\n")
+        os.link(own, file)  # whole or not there
     except FileExistsError:
         return
     while True:

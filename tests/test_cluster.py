@@ -1,0 +1,87 @@
+"""Ray for a stage: what it gives, what it refuses before anything starts, what it leaves behind."""
+
+from pathlib import Path
+
+import psutil
+import pytest
+import ray
+
+from pipeline.cluster import Resources, require, start_ray, worker_resources
+from pipeline.config import MachineParams
+from pipeline.errors import InputError
+
+
+@pytest.fixture(scope="module")
+def session():
+    before = set(Path("/tmp").glob("ray-*"))
+    with start_ray(MachineParams()) as resources:
+        yield resources, set(Path("/tmp").glob("ray-*")) - before
+    assert not ray.is_initialized()
+    assert not set(Path("/tmp").glob("ray-*")) - before, "its folder is removed"
+
+
+def test_all_cpus_are_given(session):
+    assert session[0] == Resources(1, 0, "cpu")
+    assert ray.cluster_resources()["CPU"] >= 1
+
+
+@pytest.mark.usefixtures("session")
+def test_it_listens_on_this_machine_alone():
+    addresses = {
+        connection.laddr.ip
+        for process in psutil.Process().children(recursive=True)
+        for connection in process.net_connections()
+        if connection.status == psutil.CONN_LISTEN
+    }
+    assert addresses
+    assert addresses <= {"127.0.0.1", "::1", "::ffff:127.0.0.1"}
+
+
+def test_a_ray_that_is_there_is_used_and_left_alone(session):
+    with start_ray(MachineParams()) as resources:
+        assert resources == session[0]
+    assert ray.is_initialized()
+    assert session[1] == {folder for folder in Path("/tmp").glob("ray-*") if folder in session[1]}
+
+
+@pytest.mark.usefixtures("session")
+def test_more_workers_than_cpus_are_refused():
+    has = int(ray.cluster_resources()["CPU"])
+    with pytest.raises(InputError, match=rf"machine\.workers: found {has + 1}, .* but Ray has {has}"):
+        require(MachineParams(workers=has + 1))
+    with pytest.raises(InputError, match=rf"need {has + 1} CPUs \({has + 1} each\), but Ray has {has}"):
+        require(MachineParams(cpus_per_worker=has + 1))
+    assert require(MachineParams(workers=has)).cpus == 1
+
+
+@pytest.mark.usefixtures("session")
+@pytest.mark.parametrize("machine", [MachineParams(gpus_per_worker=99), MachineParams(device="cuda", workers=99)])
+def test_gpus_that_are_not_there_are_refused(machine):
+    with pytest.raises(InputError, match=r"machine\.workers: found \d+, which need"):
+        require(machine)
+
+
+@pytest.mark.parametrize(
+    ("machine", "available", "gpus", "device"),
+    [
+        (MachineParams(), {"CPU": 2}, 0, "cpu"),
+        (MachineParams(), {"CPU": 2, "GPU": 1}, 1, "cuda"),
+        (MachineParams(workers=2), {"CPU": 2, "GPU": 1}, 0, "cpu"),
+        (MachineParams(gpus_per_worker=2), {"CPU": 2}, 2, "cuda"),
+        (MachineParams(device="cuda"), {"CPU": 2}, 1, "cuda"),
+        (MachineParams(device="cpu", gpus_per_worker=2), {"CPU": 2, "GPU": 4}, 0, "cpu"),
+    ],
+)
+def test_auto_takes_a_gpu_where_there_is_one(machine, available, gpus, device):
+    resources = worker_resources(machine, available)
+    assert (resources.gpus, resources.device) == (gpus, device)
+
+
+def test_a_cluster_that_does_not_answer_is_named(monkeypatch):
+    ray.shutdown()
+    monkeypatch.setenv("RAY_ADDRESS", "127.0.0.1:1")
+    with (
+        pytest.raises(InputError, match=r"RAY_ADDRESS=127\.0\.0\.1:1: no Ray cluster answers there"),
+        start_ray(MachineParams()),
+    ):
+        pass

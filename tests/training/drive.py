@@ -1,0 +1,19 @@
+"""A driver to be killed: python -m training.drive <run folder> <hold file>."""
+
+import sys
+from pathlib import Path
+
+from pipeline.config import MachineParams
+from pipeline.entry import run
+from pipeline.training.distributed import train_with_ray
+
+from .small_task import CONFIG, SmallConfig, SmallTask
+
+
+def main() -> None:
+    task = SmallConfig(hold_at=25, hold_file=sys.argv[2])
+    train_with_ray(SmallTask, task, CONFIG, MachineParams(), Path(sys.argv[1]))
+
+
+if __name__ == "__main__":
+    run(main)

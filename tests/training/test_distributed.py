@@ -1,0 +1,144 @@
+"""Real Ray Train: worker counts agree, and a killed worker or driver changes nothing of the outcome."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+
+import psutil
+import pytest
+import torch
+
+from pipeline.cluster import start_ray
+from pipeline.config import MachineParams
+from pipeline.errors import InputError
+from pipeline.training.distributed import Result, train_with_ray
+from pipeline.training.loop import train
+
+from .small_task import CONFIG, SmallConfig, SmallTask
+
+DEADLINE = 120  # seconds; only a failure waits so long
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory):
+    """Result of one worker, and a Ray session around the module whose workers can import the tests."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", os.pathsep.join(path for path in sys.path if path))
+        with start_ray(MachineParams()):
+            run_folder = tmp_path_factory.mktemp("runs") / "small-0123"
+            yield train_with_ray(SmallTask, SmallConfig(), CONFIG, MachineParams(), run_folder)
+
+
+def wait_for(condition: Callable[[], object]) -> None:
+    end = time.monotonic() + DEADLINE
+    while not condition():
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.05)
+
+
+def assert_same(found: Result, expected: Result) -> None:
+    assert found.metrics == expected.metrics
+    for name, value in expected.model.items():
+        assert torch.equal(found.model[name], value), name
+
+
+def test_the_outcome_is_that_of_the_loop_alone(undisturbed):
+    torch.set_num_threads(1)
+    task = SmallTask(SmallConfig(), torch.device("cpu"))
+    train(task, CONFIG)
+    for name, value in task.model.state_dict().items():
+        assert torch.equal(undisturbed.model[name], value), name
+    assert [json.loads(line)["step"] for line in undisturbed.metrics.splitlines()][-2:] == [40, 40]
+    assert len(list(undisturbed.folder.glob("step-*"))) == 2, "the newest two checkpoints are kept"
+    times = [json.loads(line) for line in (undisturbed.folder / "times.jsonl").read_text().splitlines()]
+    assert len(times) == len(undisturbed.metrics.splitlines())
+    assert "time" not in undisturbed.metrics
+
+
+def test_two_workers_agree_with_one_to_rounding(undisturbed, tmp_path):
+    both = train_with_ray(SmallTask, SmallConfig(), CONFIG, MachineParams(workers=2), tmp_path / "small-0123")
+    one = [json.loads(line) for line in undisturbed.metrics.splitlines()]
+    two = [json.loads(line) for line in both.metrics.splitlines()]
+    assert [list(entry) for entry in two] == [list(entry) for entry in one]
+    for entry, expected in zip(two, one, strict=True):
+        assert entry == pytest.approx(expected, rel=1e-4)
+    for name, value in undisturbed.model.items():
+        assert torch.allclose(both.model[name], value, atol=1e-5)
+
+
+def test_a_killed_worker_changes_nothing(undisturbed, tmp_path):
+    hold_file = tmp_path / "held"
+
+    def kill() -> None:
+        wait_for(hold_file.exists)
+        os.kill(int(hold_file.read_text()), signal.SIGKILL)
+
+    killer = threading.Thread(target=kill)
+    killer.start()
+    task = SmallConfig(hold_at=25, hold_file=str(hold_file))
+    result = train_with_ray(SmallTask, task, CONFIG, MachineParams(), tmp_path / "small-0123")
+    killer.join()
+    assert hold_file.exists()
+    assert_same(result, undisturbed)
+    assert result.folder.name == "gen-0001"
+
+
+def test_a_killed_driver_leaves_no_orphan_and_the_same_command_goes_on(undisturbed, tmp_path, capfd):
+    run_folder, hold_file = tmp_path / "small-0123", tmp_path / "held"
+    command = [sys.executable, "-m", f"{__package__}.drive", str(run_folder), str(hold_file)]
+    environment = {name: value for name, value in os.environ.items() if name != "RAY_ADDRESS"}
+    with subprocess.Popen(command, env=environment) as driver:
+        wait_for(lambda: hold_file.exists() or driver.poll() is not None)
+        assert driver.poll() is None
+        with pytest.raises(InputError, match=f"process {driver.pid} trains there"):
+            train_with_ray(SmallTask, SmallConfig(), CONFIG, MachineParams(), run_folder)
+        worker = int(hold_file.read_text())
+        assert psutil.pid_exists(worker)
+        driver.kill()
+        driver.wait()
+        wait_for(lambda: not psutil.pid_exists(worker))
+    assert sorted(path.name for path in (run_folder / "gen-0001").glob("step-*")) == ["step-00000010", "step-00000020"]
+
+    result = train_with_ray(SmallTask, SmallConfig(), CONFIG, MachineParams(), run_folder)
+    assert "going on from step 20" in capfd.readouterr().out
+    assert_same(result, undisturbed)
+    record = json.loads((run_folder / "gen-0002" / "generation.json").read_text())
+    assert record["resumes_from"][0] == "gen-0001/step-00000020"
+    assert (run_folder / "metrics.jsonl").read_text() == undisturbed.metrics
+    assert not list((run_folder / "gen-0001").glob("step-*"))
+
+    again = train_with_ray(SmallTask, SmallConfig(), CONFIG, MachineParams(), run_folder)
+    assert_same(again, undisturbed)
+
+
+@pytest.mark.usefixtures("undisturbed")
+def test_a_wrong_input_met_by_workers_is_one_line_without_a_new_start(tmp_path):
+    with pytest.raises(InputError, match=r"^table\.parquet: no such column$"):
+        train_with_ray(
+            SmallTask,
+            SmallConfig(refuse="table.parquet: no such column"),
+            CONFIG,
+            MachineParams(),
+            tmp_path / "small-0123",
+        )
+
+
+@pytest.mark.usefixtures("undisturbed")
+def test_a_full_disk_met_by_two_workers_is_one_line(tmp_path):
+    run_folder = tmp_path / "small-0123"
+    task = SmallConfig(fill_from=15)
+    with pytest.raises(InputError, match=r"step-00000020: no space left") as error:
+        train_with_ray(SmallTask, task, CONFIG, MachineParams(workers=2), run_folder)
+    assert "\n" not in str(error.value)
+    assert [path.name for path in (run_folder / "gen-0001").glob("*step-*")] == ["step-00000010"]
+
+
+def test_more_workers_than_examples_are_refused(tmp_path):
+    with pytest.raises(InputError, match=r"machine\.workers: found 8, accepted are at most 7"):
+        train_with_ray(SmallTask, SmallConfig(), CONFIG, MachineParams(workers=8), tmp_path / "small-0123")
+    assert not list(tmp_path.iterdir())

@@ -1,0 +1,98 @@
+"""The loop on a small task, without Ray: resume, schedule, parts, divergence."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from pipeline.errors import InputError
+from pipeline.training.loop import Hooks, learning_rate, part_of, train
+
+from .small_task import CONFIG, SmallConfig, SmallTask
+
+
+def run(config=CONFIG, resume=None):
+    """Trained task, entries of its curves, and its checkpoints as they were written."""
+    torch.set_num_threads(1)
+    task, entries, states = SmallTask(SmallConfig(), torch.device("cpu")), [], []
+
+    def checkpoint(state):
+        optimiser = {"state": {k: {n: v.clone() for n, v in s.items()} for k, s in state["optimiser"]["state"].items()}}
+        model = {name: value.clone() for name, value in state["model"].items()}
+        states.append(state | {"model": model, "optimiser": state["optimiser"] | optimiser})
+
+    train(task, config, Hooks(log=entries.append, checkpoint=checkpoint), resume)
+    return task, entries, states
+
+
+def test_training_learns_and_logs():
+    task, entries, states = run()
+    assert [state["step"] for state in states] == [10, 20, 30, 40]
+    assert [entry["step"] for entry in entries if "train/squared_error" in entry] == [5, 10, 15, 20, 25, 30, 35, 40]
+    held_out = [entry["val/squared_error"] for entry in entries if "val/squared_error" in entry]
+    assert len(held_out) == 4
+    assert held_out[-1] < 0.8 * task_error_at_start()
+    assert not task.model.training
+
+
+def task_error_at_start() -> float:
+    task = SmallTask(SmallConfig(), torch.device("cpu"))
+    task.initialise()
+    return task.validate(task.model, 0)["squared_error"]
+
+
+@pytest.mark.parametrize("checkpoint", [0, 2])
+def test_a_resumed_run_ends_in_the_same_weights_bit_for_bit(checkpoint):
+    whole, entries, states = run()
+    resumed, later, _ = run(resume=states[checkpoint])
+    for name, value in whole.model.state_dict().items():
+        assert torch.equal(resumed.model.state_dict()[name], value)
+    assert later == [entry for entry in entries if entry["step"] > states[checkpoint]["step"]]
+
+
+def test_a_resumed_run_does_need_the_optimisers_state():
+    whole, _, states = run()
+    fresh = run()[2][2] | {"optimiser": states[0]["optimiser"]}
+    resumed, _, _ = run(resume=fresh)
+    assert not torch.equal(resumed.model[0].weight, whole.model[0].weight)
+
+
+def test_the_last_step_always_validates_and_leaves_a_checkpoint():
+    _, entries, states = run(replace(CONFIG, steps=13))
+    assert states[-1]["step"] == 13
+    assert [entry["step"] for entry in entries if "val/squared_error" in entry] == [10, 13]
+    assert entries[-2]["step"] == 13
+
+
+def test_the_first_batch_initialises_once():
+    _, _, states = run(replace(CONFIG, steps=1, learning_rate=0.0, checkpoint_every=1))
+    task = SmallTask(SmallConfig(), torch.device("cpu"))
+    task.initialise()
+    assert torch.equal(states[0]["model"]["0.bias"], task.model[0].bias)
+
+
+def test_learning_rate_rises_then_falls_as_half_a_cosine():
+    config = replace(CONFIG, steps=100, warmup=10, learning_rate=2.0)
+    rates = [learning_rate(config, step) for step in range(100)]
+    assert rates[0] == pytest.approx(0.2)
+    assert max(rates) == rates[9]
+    assert rates[50] == pytest.approx(1.0)
+    assert rates[99] < 0.001
+    assert learning_rate(replace(config, warmup=0), 0) == 2.0
+
+
+@pytest.mark.parametrize(("batch_size", "world"), [(7, 2), (8, 3), (5, 5), (1, 1)])
+def test_parts_cover_the_batch_once(batch_size, world):
+    parts = [list(range(batch_size))[part_of(batch_size, rank, world)] for rank in range(world)]
+    assert [example for part in parts for example in part] == list(range(batch_size))
+    assert max(map(len, parts)) - min(map(len, parts)) <= 1
+
+
+def test_a_batch_smaller_than_the_workers_is_refused():
+    with pytest.raises(ValueError, match="a batch of 2 cannot be shared by 3 workers"):
+        part_of(2, 0, 3)
+
+
+def test_divergence_is_one_line():
+    with pytest.raises(InputError, match=r"training diverged: squared_error is (nan|inf) at step \d+"):
+        run(replace(CONFIG, learning_rate=1e30, clip=1e30))
