@@ -61,8 +61,8 @@ def load_backbone(folder: Path, device: torch.device | str = "cpu") -> Backbone:
     card = read_json(folder / "card.json")
     try:
         network = Autoencoder(card["num_dims"], card["width"], seed=0)
-    except (KeyError, TypeError) as error:
-        raise InputError(f"{folder / 'card.json'}: no card of a backbone ({error})") from None
+    except (KeyError, TypeError, ValueError) as error:
+        raise InputError(f"{folder / 'card.json'}: no card of a backbone ({error!r})") from None
     sha256 = read_weights(folder, card, network)
     network.requires_grad_(False)
     return Backbone(network.eval().to(device), card, sha256, torch.device(device))

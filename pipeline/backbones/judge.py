@@ -15,6 +15,7 @@ from pipeline.backbones.frozen import read_weights, write_network
 from pipeline.config import JudgeParams
 from pipeline.data import Images, load_images, to_unit_range
 from pipeline.draws import draw_seed
+from pipeline.errors import InputError
 from pipeline.files import read_json
 
 __all__ = ["Judge", "JudgeNet", "JudgeSetup", "JudgeTask", "heads_of", "judge_task", "load_judge", "save_judge"]
@@ -162,12 +163,16 @@ def save_judge(folder: Path, network: JudgeNet, width: int, test: Images, *, met
 
 
 def load_judge(folder: Path, device: torch.device | str = "cpu") -> Judge:
-    """Read what `save_judge` wrote."""
+    """Read what `save_judge` wrote; an InputError names a file that is missing, damaged or of another network."""
     card = read_json(folder / "card.json")
-    network = JudgeNet(card["heads"], card["width"], seed=0)
+    try:
+        network = JudgeNet(card["heads"], card["width"], seed=0)
+        held_out, values = dict(card["accuracy"]), tuple(card["values"])
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise InputError(f"{folder / 'card.json'}: no card of a judge ({error!r})") from None
     read_weights(folder, card, network)
     network.requires_grad_(False)
-    return Judge(network.eval().to(device), card["accuracy"], tuple(card["values"]), torch.device(device))
+    return Judge(network.eval().to(device), held_out, values, torch.device(device))
 
 
 @torch.no_grad()

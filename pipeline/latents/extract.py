@@ -21,7 +21,7 @@ from pipeline.data import to_unit_range
 from pipeline.data.images import decode
 from pipeline.files import atomic_folder, sha256_file
 from pipeline.progress import Progress
-from pipeline.tables import SPLITS, latents_schema, read_schema, write_table
+from pipeline.tables import SPLITS, latents_schema, read_schema, read_table, write_table
 
 __all__ = ["extract"]
 
@@ -49,10 +49,15 @@ def extract(
 
     Returns:
         Number of rows of each split.
+
+    Raises:
+        InputError: the images table is missing or damaged, or its rows were changed.
     """
     ray.data.DataContext.get_current().enable_progress_bars = False
     logging.getLogger("ray.data").setLevel(logging.ERROR)
     logging.getLogger("ray").setLevel(logging.ERROR)
+    # the actors read row groups, of which nothing says whether they are the ones that were written; the whole does
+    num_rows = {split: read_table(images / f"{split}.parquet")[1]["rows"] for split in SPLITS}
     work = [
         {"split": split, "path": str((images / f"{split}.parquet").resolve()), "group": group}
         for split in SPLITS
@@ -69,7 +74,6 @@ def extract(
         num_gpus=worker.gpus,
         compute=ray.data.ActorPoolStrategy(size=min(max(fit, machine.workers), len(work))),
     )
-    num_rows = {split: read_schema(images / f"{split}.parquet")[1]["rows"] for split in SPLITS}
     progress = Progress(f"extract {layer}", sum(num_rows.values()), unit="image")
     parts: dict[str, list[pa.Table]] = {split: [] for split in SPLITS}
     done = 0
@@ -129,6 +133,5 @@ def _vectors(values: np.ndarray[Any, np.dtype[np.float32]]) -> pa.FixedSizeListA
 
 
 def _num_row_groups(path: Path) -> int:
-    read_schema(path)
     with pq.ParquetFile(path) as file:
         return int(file.metadata.num_row_groups)
