@@ -1,12 +1,12 @@
-"""All figures of one layer, each a PNG in one folder, and the curves as a table."""
+"""All figures of one layer, each a PNG in one folder."""
 
 from pathlib import Path
 
 from pipeline.backbones import Backbone
 from pipeline.config import InterpretParams
 from pipeline.data import Images, Latents
-from pipeline.files import atomic_folder, write_atomic
-from pipeline.interpret.curves import curves_csv, curves_sheet, read_curves
+from pipeline.files import atomic_folder
+from pipeline.interpret.curves import curves_sheet, read_curves
 from pipeline.interpret.matrix import Scores, matrix_sheet
 from pipeline.interpret.overview import overview
 from pipeline.interpret.paths import path_sheet
@@ -61,4 +61,3 @@ def draw_figures(
         path_sheet(subject, params.path_steps).save(beside / "path.png")
         matrix_sheet(iin.layout, scores).save(beside / "probe_matrix.png")
         curves_sheet(curves).save(beside / "curves.png")
-        write_atomic(beside / "curves.csv", curves_csv(curves))
