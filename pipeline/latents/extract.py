@@ -19,7 +19,7 @@ from pipeline.cluster import Resources
 from pipeline.config import MachineParams
 from pipeline.data import to_unit_range
 from pipeline.data.images import decode
-from pipeline.files import atomic_folder, sha256_file
+from pipeline.files import atomic_folder
 from pipeline.progress import Progress
 from pipeline.tables import SPLITS, latents_schema, read_schema, read_table, write_table
 
@@ -51,13 +51,14 @@ def extract(
         Number of rows of each split.
 
     Raises:
-        InputError: the images table is missing or damaged, or its rows were changed.
+        InputError: the images table or the backbone is missing or damaged, or the table's rows were changed.
     """
     ray.data.DataContext.get_current().enable_progress_bars = False
     logging.getLogger("ray.data").setLevel(logging.ERROR)
     logging.getLogger("ray").setLevel(logging.ERROR)
     # the actors read row groups, of which nothing says whether they are the ones that were written; the whole does
     num_rows = {split: read_table(images / f"{split}.parquet")[1]["rows"] for split in SPLITS}
+    sha256 = load_backbone(backbone).sha256  # a damaged backbone is one line here, and a crash of Ray's in an actor
     work = [
         {"split": split, "path": str((images / f"{split}.parquet").resolve()), "group": group}
         for split in SPLITS
@@ -84,12 +85,11 @@ def extract(
                 parts[split].append(rows)
         done += part.num_rows
         progress.update(done)
-    _write(parts, images, backbone, folder, layer)
+    _write(parts, images, sha256, folder, layer)
     return num_rows
 
 
-def _write(parts: dict[str, list[pa.Table]], images: Path, backbone: Path, folder: Path, layer: str) -> None:
-    sha256 = sha256_file(backbone / "weights.safetensors")
+def _write(parts: dict[str, list[pa.Table]], images: Path, sha256: str, folder: Path, layer: str) -> None:
     with atomic_folder(folder) as beside:
         for split in SPLITS:
             _, source = read_schema(images / f"{split}.parquet")

@@ -105,3 +105,13 @@ def test_a_damaged_images_table_is_refused_and_the_old_latents_stay(
         damaged.run(tmp_path / "latents")
     assert (tmp_path / "latents" / "test.parquet").read_bytes() == (extraction.folder / "test.parquet").read_bytes()
     assert sorted(path.name for path in tmp_path.iterdir()) == ["images", "latents"]
+
+
+def test_a_damaged_backbone_is_refused_before_anything_starts(extraction: Extraction, tmp_path: Path) -> None:
+    shutil.copytree(extraction.backbone, tmp_path / "backbone")
+    weights = tmp_path / "backbone" / "weights.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-4])
+    damaged = Extraction(extraction.images, tmp_path / "backbone", tmp_path / "latents", extraction.worker)
+    with pytest.raises(InputError, match=r"weights\.safetensors: sha256 \w{12}, expected \w{12} as its card says"):
+        damaged.run(tmp_path / "latents")
+    assert [path.name for path in tmp_path.iterdir()] == ["backbone"]
