@@ -13,15 +13,16 @@ from pipeline.errors import InputError
 
 @pytest.fixture(scope="module")
 def session():
-    before = set(Path("/tmp").glob("ray-*"))
     with start_ray(MachineParams()) as resources:
-        yield resources, set(Path("/tmp").glob("ray-*")) - before
+        folder = Path(ray._private.worker._global_node.get_session_dir_path()).parent
+        assert folder.is_dir()
+        yield resources
     assert not ray.is_initialized()
-    assert not set(Path("/tmp").glob("ray-*")) - before, "its folder is removed"
+    assert not folder.exists()
 
 
 def test_all_cpus_are_given(session):
-    assert session[0] == Resources(1, 0, "cpu")
+    assert session == Resources(1, 0, "cpu")
     assert ray.cluster_resources()["CPU"] >= 1
 
 
@@ -39,9 +40,8 @@ def test_it_listens_on_this_machine_alone():
 
 def test_a_ray_that_is_there_is_used_and_left_alone(session):
     with start_ray(MachineParams()) as resources:
-        assert resources == session[0]
+        assert resources == session
     assert ray.is_initialized()
-    assert session[1] == {folder for folder in Path("/tmp").glob("ray-*") if folder in session[1]}
 
 
 @pytest.mark.usefixtures("session")
