@@ -49,6 +49,11 @@ class PairSampler:
                     f"concept '{name}': no two originals share a value, so there are no pairs to learn from"
                 )
 
+    def alone(self) -> str:
+        """Rows that can't be paired, a count for each concept that has any; empty where every row has a partner."""
+        counts = [f"{count} in '{name}'" for name, count in self.num_alone.items() if count]
+        return f"rows without a partner (no other original has their value): {', '.join(counts)}" if counts else ""
+
     def draw(self, step: int, num_pairs: int) -> Pairs:
         """The `num_pairs` pairs of a step."""
         rng = np.random.default_rng(draw_seed(self._seed, self._purpose, step))

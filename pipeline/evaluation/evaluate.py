@@ -112,7 +112,10 @@ def _swaps(
 def _densities(
     flow: Flow, layout: Layout, rho: float, train: Latents, test: Latents, num_pairs: int, seed: int
 ) -> dict[str, Score]:
-    pairs = PairSampler(test.labels, test.original, seed, "evaluate/pairs").draw(0, num_pairs)
+    sampler = PairSampler(test.labels, test.original, seed, "evaluate/pairs")
+    if alone := sampler.alone():
+        print(f"test {alone}", flush=True)
+    pairs = sampler.draw(0, num_pairs)
     noise = _noise(seed, "evaluate/noise", 2 * num_pairs, test.num_dims)
     rows = np.concatenate((pairs.a, pairs.b))
     code, log_abs_det = flow(torch.from_numpy(test.mean[rows] + test.scale[rows] * noise))

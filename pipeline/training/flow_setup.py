@@ -6,6 +6,7 @@ from typing import Any
 
 from torch import Tensor
 
+from pipeline.concepts import PairSampler
 from pipeline.config import FlowParams, Params, TrainParams
 from pipeline.data import load_latents
 from pipeline.draws import draw_seed
@@ -39,6 +40,8 @@ def train_config(params: TrainParams, seed: int) -> TrainConfig:
 def flow_setup(params: Params, latents: Path, num_blocks: int, layout: Layout) -> tuple[FlowTaskConfig, str]:
     """What a worker needs to train the chosen flow, and the sha256 of the backbone that gave the latents."""
     table = load_latents(latents, "train")
+    if alone := PairSampler(table.labels, table.original, params.seed, "train/pairs").alone():
+        print(f"training {alone}", flush=True)
     setup = FlowTaskConfig(
         latents=str(latents.resolve()),
         flow=flow_config(params.flow, table.num_dims, params.seed, num_blocks),
