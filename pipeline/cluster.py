@@ -8,7 +8,9 @@ import logging
 import os
 import shutil
 import socket
+import sys
 import tempfile
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,7 +21,7 @@ from ray._private import ray_constants
 from pipeline.config import MachineParams
 from pipeline.errors import InputError
 
-__all__ = ["Resources", "require", "start_ray", "worker_resources"]
+__all__ = ["Resources", "require", "start_ray", "without_line", "worker_resources"]
 
 SETTINGS = {
     "RAY_USAGE_STATS_ENABLED": "0",
@@ -71,6 +73,35 @@ def start_ray(machine: MachineParams) -> Iterator[Resources]:
     finally:
         ray.shutdown()
         shutil.rmtree(folder, ignore_errors=True)  # Ray never removes its session's folder
+
+
+@contextmanager
+def without_line(text: str) -> Iterator[None]:
+    """Drop the lines that hold `text` from this process's stderr while the block runs.
+
+    Ray's C++ part writes there by itself, and its log level cannot be set without a line that says so.
+    """
+    reader, writer = os.pipe()
+    stderr = os.dup(2)
+
+    def forward() -> None:
+        with os.fdopen(reader, "rb") as lines, os.fdopen(stderr, "wb", buffering=0, closefd=False) as out:
+            for line in lines:
+                if text.encode() not in line:
+                    out.write(line)
+
+    thread = threading.Thread(target=forward)
+    sys.stderr.flush()
+    os.dup2(writer, 2, inheritable=False)  # a process started in the block would keep the pipe open
+    os.close(writer)
+    thread.start()
+    try:
+        yield
+    finally:
+        sys.stderr.flush()
+        os.dup2(stderr, 2)
+        thread.join()
+        os.close(stderr)
 
 
 def worker_resources(machine: MachineParams, available: dict[str, float]) -> Resources:

@@ -1,12 +1,13 @@
 """Ray for a stage: what it gives, what it refuses before anything starts, what it leaves behind."""
 
+import os
 from pathlib import Path
 
 import psutil
 import pytest
 import ray
 
-from pipeline.cluster import Resources, require, start_ray, worker_resources
+from pipeline.cluster import Resources, require, start_ray, without_line, worker_resources
 from pipeline.config import MachineParams
 from pipeline.errors import InputError
 
@@ -85,3 +86,10 @@ def test_a_cluster_that_does_not_answer_is_named(monkeypatch):
         start_ray(MachineParams()),
     ):
         pass
+
+
+def test_a_line_is_dropped_from_stderr_and_no_other(capfd):
+    with without_line("harmless"):
+        os.write(2, b"a harmless error\nan error\n")
+    os.write(2, b"a harmless error after the block\n")
+    assert capfd.readouterr().err == "an error\na harmless error after the block\n"

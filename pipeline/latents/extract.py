@@ -15,7 +15,7 @@ import ray
 import torch
 
 from pipeline.backbones import load_backbone
-from pipeline.cluster import Resources
+from pipeline.cluster import Resources, without_line
 from pipeline.config import MachineParams
 from pipeline.data import to_unit_range
 from pipeline.data.images import decode
@@ -78,13 +78,14 @@ def extract(
     progress = Progress(f"extract {layer}", sum(num_rows.values()), unit="image")
     parts: dict[str, list[pa.Table]] = {split: [] for split in SPLITS}
     done = 0
-    for part in latents.iter_batches(batch_size=None, batch_format="pyarrow"):
-        for split in SPLITS:
-            rows = part.filter(pa.compute.field("split") == split)
-            if rows.num_rows:
-                parts[split].append(rows)
-        done += part.num_rows
-        progress.update(done)
+    with without_line("has constructor arguments in the object store"):  # Ray's own, held as long as the actors live
+        for part in latents.iter_batches(batch_size=None, batch_format="pyarrow"):
+            for split in SPLITS:
+                rows = part.filter(pa.compute.field("split") == split)
+                if rows.num_rows:
+                    parts[split].append(rows)
+            done += part.num_rows
+            progress.update(done)
     _write(parts, images, sha256, folder, layer)
     return num_rows
 
