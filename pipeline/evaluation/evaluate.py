@@ -17,6 +17,7 @@ from pipeline.config import EvaluateParams
 from pipeline.data import Images, Latents, to_unit_range
 from pipeline.draws import draw_seed
 from pipeline.edits import swap
+from pipeline.errors import InputError
 from pipeline.flow import Flow, latent_nats, pair_nats, shared_rho
 from pipeline.layout import Layout
 from pipeline.scores import (
@@ -60,8 +61,16 @@ def evaluate(
         images: test images, the same rows.
         params: how much is drawn.
         seed: the study's.
+
+    Raises:
+        InputError: the test split has too few images to estimate a covariance of N dimensions from.
     """
     flow, layout = iin.flow, iin.layout
+    if len(test) <= 2 * layout.num_dims:
+        raise InputError(
+            f"test split: {len(test)} images are too few for {layout.num_dims} dimensions; more than "
+            f"{2 * layout.num_dims} are needed: see data.max_images, data.test_share and backbone.num_dims"
+        )
     mean = torch.from_numpy(test.mean)
     code, _ = flow(mean)
     scores = _probes(code, test, layout, draw_seed(seed, "evaluate/probes"))
