@@ -5,7 +5,7 @@ from pathlib import Path
 from pipeline.config import load_params
 from pipeline.entry import run
 from pipeline.files import read_json
-from pipeline.interpret import compare
+from pipeline.interpret.compare import compare
 from pipeline.layout import Layout
 
 

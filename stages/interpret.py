@@ -7,7 +7,8 @@ from pipeline.config import load_params
 from pipeline.data import load_images, load_latents
 from pipeline.entry import layer_argument, run
 from pipeline.files import read_json, write_atomic
-from pipeline.interpret import curves_csv, draw_figures, read_curves
+from pipeline.interpret.curves import curves_csv, read_curves
+from pipeline.interpret.figures import draw_figures
 from pipeline.tracking import check_server, publish
 from pipeline.training.artifact import load_iin
 

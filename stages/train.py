@@ -11,7 +11,7 @@ from pipeline.training.distributed import train_with_ray
 from pipeline.training.fingerprint import run_folder
 from pipeline.training.flow_setup import flow_card, flow_setup, restore_flow, train_config
 from pipeline.training.flow_task import FlowTask
-from pipeline.tuning import read_flow_file
+from pipeline.tuning.flow_file import read_flow_file
 
 
 def main() -> None:

@@ -10,7 +10,8 @@ from pipeline.entry import layer_argument, run
 from pipeline.tracking import check_server, publish
 from pipeline.training.fingerprint import run_folder
 from pipeline.training.flow_setup import flow_config, train_config
-from pipeline.tuning import SweepConfig, sweep, write_flow_file
+from pipeline.tuning.flow_file import write_flow_file
+from pipeline.tuning.search import SweepConfig, sweep
 
 
 def main() -> None:

@@ -14,13 +14,13 @@ Fraction = Annotated[float, Field(gt=0, lt=1)]
 class WarpParams(Section):
     """Largest random affine warp of a stored copy of a training image."""
 
-    rotate: Annotated[float, Field(ge=0, le=180)] = 10.0
+    rotate: Annotated[float, Field(ge=0, le=180)] = 5.0
     """Degrees to either side."""
-    translate: Annotated[float, Field(ge=0, lt=1)] = 0.06
+    translate: Annotated[float, Field(ge=0, lt=1)] = 0.03
     """Share of the image's side, to either side."""
-    scale: Annotated[float, Field(ge=0, lt=1)] = 0.1
+    scale: Annotated[float, Field(ge=0, lt=1)] = 0.05
     """Share by which the image grows or shrinks."""
-    shear: Annotated[float, Field(ge=0, lt=90)] = 8.0
+    shear: Annotated[float, Field(ge=0, lt=90)] = 4.0
     """Degrees to either side."""
 
 

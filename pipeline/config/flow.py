@@ -34,11 +34,11 @@ class FlowParams(Section):
 class TrainParams(Section):
     """Optimisation of the flow."""
 
-    steps: Count = 2600
+    steps: Count = 1800
     batch_size: Annotated[int, Field(ge=2)] = 256
     """Pairs a step, over all workers."""
-    learning_rate: Positive = 3e-3
-    weight_decay: Annotated[float, Field(ge=0)] = 0.01
+    learning_rate: Positive = 1e-2
+    weight_decay: Annotated[float, Field(ge=0)] = 0.1
     clip: Positive = 5.0
     """Largest norm of the gradient."""
     log_every: Count = 20
@@ -56,7 +56,7 @@ class TuneParams(Section):
     concurrent: Count = 2
     """Trials at once, one CPU each."""
     num_blocks: Annotated[tuple[Count, ...], Field(min_length=1)] = (4, 6, 8)
-    scale: Annotated[tuple[Positive, ...], Field(min_length=1)] = (0.5, 1.0, 1.5)
+    scale: Annotated[tuple[Positive, ...], Field(min_length=1)] = (1.0, 1.5, 2.0)
     """Sizes tried for a concept, in shares of its estimate."""
 
     @field_validator("num_blocks", "scale")

@@ -20,7 +20,7 @@ class BackboneParams(Section):
     """N, the length of its latent vector."""
     width: Annotated[int, Field(ge=8, multiple_of=8)] = 32
     """Channels of the first convolution, in eights; the deeper ones have twice and four times as many."""
-    steps: Count = 700
+    steps: Count = 1000
     batch_size: Annotated[int, Field(ge=2)] = 128
     learning_rate: Positive = 2e-3
     weight_decay: Annotated[float, Field(ge=0)] = 0.01

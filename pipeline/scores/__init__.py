@@ -6,7 +6,7 @@ numpy, scipy, scikit-learn and the layout alone, so that it serves as a library 
 from pipeline.scores.likelihood import bits_per_dim, gaussian_nats, likelihood_scores
 from pipeline.scores.pair import pair_correlation
 from pipeline.scores.preservation import preservation_of_decisions, preservation_of_images
-from pipeline.scores.probe import ProbeMatrix, probe_matrix, probe_scores
+from pipeline.scores.probe import ProbeMatrix, gap_resamples, probe_matrix, probe_scores
 from pipeline.scores.result import Score
 from pipeline.scores.round_trip import round_trip
 from pipeline.scores.swap import swap_score
@@ -21,6 +21,7 @@ __all__ = [
     "bits_per_dim",
     "block_total_correlation",
     "flat",
+    "gap_resamples",
     "gaussian_nats",
     "likelihood_scores",
     "pair_correlation",

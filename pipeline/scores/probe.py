@@ -21,7 +21,7 @@ from pipeline.scores.probe_models import Fold, Kind, folds_by_original, out_of_f
 from pipeline.scores.result import Score
 from pipeline.scores.targets import Classes, Values, target_of
 
-__all__ = ["ProbeMatrix", "probe_matrix", "probe_scores"]
+__all__ = ["ProbeMatrix", "gap_resamples", "probe_matrix", "probe_scores"]
 
 _NUM_PERMUTATIONS = 5  # each refits every probe
 
@@ -166,6 +166,15 @@ def probe_scores(linear: ProbeMatrix, rbf: ProbeMatrix | None, layout: Layout) -
         best = _best_other(name, linear, layout)
         scores[name] = Score(float(number), low, high, float(permuted[name].mean()), float(perfect[name]), best)
     return scores
+
+
+def gap_resamples(linear: ProbeMatrix, layout: Layout) -> NDArray[np.float64]:
+    """`probe/gap` of each bootstrap resample [B].
+
+    Matrices of the same rows and seed are resampled by the same originals, so that two codes of the same rows can be
+    compared by the interval of their difference, which is narrower than either's own.
+    """
+    return np.asarray(_summaries(_parts(linear, layout)[1], None, layout)["probe/gap"])
 
 
 def _parts(matrix: ProbeMatrix, layout: Layout) -> list[_Columns]:

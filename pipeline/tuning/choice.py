@@ -3,7 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-__all__ = ["Trial", "choose"]
+import numpy as np
+
+__all__ = ["Trial", "behind", "choose"]
 
 
 @dataclass(frozen=True)
@@ -15,6 +17,8 @@ class Trial:
         num_blocks: of the flow.
         sizes: of its factors, residual first.
         probe_gap: `probe/gap`, with its interval `gap_low` to `gap_high`.
+        behind_low: lower end of the 95 % interval of how far it is behind the trial of the highest `probe/gap`.
+        behind_high: the upper end; 0 to 0 for that trial itself.
         pair_nats: mean loss of held-out pairs.
     """
 
@@ -24,14 +28,31 @@ class Trial:
     probe_gap: float
     gap_low: float
     gap_high: float
+    behind_low: float
+    behind_high: float
     pair_nats: float
 
 
 def choose(trials: Sequence[Trial]) -> Trial:
-    """The trial of the highest `probe/gap`, or of those whose interval overlaps its, the one of the fewest pair nats.
+    """Among the trials level with the highest `probe/gap`, the one of the fewest pair nats; of equal ones the first.
 
-    Where these are equal too, the earlier trial.
+    Level is a trial whose interval of how far it is behind holds 0. All trials are scored on the same rows, and most of
+    what makes each one's own interval wide is common to them and cancels in the difference: two intervals may overlap
+    although the difference is certain.
     """
-    best = max(trials, key=lambda trial: (trial.probe_gap, -trial.number))
-    level = [trial for trial in trials if trial.gap_high >= best.gap_low and trial.gap_low <= best.gap_high]
-    return min(level, key=lambda trial: (trial.pair_nats, trial.number))
+    return min((t for t in trials if t.behind_low <= 0), key=lambda trial: (trial.pair_nats, trial.number))
+
+
+def behind(gaps: Sequence[float], resamples: Sequence[Sequence[float]]) -> list[tuple[float, float]]:
+    """95 % interval of how far each trial's `probe/gap` is behind the highest.
+
+    Args:
+        gaps: `probe/gap` of T trials.
+        resamples: [T, B], its bootstrap resamples, by the same originals in every trial.
+
+    Returns:
+        Lower and upper end for each trial.
+    """
+    drawn = np.asarray(resamples)
+    ends = np.percentile(drawn[int(np.argmax(gaps))] - drawn, (2.5, 97.5), axis=1)
+    return [(float(low), float(high)) for low, high in ends.T]

@@ -8,6 +8,7 @@ trials:
   num_blocks: 6
   sizes: [16, 7, 9]
   probe_gap: {value: 0.93, low: 0.91, high: 0.95}
+  behind: {low: 0.0, high: 0.0}
   pair_nats: 96.1
   chosen: true
 """
@@ -89,13 +90,22 @@ def _row(trial: Trial, chosen: bool) -> dict[str, Any]:
         "num_blocks": trial.num_blocks,
         "sizes": list(trial.sizes),
         "probe_gap": {key: round(value, DIGITS) for key, value in gap.items()},
+        "behind": {"low": round(trial.behind_low, DIGITS), "high": round(trial.behind_high, DIGITS)},
         "pair_nats": round(trial.pair_nats, DIGITS),
         "chosen": chosen,
     }
 
 
 def _trial(row: dict[str, Any]) -> Trial:
-    gap = row["probe_gap"]
+    gap, behind = row["probe_gap"], row["behind"]
     return Trial(
-        row["number"], row["num_blocks"], tuple(row["sizes"]), gap["value"], gap["low"], gap["high"], row["pair_nats"]
+        row["number"],
+        row["num_blocks"],
+        tuple(row["sizes"]),
+        gap["value"],
+        gap["low"],
+        gap["high"],
+        behind["low"],
+        behind["high"],
+        row["pair_nats"],
     )

@@ -32,7 +32,7 @@ from pipeline.training import curves
 from pipeline.training.checkpoints import locked
 from pipeline.training.flow_task import FlowTaskConfig
 from pipeline.training.task import TrainConfig
-from pipeline.tuning.choice import Trial, choose
+from pipeline.tuning.choice import Trial, behind, choose
 from pipeline.tuning.flow_file import FlowChoice
 from pipeline.tuning.space import Space
 from pipeline.tuning.trial import run_trial, trial_folder
@@ -80,11 +80,11 @@ def sweep(config: SweepConfig, machine: MachineParams, run_folder: Path) -> Flow
     one = machine.model_copy(update={"workers": 1, "cpus_per_worker": 1})
     with locked(run_folder), start_ray(one) as resources:
         trials = _run(config, resources, run_folder)
-    best = choose(trials)
+    chosen = choose(trials)
     for trial in trials:
-        print(_line(trial, trial is best), flush=True)
-    layout = Layout(config.estimate.names, best.sizes)
-    return FlowChoice(best.num_blocks, layout, config.estimate.sizes, tuple(trials), best.number)
+        print(_line(trial, trial is chosen), flush=True)
+    layout = Layout(config.estimate.names, chosen.sizes)
+    return FlowChoice(chosen.num_blocks, layout, config.estimate.sizes, tuple(trials), chosen.number)
 
 
 def _run(config: SweepConfig, resources: Resources, run_folder: Path) -> list[Trial]:
@@ -120,7 +120,7 @@ def _run(config: SweepConfig, resources: Resources, run_folder: Path) -> list[Tr
     )
     with _progress(config, run_folder):
         results = tuner.fit()
-    return [_trial(number, result, space) for number, result in enumerate(results)]
+    return _trials(list(results), space)
 
 
 def _try(point: dict[str, Any], config: SweepConfig, space: Space, run_folder: Path, device: str) -> None:
@@ -144,14 +144,22 @@ def _try(point: dict[str, Any], config: SweepConfig, space: Space, run_folder: P
         tune.report(dict(found))
 
 
-def _trial(number: int, result: Any, space: Space) -> Trial:
-    num_blocks, layout = space.flow_of(result.config)
-    if result.error:
-        raise result.error
-    if "refusal" in result.metrics:
-        raise InputError(f"trial of {num_blocks} blocks, sizes {list(layout.sizes)}: {result.metrics['refusal']}")
-    gap, low, high, nats = (float(result.metrics[key]) for key in ("probe_gap", "gap_low", "gap_high", "pair_nats"))
-    return Trial(number, num_blocks, layout.sizes, gap, low, high, nats)
+def _trials(results: list[Any], space: Space) -> list[Trial]:
+    """The trials in the order of the search, each compared with the one of the highest `probe/gap`."""
+    for result in results:
+        num_blocks, layout = space.flow_of(result.config)
+        if result.error:
+            raise result.error
+        if "refusal" in result.metrics:
+            raise InputError(f"trial of {num_blocks} blocks, sizes {list(layout.sizes)}: {result.metrics['refusal']}")
+    found = [result.metrics for result in results]
+    intervals = behind([metrics["probe_gap"] for metrics in found], [metrics["gap_resamples"] for metrics in found])
+    trials = []
+    for number, (result, interval) in enumerate(zip(results, intervals, strict=True)):
+        num_blocks, layout = space.flow_of(result.config)
+        gap, low, high, nats = (float(result.metrics[key]) for key in ("probe_gap", "gap_low", "gap_high", "pair_nats"))
+        trials.append(Trial(number, num_blocks, layout.sizes, gap, low, high, *interval, nats))
+    return trials
 
 
 def _line(trial: Trial, chosen: bool) -> str:

@@ -11,7 +11,7 @@ import torch
 
 from pipeline.data import load_latents
 from pipeline.files import read_json, write_json
-from pipeline.scores import probe_matrix, probe_scores
+from pipeline.scores import gap_resamples, probe_matrix, probe_scores
 from pipeline.training import curves
 from pipeline.training.flow_task import FlowTask, FlowTaskConfig
 from pipeline.training.loop import Hooks, train
@@ -23,11 +23,12 @@ FIGURES = "figures.json"
 
 
 class Figures(TypedDict):
-    """`probe/gap` with its interval, and mean held-out pair nats."""
+    """`probe/gap` with its interval and bootstrap resamples, and mean held-out pair nats."""
 
     probe_gap: float
     gap_low: float
     gap_high: float
+    gap_resamples: list[float]
     pair_nats: float
 
 
@@ -60,4 +61,7 @@ def _score(task: FlowTask) -> Figures:
     )
     gap = asdict(probe_scores(matrix, None, config.layout)["probe/gap"])
     nats = task.validate(task.model, config.batch_size)["pair_nats"]
-    return Figures(probe_gap=gap["value"], gap_low=gap["low"], gap_high=gap["high"], pair_nats=nats)
+    resamples = gap_resamples(matrix, config.layout).tolist()
+    return Figures(
+        probe_gap=gap["value"], gap_low=gap["low"], gap_high=gap["high"], gap_resamples=resamples, pair_nats=nats
+    )

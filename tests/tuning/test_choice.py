@@ -1,28 +1,39 @@
 """Which trial is chosen."""
 
+import numpy as np
 import pytest
 
-from pipeline.tuning import Trial, choose
+from pipeline.tuning.choice import Trial, behind, choose
 
 
-def trial(number: int, gap: float, nats: float, margin: float = 0.02) -> Trial:
-    return Trial(number, 6, (4, 1, 1), gap, gap - margin, gap + margin, nats)
+def trial(number: int, gap: float, nats: float, behind_low: float = 0.0) -> Trial:
+    return Trial(number, 6, (4, 1, 1), gap, gap - 0.02, gap + 0.02, behind_low, behind_low + 0.04, nats)
 
 
-def test_the_highest_gap_wins_where_intervals_are_apart():
-    assert choose([trial(0, 0.5, 90.0), trial(1, 0.9, 99.0), trial(2, 0.7, 80.0)]).number == 1
+def test_the_highest_gap_wins_where_the_others_are_surely_behind():
+    assert choose([trial(0, 0.5, 90.0, 0.3), trial(1, 0.9, 99.0), trial(2, 0.7, 80.0, 0.1)]).number == 1
 
 
-def test_among_overlapping_intervals_the_fewest_nats_win():
-    assert choose([trial(0, 0.90, 99.0), trial(1, 0.88, 95.0), trial(2, 0.5, 10.0)]).number == 1
+def test_overlapping_intervals_do_not_make_a_trial_level():
+    ahead, close = trial(0, 0.90, 99.0), trial(1, 0.88, 95.0, behind_low=0.005)
+    assert close.gap_high > ahead.gap_low
+    assert choose([ahead, close]).number == 0
 
 
-def test_overlap_is_with_the_best_trial_alone():
-    chain = [trial(0, 0.90, 99.0), trial(1, 0.87, 98.0), trial(2, 0.84, 90.0)]  # 2 overlaps 1, but not the best
-    assert choose(chain).number == 1
+def test_among_level_trials_the_fewest_nats_win():
+    assert choose([trial(0, 0.90, 99.0), trial(1, 0.88, 95.0, -0.01), trial(2, 0.5, 10.0, 0.3)]).number == 1
 
 
 @pytest.mark.parametrize("order", [(0, 1), (1, 0)])
 def test_equal_trials_go_by_number(order):
     trials = [trial(0, 0.9, 95.0), trial(1, 0.9, 95.0)]
     assert choose([trials[number] for number in order]).number == 0
+
+
+def test_what_trials_have_in_common_cancels_in_the_difference():
+    rng = np.random.default_rng(0)
+    common, own = rng.normal(0, 0.05, 4000), rng.normal(0, 0.005, 4000)
+    (best_low, best_high), (low, high) = behind([0.9, 0.88], [0.9 + common, 0.88 + common + own])
+    assert (best_low, best_high) == (0.0, 0.0)
+    assert low == pytest.approx(0.02 - 1.96 * 0.005, abs=5e-4)
+    assert high == pytest.approx(0.02 + 1.96 * 0.005, abs=5e-4)

@@ -4,13 +4,14 @@ import pytest
 
 from pipeline.errors import InputError
 from pipeline.layout import Layout
-from pipeline.tuning import FlowChoice, Trial, read_flow_file, write_flow_file
+from pipeline.tuning.choice import Trial
+from pipeline.tuning.flow_file import FlowChoice, read_flow_file, write_flow_file
 
 CHOICE = FlowChoice(
     num_blocks=6,
     layout=Layout(("residual", "digit"), (5, 1)),
     estimate=(4, 2),
-    trials=(Trial(0, 4, (4, 2), 0.8, 0.7, 0.9, 12.0), Trial(1, 6, (5, 1), 0.9, 0.85, 0.95, 11.1234567)),
+    trials=(Trial(0, 4, (4, 2), 0.8, 0.7, 0.9, 0.05, 0.15, 12.0), Trial(1, 6, (5, 1), 0.9, 0.85, 0.95, 0.0, 0.0, 11.1234567)),
     chosen=1,
 )
 

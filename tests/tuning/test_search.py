@@ -11,7 +11,8 @@ from pipeline.errors import InputError
 from pipeline.flow import FlowConfig
 from pipeline.layout import Layout
 from pipeline.training.task import TrainConfig
-from pipeline.tuning import SweepConfig, read_flow_file, sweep, write_flow_file
+from pipeline.tuning.flow_file import read_flow_file, write_flow_file
+from pipeline.tuning.search import SweepConfig, sweep
 
 ESTIMATE = Layout(("residual", "digit", "colour"), (2, 2, 2))
 
