@@ -56,8 +56,8 @@ class TuneParams(Section):
     concurrent: Count = 2
     """Trials at once, one CPU each."""
     num_blocks: Annotated[tuple[Count, ...], Field(min_length=1)] = (4, 6, 8)
-    scale: Annotated[tuple[Positive, ...], Field(min_length=1)] = (1.0, 1.5, 2.0)
-    """Sizes tried for a concept, in shares of its estimate."""
+    scale: Annotated[tuple[Positive, ...], Field(min_length=1)] = (1.25, 1.5, 1.75)
+    """Sizes tried for a concept, in shares of its estimate; that leans to the residual, which then keeps what leaks."""
 
     @field_validator("num_blocks", "scale")
     @classmethod

@@ -13,7 +13,7 @@ BLOCKS, SCALE = "num_blocks", "scale."  # Ray Tune keeps the slash for itself
 
 @dataclass(frozen=True)
 class Space:
-    """The choices of a sweep; the params' own flow and the estimate are always among them.
+    """The choices of a sweep; the params' own number of blocks is always among them.
 
     Attributes:
         own_blocks: the params' own number of blocks.
@@ -29,13 +29,14 @@ class Space:
 
     def choices(self) -> dict[str, list[float]]:
         """The values of each parameter of the search."""
-        scale = sorted({1.0, *self.scale})
+        scale = sorted(self.scale)
         blocks: list[float] = sorted({self.own_blocks, *self.num_blocks})
         return {BLOCKS: blocks} | {f"{SCALE}{concept}": scale for concept in self.estimate.concepts}
 
     def own(self) -> dict[str, float]:
-        """The point to begin with: the params' own number of blocks and the estimated sizes."""
-        return {BLOCKS: self.own_blocks} | {f"{SCALE}{concept}": 1.0 for concept in self.estimate.concepts}
+        """The point to begin with: the params' own number of blocks, and the sizes closest to the estimate."""
+        closest = min(self.scale, key=lambda scale: abs(scale - 1))
+        return {BLOCKS: self.own_blocks} | {f"{SCALE}{concept}": closest for concept in self.estimate.concepts}
 
     def flow_of(self, point: Mapping[str, Any]) -> tuple[int, Layout]:
         """Number of blocks and layout of a point of the search."""

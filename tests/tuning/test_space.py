@@ -20,8 +20,8 @@ def test_the_estimate_scaled_by_one_is_itself():
     assert scaled_sizes((16, 7, 9), (1.0, 1.0)) == (16, 7, 9)
 
 
-def test_the_search_begins_at_the_own_flow_even_where_the_lists_leave_it_out():
-    space = Space(own_blocks=5, num_blocks=(4, 8), scale=(0.5,), estimate=Layout(("residual", "digit"), (4, 2)))
-    assert space.choices() == {"num_blocks": [4, 5, 8], "scale.digit": [0.5, 1.0]}
-    assert space.flow_of(space.own()) == (5, Layout(("residual", "digit"), (4, 2)))
+def test_the_search_begins_at_the_own_blocks_and_the_sizes_closest_to_the_estimate():
+    space = Space(own_blocks=5, num_blocks=(4, 8), scale=(0.5, 2.0), estimate=Layout(("residual", "digit"), (4, 2)))
+    assert space.choices() == {"num_blocks": [4, 5, 8], "scale.digit": [0.5, 2.0]}
+    assert space.flow_of(space.own()) == (5, Layout(("residual", "digit"), (5, 1)))
     assert space.flow_of({"num_blocks": 8, "scale.digit": 0.5}) == (8, Layout(("residual", "digit"), (5, 1)))
