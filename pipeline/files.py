@@ -57,6 +57,8 @@ def atomic_folder(path: Path) -> Iterator[Path]:
             if path.exists():
                 shutil.rmtree(path)
             beside.rename(path)
+        except InputError as error:  # a file in it could not be written: say where it would have been
+            raise InputError(str(error).replace(str(beside), str(path))) from error
         finally:
             shutil.rmtree(beside, ignore_errors=True)
         _flush(path.parent)

@@ -105,6 +105,15 @@ def test_a_full_disk_within_a_folder_keeps_the_old_folder(tmp_path: Path) -> Non
     assert _names(tmp_path) == ["folder", "old"]
 
 
+def test_a_full_disk_names_a_file_within_a_folder_by_its_place(tmp_path: Path) -> None:
+    path = tmp_path / "folder"
+    write = """from pipeline.files import atomic_folder, write_atomic
+    with atomic_folder(path) as beside:
+        write_atomic(beside / "large", b"x" * 50_000)"""
+    assert _with_full_disk(write, path) == f"{path / 'large'}: no space left; nothing half-written is kept\n"
+    assert _names(tmp_path) == []
+
+
 def test_a_full_disk_while_a_table_is_written_keeps_the_old_table(tmp_path: Path) -> None:
     path = tmp_path / "table.parquet"
     write_atomic(path, "old")
