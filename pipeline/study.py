@@ -6,6 +6,7 @@ that is removed afterwards. The workspace stays as it was; `dvc exp show` and th
 """
 
 import os
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -30,7 +31,9 @@ def main() -> None:
     name = sys.argv[1]
     storage = (Path.cwd() / load_params().machine.storage).resolve()
     changes = {**read_study(name), "study": name, "machine": {"storage": str(storage)}}
-    command = ["dvc", "exp", "run", "--temp", "--name", name, "--force"]
+    # An earlier run of the study makes room; `--force` would do so too, but also run every stage anew.
+    subprocess.run(["dvc", "exp", "remove", name], capture_output=True, check=False)
+    command = ["dvc", "exp", "run", "--temp", "--name", name]
     for assignment in assignments(changes):
         command += ["-S", assignment]
     os.environ.setdefault("MLFLOW_TRACKING_URI", f"sqlite:///{Path.cwd() / 'mlflow.db'}")
