@@ -1,4 +1,4 @@
-"""The sweep: Ray Tune draws the trials, runs some at once, and the best of them shapes the flow.
+"""The sweep: Optuna draws the trials, Ray Tune runs some at once, and the best of them shapes the flow.
 
 The draws are random with a fixed seed and do not look at results, and each trial takes the same number of steps
 without an early stop. So two sweeps try the same flows and choose the same one, however many run at once.
@@ -14,11 +14,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import optuna
 import ray
 import torch
 from ray import tune
-from ray.tune.search.optuna import OptunaSearch
 
 from pipeline.cluster import Resources, start_ray
 from pipeline.config import MachineParams, TuneParams
@@ -89,28 +87,20 @@ def sweep(config: SweepConfig, machine: MachineParams, run_folder: Path) -> Flow
 
 def _run(config: SweepConfig, resources: Resources, run_folder: Path) -> list[Trial]:
     space = Space(config.flow.num_blocks, config.tune.num_blocks, config.tune.scale, config.estimate)
-    choices, concurrent = space.choices(), config.tune.concurrent
+    concurrent = config.tune.concurrent
     gpus = min(1.0, ray.cluster_resources().get("GPU", 0) / concurrent) if resources.device == "cuda" else 0
     own_files = run_folder / "ray"
     shutil.rmtree(own_files, ignore_errors=True)
     os.environ["TUNE_DISABLE_AUTO_CALLBACK_LOGGERS"] = "1"  # no CSV or TensorBoard file beside our own curves
     os.environ["RAY_AIR_NEW_OUTPUT"] = "0"  # its tables ignore verbose=0
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
-    search = OptunaSearch(
-        metric="probe_gap",
-        mode="max",
-        points_to_evaluate=[space.own()],
-        sampler=optuna.samplers.RandomSampler(seed=draw_seed(config.train.seed, "tune") % 2**32),
-    )
+    points = space.points(config.tune.trials, draw_seed(config.train.seed, "tune"))
     tuner = tune.Tuner(
         tune.with_resources(
             tune.with_parameters(_try, config=config, space=space, run_folder=run_folder, device=resources.device),
             {"CPU": 1, "GPU": gpus},
         ),
-        param_space={name: tune.choice(values) for name, values in choices.items()},
-        tune_config=tune.TuneConfig(
-            search_alg=search, num_samples=config.tune.trials, max_concurrent_trials=concurrent, reuse_actors=True
-        ),
+        param_space={"point": tune.grid_search(points)},
+        tune_config=tune.TuneConfig(max_concurrent_trials=concurrent, reuse_actors=True),
         run_config=tune.RunConfig(
             name=own_files.name,
             storage_path=str(run_folder),
@@ -118,16 +108,16 @@ def _run(config: SweepConfig, resources: Resources, run_folder: Path) -> list[Tr
             failure_config=tune.FailureConfig(max_failures=MAX_RESTARTS),
         ),
     )
-    with _progress(config, run_folder):
+    with _progress(config, len(points), run_folder):
         results = tuner.fit()
     return _trials(list(results), space)
 
 
-def _try(point: dict[str, Any], config: SweepConfig, space: Space, run_folder: Path, device: str) -> None:
+def _try(drawn: dict[str, Any], config: SweepConfig, space: Space, run_folder: Path, device: str) -> None:
     """What Ray Tune runs for each point; the line of a wrong input is reported, since a new start would not mend it."""
     die_with_parent(signal.SIGKILL)
     torch.set_num_threads(1)
-    num_blocks, layout = space.flow_of(point)
+    num_blocks, layout = space.flow_of(drawn["point"])
     task = FlowTaskConfig(
         latents=config.latents,
         flow=replace(config.flow, num_blocks=num_blocks),
@@ -147,7 +137,7 @@ def _try(point: dict[str, Any], config: SweepConfig, space: Space, run_folder: P
 def _trials(results: list[Any], space: Space) -> list[Trial]:
     """The trials in the order of the search, each compared with the one of the highest `probe/gap`."""
     for result in results:
-        num_blocks, layout = space.flow_of(result.config)
+        num_blocks, layout = space.flow_of(result.config["point"])
         if result.error:
             raise result.error
         if "refusal" in result.metrics:
@@ -156,7 +146,7 @@ def _trials(results: list[Any], space: Space) -> list[Trial]:
     intervals = behind([metrics["probe_gap"] for metrics in found], [metrics["gap_resamples"] for metrics in found])
     trials = []
     for number, (result, interval) in enumerate(zip(results, intervals, strict=True)):
-        num_blocks, layout = space.flow_of(result.config)
+        num_blocks, layout = space.flow_of(result.config["point"])
         gap, low, high, nats = (float(result.metrics[key]) for key in ("probe_gap", "gap_low", "gap_high", "pair_nats"))
         trials.append(Trial(number, num_blocks, layout.sizes, gap, low, high, *interval, nats))
     return trials
@@ -171,9 +161,9 @@ def _line(trial: Trial, chosen: bool) -> str:
 
 
 @contextmanager
-def _progress(config: SweepConfig, run_folder: Path) -> Iterator[None]:
+def _progress(config: SweepConfig, num_trials: int, run_folder: Path) -> Iterator[None]:
     """Show how many steps all trials took together, while the block runs."""
-    progress = Progress(run_folder.name.rpartition("-")[0].replace("-", " "), config.tune.trials * config.train.steps)
+    progress = Progress(run_folder.name.rpartition("-")[0].replace("-", " "), num_trials * config.train.steps)
     ended, shown = threading.Event(), 0
 
     def follow() -> None:

@@ -1,14 +1,18 @@
 """What a sweep tries: numbers of blocks, and factor sizes around the estimate."""
 
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+
+import optuna
+from optuna.distributions import BaseDistribution, CategoricalDistribution
 
 from pipeline.layout import Layout
 
 __all__ = ["Space", "scaled_sizes"]
 
-BLOCKS, SCALE = "num_blocks", "scale."  # Ray Tune keeps the slash for itself
+BLOCKS, SCALE = "num_blocks", "scale."
 
 
 @dataclass(frozen=True)
@@ -37,6 +41,26 @@ class Space:
         """The point to begin with: the params' own number of blocks, and the sizes closest to the estimate."""
         closest = min(self.scale, key=lambda scale: abs(scale - 1))
         return {BLOCKS: self.own_blocks} | {f"{SCALE}{concept}": closest for concept in self.estimate.concepts}
+
+    def points(self, num: int, seed: int) -> list[dict[str, Any]]:
+        """Points of `num` different flows, or of all where there are fewer: the own one, then some drawn by Optuna.
+
+        They are drawn before the first is tried, so that they don't depend on how many are tried at once.
+        """
+        choices = self.choices()
+        names, grid = list(choices), itertools.product(*choices.values())
+        num_flows = len({self.flow_of(dict(zip(names, values, strict=True))) for values in grid})
+        distributions: dict[str, BaseDistribution] = {key: CategoricalDistribution(v) for key, v in choices.items()}
+        optuna.logging.set_verbosity(optuna.logging.WARNING)
+        study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=seed % 2**32))
+        points: list[dict[str, Any]] = [self.own()]
+        tried = {self.flow_of(self.own())}
+        while len(points) < min(num, num_flows):
+            point = study.ask(distributions).params
+            if (flow := self.flow_of(point)) not in tried:
+                tried.add(flow)
+                points.append(point)
+        return points
 
     def flow_of(self, point: Mapping[str, Any]) -> tuple[int, Layout]:
         """Number of blocks and layout of a point of the search."""
