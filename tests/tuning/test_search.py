@@ -51,7 +51,7 @@ def test_two_sweeps_write_the_same_flow_file(latents, tmp_path, capfd):
     assert contents[0] == contents[1]
     trials = choices[0].trials
     assert [trial.number for trial in trials] == [0, 1, 2]
-    assert (trials[0].num_blocks, trials[0].sizes) == (2, (2, 2, 2)), "the first trial has the params' own number of blocks and the estimate"
+    assert (trials[0].num_blocks, trials[0].sizes) == (2, (2, 2, 2)), "first the own number of blocks and the estimate"
     assert len({(trial.num_blocks, trial.sizes) for trial in trials}) > 1
     assert all(sum(trial.sizes) == NUM_DIMS for trial in trials)
     assert all(trial.gap_low <= trial.probe_gap <= trial.gap_high for trial in trials)
