@@ -1,0 +1,86 @@
+"""Wrong inputs met by the stages themselves: one line on stderr, exit code 1, and nothing half-written."""
+
+import pytest
+
+from pipeline.backbones import Autoencoder, load_backbone, load_judge, save_backbone
+from pipeline.config import load_params
+from pipeline.data import load_images, load_latents
+from pipeline.errors import InputError
+from pipeline.evaluation import evaluate
+from pipeline.training.artifact import load_iin
+
+from .conftest import Repro
+from .project import OUTPUTS, Project
+
+LATENTS = "data/latents/latent"
+
+
+def refused(project: Project, *command: str) -> str:
+    """The one line with which a stage ends, having changed nothing."""
+    before = project.files(*OUTPUTS)
+    done = project.run(*command)
+    assert done.code == 1, done.err
+    assert project.files(*OUTPUTS) == before
+    assert done.err.endswith("\n")
+    assert done.err.count("\n") == 1, done.err
+    return done.err.removeprefix("error: ").removesuffix("\n")
+
+
+def test_a_misspelt_key_stops_dvc_at_once(copy: Project) -> None:
+    path = copy.path / "params.yaml"
+    path.write_text(path.read_text().replace("learning_rate: 3.0e-3\n", "learning_rat: 3.0e-3\n", 1))
+    before = copy.files(*OUTPUTS[1:])
+    done = copy.run("dvc", "repro")
+    assert done.code == 255
+    first, *rest = done.err.splitlines()
+    assert first.startswith("error: params.yaml: judge.learning_rat: unknown key; did you mean 'learning_rate'?")
+    assert rest == ["ERROR: failed to reproduce 'check': failed to run: python -m stages.check, exited with 1"]
+    assert done.ran == ["check"]
+    assert copy.files(*OUTPUTS[1:]) == before
+
+
+def test_latents_of_another_backbone(copy: Project) -> None:
+    folder = copy.path / "models/backbone"
+    old = load_backbone(folder)
+    save_backbone(folder, Autoencoder(old.num_dims, old.card["width"], seed=7), {}, metrics="")
+    new = load_backbone(folder)
+    assert refused(copy, "python", "-m", "stages.evaluate", "--layer", "latent") == (
+        f"{LATENTS}/train.parquet: latents of backbone {old.sha256[:12]}, but the one on disk is {new.sha256[:12]}"
+    )
+
+
+def test_truncated_latents(copy: Project) -> None:
+    path = copy.path / LATENTS / "train.parquet"
+    path.write_bytes(path.read_bytes()[:-100])
+    line = refused(copy, "python", "-m", "stages.train", "--layer", "latent")
+    assert line.startswith(f"{LATENTS}/train.parquet: truncated or no Parquet file")
+
+
+def test_more_than_ray_has(copy: Project) -> None:
+    copy.edit({"machine": {"workers": 2, "cpus_per_worker": 1000}})
+    line = refused(copy, "python", "-m", "stages.backbone")
+    assert line.startswith("params.yaml: machine.workers: found 2, which need 2000 CPUs (1000 each), but Ray has ")
+    assert list(copy.path.glob(".runs/*/gen-*")) == []
+
+
+def test_a_full_disk(copy: Project) -> None:
+    """The largest file that the process may write is 64 KiB: the training images need more."""
+    assert (copy.path / "data/images/train.parquet").stat().st_size > 2**16
+    line = refused(copy, "bash", "-c", "ulimit -f 64; exec python -m stages.prepare")
+    assert line == "data/images/train.parquet: no space left; nothing half-written is kept"
+
+
+def test_too_few_test_images(study: Repro) -> None:
+    latents = {split: load_latents(study.path / LATENTS, split) for split in ("train", "val")}
+    assert len(latents["val"]) <= 2 * latents["val"].num_dims
+    with pytest.raises(InputError, match=r"^test split: 30 images are too few for 32 dimensions; more than 64"):
+        evaluate(
+            load_iin(study.path / "models/layers/latent/iin"),
+            load_backbone(study.path / "models/backbone"),
+            load_judge(study.path / "models/judge"),
+            latents["train"],
+            latents["val"],
+            load_images(study.path / "data/images", "val"),
+            load_params(study.path / "params.yaml").evaluate,
+            seed=0,
+        )

@@ -1,0 +1,54 @@
+"""Variations of a study: `dvc exp run` in the workspace, and a study file beside it."""
+
+import json
+from typing import Any
+
+from mlflow import MlflowClient
+from ruamel.yaml import YAML
+
+from .conftest import Repro
+from .project import OUTPUTS, Project
+
+
+def test_an_experiment_changes_one_param(copy: Project) -> None:
+    before = (copy.path / "params.yaml").read_text()
+    done = copy.succeed("dvc", "exp", "run", "--name", "weaker", "-S", "flow.rho=0.9", "train@latent")
+    assert done.ran == ["check", "tune@latent", "train@latent"]
+    after = (copy.path / "params.yaml").read_text()
+    expected = parsed(before)
+    expected["flow"]["rho"] = 0.9
+    assert parsed(after) == expected
+    assert [line.partition("#")[2] for line in after.splitlines() if "#" in line] == [
+        line.partition("#")[2] for line in before.splitlines() if "#" in line
+    ]
+    card = json.loads((copy.path / "models/layers/latent/iin/card.json").read_text())
+    assert card["rho"] == 0.9
+    assert "weaker" in copy.succeed("dvc", "exp", "show", "--csv").out
+
+
+def parsed(text: str) -> dict[str, Any]:
+    content: dict[str, Any] = YAML(typ="safe", pure=True).load(text)
+    return content
+
+
+def test_a_study_runs_beside_the_workspace(study: Repro, copy: Project) -> None:
+    before = copy.files(*OUTPUTS), copy.git("status", "--porcelain"), (copy.path / "params.yaml").read_text()
+    done = copy.succeed("python", "-m", "pipeline.study", "small_residual")
+    assert done.ran == ["check", "tune@latent", "train@latent", "evaluate@latent", "interpret@latent", "compare"]
+    after = copy.files(*OUTPUTS), copy.git("status", "--porcelain"), (copy.path / "params.yaml").read_text()
+    assert after == before
+
+    client = MlflowClient(tracking_uri=f"sqlite:///{copy.path / 'mlflow.db'}")
+    experiment = client.get_experiment_by_name("iin-small_residual")
+    assert experiment is not None
+    (run,) = client.search_runs([experiment.experiment_id])
+    assert run.info.status == "FINISHED"
+    assert run.data.params["rho"] == "0.9"
+    assert [run.data.params[f"sizes.{name}"] for name in ("residual", "digit", "colour")] == ["8", "14", "10"]
+    assert run.data.tags["dvc.experiment"] == "small_residual"
+    assert run.data.tags["mlflow.note.content"].startswith("probe/gap ")
+    figures = {item.path for item in client.list_artifacts(run.info.run_id, "figures")}
+    assert figures == {f"figures/{path.name}" for path in (study.path / "results/latent/figures").iterdir()}
+    assert "small_residual" in copy.succeed("dvc", "exp", "show", "--csv").out
+
+    assert copy.succeed("python", "-m", "pipeline.study", "small_residual").ran == []
