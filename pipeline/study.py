@@ -37,6 +37,7 @@ def main() -> None:
     for assignment in assignments(changes):
         command += ["-S", assignment]
     os.environ.setdefault("MLFLOW_TRACKING_URI", f"sqlite:///{Path.cwd() / 'mlflow.db'}")
+    os.environ.update(_identity())
     os.execvp(command[0], command)
 
 
@@ -72,6 +73,14 @@ def assignments(changes: dict[str, Any], prefix: str = "") -> Iterator[str]:
             yield f"{prefix}{key}=[{','.join(str(item) for item in value)}]"
         else:
             yield f"{prefix}{key}={value}"
+
+
+def _identity() -> dict[str, str]:
+    """Names for the commit of an experiment, which dvc refuses to make where git knows none, as on a new machine."""
+    if subprocess.run(["git", "config", "user.email"], capture_output=True, check=False).returncode == 0:
+        return {}
+    roles, name = ("AUTHOR", "COMMITTER"), {"NAME": "study", "EMAIL": "study@localhost"}
+    return {f"GIT_{role}_{part}": os.environ.get(f"GIT_{role}_{part}", name[part]) for role in roles for part in name}
 
 
 def _known() -> str:
