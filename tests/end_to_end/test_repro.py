@@ -10,7 +10,7 @@ from PIL import Image
 from ruamel.yaml import YAML
 
 from .conftest import Repro
-from .project import STAGES, Project
+from .project import OUTPUTS, STAGES, Project
 
 SPLITS = [f"{split}.parquet" for split in ("test", "train", "val")]
 NETWORK = ["card.json", "metrics.jsonl", "weights.safetensors"]
@@ -146,7 +146,7 @@ def test_a_change_in_interpret_reruns_what_draws(study: Repro, copy: Project) ->
     done = copy.succeed("dvc", "repro")
     assert done.err == ""
     assert done.ran == ["check", "interpret@latent", "compare"]  # the check, as the copy has another `study`
-    assert copy.files("results", "comparison") == study.project.files("results", "comparison")
+    assert copy.files(*OUTPUTS) == study.project.files(*OUTPUTS)
 
 
 def _results(path: Path) -> tuple[dict[str, dict[str, float]], dict[str, float]]:

@@ -1,6 +1,8 @@
 """Variations of a study: `dvc exp run` in the workspace, and a study file beside it."""
 
 import json
+import os
+from pathlib import Path
 from typing import Any
 
 from mlflow import MlflowClient
@@ -11,7 +13,10 @@ from .project import OUTPUTS, Project
 
 
 def test_an_experiment_changes_one_param(copy: Project) -> None:
+    copy.edit({"tune": {"trials": 0}})
     before = (copy.path / "params.yaml").read_text()
+    copy.git("config", "user.name", "tests")
+    copy.git("config", "user.email", "tests@example.org")
     done = copy.succeed("dvc", "exp", "run", "--name", "weaker", "-S", "flow.rho=0.9", "train@latent")
     assert done.ran == ["check", "tune@latent", "train@latent"]
     after = (copy.path / "params.yaml").read_text()
@@ -26,14 +31,11 @@ def test_an_experiment_changes_one_param(copy: Project) -> None:
     assert "weaker" in copy.succeed("dvc", "exp", "show", "--csv").out
 
 
-def parsed(text: str) -> dict[str, Any]:
-    content: dict[str, Any] = YAML(typ="safe", pure=True).load(text)
-    return content
-
-
-def test_a_study_runs_beside_the_workspace(study: Repro, copy: Project) -> None:
+def test_a_study_runs_beside_the_workspace(study: Repro, copy: Project, tmp_path: Path) -> None:
+    """On a machine where git does not know its user."""
+    stranger = {"HOME": str(tmp_path), "XDG_CONFIG_HOME": str(tmp_path), "GIT_CONFIG_SYSTEM": os.devnull}
     before = copy.files(*OUTPUTS), copy.git("status", "--porcelain"), (copy.path / "params.yaml").read_text()
-    done = copy.succeed("python", "-m", "pipeline.study", "small_residual")
+    done = copy.succeed("python", "-m", "pipeline.study", "small_residual", **stranger)
     assert done.ran == ["check", "tune@latent", "train@latent", "evaluate@latent", "interpret@latent", "compare"]
     after = copy.files(*OUTPUTS), copy.git("status", "--porcelain"), (copy.path / "params.yaml").read_text()
     assert after == before
@@ -51,4 +53,9 @@ def test_a_study_runs_beside_the_workspace(study: Repro, copy: Project) -> None:
     assert figures == {f"figures/{path.name}" for path in (study.path / "results/latent/figures").iterdir()}
     assert "small_residual" in copy.succeed("dvc", "exp", "show", "--csv").out
 
-    assert copy.succeed("python", "-m", "pipeline.study", "small_residual").ran == []
+    assert copy.succeed("python", "-m", "pipeline.study", "small_residual", **stranger).ran == []
+
+
+def parsed(text: str) -> dict[str, Any]:
+    content: dict[str, Any] = YAML(typ="safe", pure=True).load(text)
+    return content
