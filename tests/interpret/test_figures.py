@@ -8,7 +8,7 @@ import torch
 
 from pipeline.config import InterpretParams
 from pipeline.errors import InputError
-from pipeline.interpret import draw_figures
+from pipeline.interpret.figures import draw_figures
 from pipeline.interpret.matrix import matrix_sheet
 from pipeline.interpret.overview import overview
 from pipeline.interpret.paths import path_sheet
