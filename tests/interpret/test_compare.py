@@ -8,8 +8,7 @@ import numpy as np
 import pytest
 from matplotlib.patches import Rectangle
 
-from pipeline.interpret.compare import compare
-from pipeline.interpret.compare import layers_sheet
+from pipeline.interpret.compare import compare, layers_sheet
 from pipeline.interpret.sheet import house_style
 from pipeline.layout import Layout
 
