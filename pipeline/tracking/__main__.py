@@ -13,6 +13,8 @@ import time
 import urllib.error
 import urllib.request
 
+import psutil
+
 from pipeline.config import load_params
 from pipeline.entry import die_with_parent, run
 from pipeline.errors import InputError
@@ -23,6 +25,7 @@ from pipeline.tracking.runs import find_run
 from pipeline.tracking.store import Store, artifact_folder, check_server, experiment_link, run_link, shown
 
 START_SECONDS = 120.0  # two busy cores take 30 s
+STOP_SECONDS = 10.0
 
 
 def main() -> None:
@@ -94,7 +97,18 @@ def _serve(store: Store, layers: tuple[str, ...], port: int) -> None:
         _print_links(store, layers, host)
         sys.exit(server.wait())
     finally:
-        server.terminate()
+        _end(server)
+
+
+def _end(server: subprocess.Popen[bytes]) -> None:
+    """End the server; one that still waits for a client after 10 s is killed with its workers."""
+    processes = [server, *psutil.Process(server.pid).children(recursive=True)] if server.poll() is None else []
+    server.terminate()
+    try:
+        server.wait(STOP_SECONDS)
+    except subprocess.TimeoutExpired:
+        for process in processes:
+            process.kill()
         server.wait()
 
 
