@@ -37,6 +37,11 @@ def project(tmp_path: Path, migrated: Path, monkeypatch: pytest.MonkeyPatch) -> 
     return tmp_path
 
 
+def _hear_interrupts() -> None:
+    """As at a terminal; a suite that runs in the background is started deaf to Ctrl-C, and so are its children."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 class Server:
     """`python -m pipeline.tracking ui` in a folder of its own, started and killed as a test needs it."""
 
@@ -53,7 +58,13 @@ class Server:
         environment = {name: value for name, value in os.environ.items() if name != "MLFLOW_TRACKING_URI"}
         with self.log.open("wb") as log:
             self._process = subprocess.Popen(
-                command, cwd=self.folder, stdout=log, stderr=log, env=environment, start_new_session=True
+                command,
+                cwd=self.folder,
+                stdout=log,
+                stderr=log,
+                env=environment,
+                start_new_session=True,
+                preexec_fn=_hear_interrupts,
             )
         deadline = time.monotonic() + START_SECONDS
         while "MLflow experiment" not in self.log.read_text():
