@@ -26,7 +26,7 @@ from pipeline.scores import (
     gaussian_nats,
     likelihood_scores,
     pair_correlation,
-    preservation_of_images,
+    preservation,
     probe_matrix,
     probe_scores,
     round_trip,
@@ -79,8 +79,8 @@ def evaluate(
     scores |= _round_trips(iin, mean)
     decoded, decoded_back = backbone.decode(mean), backbone.decode(flow.inverse(code))
     truth = to_unit_range(images.pixels)
-    scores |= preservation_of_images(
-        truth, decoded.cpu(), decoded_back.cpu(), draw_seed(seed, "evaluate/preservation"), groups=test.original
+    scores |= preservation(
+        decoded.cpu(), decoded_back.cpu(), truth, draw_seed(seed, "evaluate/preservation"), groups=test.original
     )
     return scores
 

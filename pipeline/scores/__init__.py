@@ -5,8 +5,9 @@ numpy, scipy, scikit-learn and the layout alone, so that it serves as a library 
 
 from pipeline.scores.likelihood import bits_per_dim, gaussian_nats, likelihood_scores
 from pipeline.scores.pair import pair_correlation
-from pipeline.scores.preservation import preservation_of_decisions, preservation_of_images
+from pipeline.scores.preservation import preservation
 from pipeline.scores.probe import ProbeMatrix, gap_resamples, probe_matrix, probe_scores
+from pipeline.scores.response import response
 from pipeline.scores.result import Score
 from pipeline.scores.round_trip import round_trip
 from pipeline.scores.swap import swap_score
@@ -25,10 +26,10 @@ __all__ = [
     "gaussian_nats",
     "likelihood_scores",
     "pair_correlation",
-    "preservation_of_decisions",
-    "preservation_of_images",
+    "preservation",
     "probe_matrix",
     "probe_scores",
+    "response",
     "round_trip",
     "swap_score",
 ]

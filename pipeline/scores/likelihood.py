@@ -18,14 +18,26 @@ from pipeline.scores.result import Score
 __all__ = ["bits_per_dim", "gaussian_nats", "likelihood_scores"]
 
 
-def bits_per_dim(nats_a_pair: float, num_dims: int) -> float:
-    """L / (2 N ln 2) of the pair loss L in nats, N dimensions a latent.
+def bits_per_dim(nats: ArrayLike, n_dims: int, seed: int = 0) -> Score:
+    """`nll/bits_per_dim` = L / (2 N ln 2): what a pair costs in bits, for each of the 2 N numbers of its two latents.
+
+    Args:
+        nats: loss L of each held-out pair [P], or one mean of them, which has no interval; in nats.
+        n_dims: N, dimensions of one latent.
+        seed: of the resamples of pairs.
+
+    Raises:
+        ValueError: if a number is not finite, or `n_dims` is below 1.
 
     Example:
-        >>> round(bits_per_dim(95.3, 32), 3)
+        >>> round(bits_per_dim(95.3, 32).value, 3)
         2.148
     """
-    return nats_a_pair / (2 * num_dims * log(2))
+    if n_dims < 1:
+        raise ValueError(f"n_dims: found {n_dims}; at least 1 is expected")
+    pairs = checked_rows(np.atleast_1d(np.asarray(nats)), "nats")
+    score = _mean_score(pairs / (2 * n_dims * log(2)), seed)
+    return Score(score.value) if np.ndim(nats) == 0 else score
 
 
 def gaussian_nats(train: ArrayLike, test: ArrayLike) -> NDArray[np.float64]:
@@ -65,7 +77,7 @@ def likelihood_scores(
     gain = checked_rows(latent_gaussian_nats, "latent_gaussian_nats", len(flow)) - flow
     return {
         "nll/pair_nats": _mean_score(pairs, seed),
-        "nll/bits_per_dim": _mean_score(bits_per_dim(1.0, num_dims) * pairs, seed),
+        "nll/bits_per_dim": bits_per_dim(pairs, num_dims, seed),
         "nll/gain_over_gaussian": _mean_score(gain, seed),
     }
 

@@ -13,35 +13,75 @@ from pipeline.scores.checks import checked_rows
 from pipeline.scores.intervals import bootstrap_interval, bootstrap_sums
 from pipeline.scores.result import Score
 
-__all__ = ["preservation_of_decisions", "preservation_of_images"]
+__all__ = ["preservation"]
 
 
-def preservation_of_images(
-    images: ArrayLike, outputs: ArrayLike, outputs_back: ArrayLike, seed: int = 0, groups: ArrayLike | None = None
+def preservation(
+    outputs: ArrayLike, outputs_back: ArrayLike, labels: ArrayLike, seed: int = 0, groups: ArrayLike | None = None
 ) -> dict[str, Score]:
-    """`preserve/squared_error`: relative change of the mean squared error of reconstruction, 0 if nothing is lost.
+    """How much worse the backbone does its own task with T⁻¹(T(z)) in place of z.
 
-    Σ ‖G(T⁻¹(T(z))) − x‖² / Σ ‖G(z) − x‖² − 1, sums over all rows. Interval: bootstrap by original.
+    Labels of the shape of the outputs are what these should be, as images are for a decoder:
+
+    - `preserve/squared_error`: relative change of the squared error, Σ ‖G(T⁻¹(T(z))) − x‖² / Σ ‖G(z) − x‖² − 1, sums
+      over all rows; 0 if nothing is lost.
+
+    Labels of one class a row are for a classifier, whose outputs are logits:
+
+    - `preserve/accuracy`: change of the accuracy, 0 if nothing is lost.
+    - `preserve/agreement`: share of rows with the same decision, 1 if nothing is lost.
+    - `preserve/largest_logit_difference`: over all rows and classes, in the units of the logits, without an interval.
+
+    Intervals: bootstrap by original.
 
     Args:
-        images: what went into the encoder, x [n, …].
-        outputs: G(z), of the same shape.
+        outputs: G(z), logits [n, C] or numbers [n, …].
         outputs_back: G(T⁻¹(T(z))), of the same shape.
+        labels: the true class of each row [n], an index of its logits, or true numbers of the shape of the outputs.
         seed: of resamples and of the rows handed round.
         groups: original of each row [n]; None where each row is its own.
 
     Raises:
-        ValueError: if shapes differ, a number is not finite, or G(z) = x exactly, where no relative change is known.
+        ValueError: if shapes differ, a number is not finite, a label is no index of the logits, or G(z) equals the
+            labels exactly, where no relative change is known.
     """
-    truth = _flat(images, "images")
-    before, after = _flat(outputs, "outputs"), _flat(outputs_back, "outputs_back")
-    for name, rows in (("outputs", before), ("outputs_back", after)):
-        if rows.shape != truth.shape:
-            raise ValueError(f"{name}: found {rows.shape}; {truth.shape} numbers, as in images, are expected")
+    before, after = checked_rows(outputs, "outputs"), checked_rows(outputs_back, "outputs_back")
+    truth = np.asarray(labels)
+    if after.shape != before.shape:
+        raise ValueError(f"outputs_back: found shape {after.shape}; {before.shape}, as of outputs, is expected")
+    source = np.random.default_rng(seed).permutation(len(after))
+    if truth.dtype.kind in "iu" and truth.shape == before.shape[:1] and before.ndim == 2:
+        if truth.min() < 0 or truth.max() >= before.shape[1]:
+            wrong = truth.min() if truth.min() < 0 else truth.max()
+            raise ValueError(f"labels: found {wrong}; an index of {before.shape[1]} logits is expected")
+        return _of_decisions(before, after, truth, source, seed, groups)
+    if truth.shape != before.shape:
+        raise ValueError(
+            f"labels: found {truth.dtype} of shape {truth.shape} for outputs of shape {before.shape}; integers (n,) "
+            "for logits (n, C), or numbers of the shape of the outputs, are expected"
+        )
+    wanted = checked_rows(truth, "labels")
+    return _of_numbers(_flat(before), _flat(after), _flat(wanted), source, seed, groups)
+
+
+def _flat(rows: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Rows [n, …] as [n, numbers a row]."""
+    return rows.reshape(len(rows), -1)
+
+
+def _of_numbers(
+    before: NDArray[np.float64],
+    after: NDArray[np.float64],
+    truth: NDArray[np.float64],
+    source: NDArray[np.intp],
+    seed: int,
+    groups: ArrayLike | None,
+) -> dict[str, Score]:
+    """Change of the squared error, all arrays [n, numbers a row]; `source` hands rows round."""
     error, error_back = ((before - truth) ** 2).sum(axis=1), ((after - truth) ** 2).sum(axis=1)
     if not error.any():
-        raise ValueError("outputs: they equal the images exactly; a relative change of their error is not defined")
-    other = ((after[np.random.default_rng(seed).permutation(len(after))] - truth) ** 2).sum(axis=1)
+        raise ValueError("outputs: they equal the labels exactly; a relative change of their error is not defined")
+    other = ((after[source] - truth) ** 2).sum(axis=1)
 
     def change(sums: NDArray[np.float64]) -> NDArray[np.float64]:
         return sums[..., 1] / sums[..., 0] - 1
@@ -51,34 +91,16 @@ def preservation_of_images(
     return {"preserve/squared_error": _score(change, rows, seed, groups, float(chance), perfect=0.0)}
 
 
-def preservation_of_decisions(
-    labels: ArrayLike, logits: ArrayLike, logits_back: ArrayLike, seed: int = 0, groups: ArrayLike | None = None
+def _of_decisions(
+    before: NDArray[np.float64],
+    after: NDArray[np.float64],
+    truth: NDArray[np.integer],
+    source: NDArray[np.intp],
+    seed: int,
+    groups: ArrayLike | None,
 ) -> dict[str, Score]:
-    """`preserve/accuracy`, `preserve/agreement` and `preserve/largest_logit_difference`.
-
-    Accuracy: its change when z is replaced, 0 if nothing is lost. Agreement: share of rows with the same decision.
-    Largest logit difference: over all rows and classes, in the units of the logits, without an interval. Intervals of
-    the others: bootstrap by original.
-
-    Args:
-        labels: true class of each row, an index of the logits [n].
-        logits: G(z) [n, C].
-        logits_back: G(T⁻¹(T(z))) [n, C].
-        seed: of resamples and of the rows handed round.
-        groups: original of each row [n]; None where each row is its own.
-
-    Raises:
-        ValueError: if shapes differ, or a number is not finite.
-    """
-    before, after = checked_rows(logits, "logits"), checked_rows(logits_back, "logits_back")
-    truth = np.asarray(labels)
-    if before.ndim != 2 or before.shape != after.shape or truth.shape != (len(before),):
-        raise ValueError(
-            f"labels, logits, logits_back: found shapes {truth.shape}, {before.shape}, {after.shape}; "
-            "(n,), (n, C), (n, C) are expected"
-        )
+    """Change of decisions, logits [n, C] and classes [n]; `source` hands rows round."""
     decision, decision_back = before.argmax(axis=1), after.argmax(axis=1)
-    source = np.random.default_rng(seed).permutation(len(after))
 
     def rows(back: NDArray[np.intp]) -> NDArray[np.float64]:
         """[n, 3]: gain in correctness, agreement, and a one."""
@@ -93,12 +115,6 @@ def preservation_of_decisions(
             float(np.abs(after - before).max()), chance=float(np.abs(after[source] - before).max()), perfect=0.0
         ),
     }
-
-
-def _flat(rows: ArrayLike, name: str) -> NDArray[np.float64]:
-    """Rows [n, …] as [n, numbers a row]."""
-    array = checked_rows(rows, name)
-    return array.reshape(len(array), -1)
 
 
 def _score(

@@ -8,7 +8,20 @@ from pipeline.scores import bits_per_dim, gaussian_nats, likelihood_scores
 def test_bits_per_dim_of_a_standard_normal_pair() -> None:
     num_dims = 7
     nats = 2 * num_dims * 0.5 * np.log(2 * np.pi * np.e)  # entropy of two latents
-    assert bits_per_dim(nats, num_dims) == pytest.approx(0.5 * np.log2(2 * np.pi * np.e))
+    score = bits_per_dim(nats, num_dims)
+    assert score.value == pytest.approx(0.5 * np.log2(2 * np.pi * np.e))
+    assert (score.low, score.high) == (None, None)  # one mean says nothing about its spread
+
+
+def test_bits_per_dim_of_many_pairs_has_the_interval_of_their_mean() -> None:
+    nats = 95 + 4 * np.random.default_rng(0).normal(size=900)
+    score = bits_per_dim(nats, 32)
+    assert score.value == pytest.approx(nats.mean() / (64 * np.log(2)))
+    assert (score.high - score.low) / 2 == pytest.approx(1.96 * 4 / 30 / (64 * np.log(2)), rel=0.15)
+    with pytest.raises(ValueError, match="nats: row 0 holds nan"):
+        bits_per_dim(np.nan, 32)
+    with pytest.raises(ValueError, match="n_dims: found 0"):
+        bits_per_dim(nats, 0)
 
 
 def test_gaussian_nats_agree_with_scipy() -> None:

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from pipeline.scores import preservation_of_decisions, preservation_of_images
+from pipeline.scores import preservation
 
 
 def images(num: int = 200) -> tuple[np.ndarray, np.ndarray]:
@@ -13,7 +13,7 @@ def images(num: int = 200) -> tuple[np.ndarray, np.ndarray]:
 
 def test_images_of_the_same_latent_lose_nothing() -> None:
     truth, outputs = images()
-    score = preservation_of_images(truth, outputs, outputs)["preserve/squared_error"]
+    score = preservation(outputs, outputs, truth)["preserve/squared_error"]
     assert (score.value, score.low, score.high, score.perfect) == (0, 0, 0, 0)
     assert score.chance > 10  # another image instead
 
@@ -22,7 +22,7 @@ def test_change_of_squared_error_is_relative() -> None:
     truth, outputs = images()
     noise = np.random.default_rng(1).normal(size=truth.shape)
     back = outputs + 0.1 * noise  # twice the error variance
-    score = preservation_of_images(truth, outputs, back)["preserve/squared_error"]
+    score = preservation(outputs, back, truth)["preserve/squared_error"]
     assert score.value == pytest.approx(np.mean((back - truth) ** 2) / np.mean((outputs - truth) ** 2) - 1, rel=1e-6)
     assert score.value == pytest.approx(1, abs=0.05)
     assert score.low < score.value < score.high < score.chance
@@ -30,7 +30,7 @@ def test_change_of_squared_error_is_relative() -> None:
 
 def test_a_better_output_is_a_negative_change() -> None:
     truth, outputs = images()
-    score = preservation_of_images(truth, outputs, truth)["preserve/squared_error"]
+    score = preservation(outputs, truth, truth)["preserve/squared_error"]
     assert score.value == -1
 
 
@@ -40,7 +40,7 @@ def test_rows_of_one_original_are_resampled_together() -> None:
     rows = np.repeat(np.arange(60), 5)
 
     def width(groups: np.ndarray | None) -> float:
-        score = preservation_of_images(truth[rows], outputs[rows], back[rows], groups=groups)
+        score = preservation(outputs[rows], back[rows], truth[rows], groups=groups)
         return score["preserve/squared_error"].high - score["preserve/squared_error"].low
 
     assert width(None) < 0.6 * width(rows)
@@ -49,11 +49,11 @@ def test_rows_of_one_original_are_resampled_together() -> None:
 def test_wrong_images_are_refused() -> None:
     truth, outputs = images(5)
     with pytest.raises(ValueError, match="outputs_back: found"):
-        preservation_of_images(truth, outputs, outputs[:4])
+        preservation(outputs, outputs[:4], truth)
     with pytest.raises(ValueError, match="outputs: row 0 holds nan"):
-        preservation_of_images(truth, outputs * np.nan, outputs)
-    with pytest.raises(ValueError, match="equal the images exactly"):
-        preservation_of_images(truth, truth, outputs)
+        preservation(outputs * np.nan, outputs, truth)
+    with pytest.raises(ValueError, match="equal the labels exactly"):
+        preservation(truth, outputs, truth)
 
 
 def decisions(num: int = 300) -> tuple[np.ndarray, np.ndarray]:
@@ -66,7 +66,7 @@ def decisions(num: int = 300) -> tuple[np.ndarray, np.ndarray]:
 
 def test_decisions_of_the_same_latent_are_the_same() -> None:
     labels, logits = decisions()
-    scores = preservation_of_decisions(labels, logits, logits)
+    scores = preservation(logits, logits, labels)
     for name, value in (("accuracy", 0), ("agreement", 1), ("largest_logit_difference", 0)):
         assert scores[f"preserve/{name}"].value == scores[f"preserve/{name}"].perfect == value
     assert scores["preserve/agreement"].chance == pytest.approx(0.2, abs=0.1)
@@ -78,7 +78,7 @@ def test_spoilt_decisions_by_a_plain_count() -> None:
     back = logits.copy()
     back[:30] = np.roll(logits[:30], 2, axis=1)  # three were wrong and stay wrong, as none of them rolls to its label
     back[40, 0] -= 7.5
-    scores = preservation_of_decisions(labels, logits, back)
+    scores = preservation(logits, back, labels)
     right, right_back, same = 0, 0, 0
     for label, one, other in zip(labels, logits, back, strict=True):
         right, right_back = right + (np.argmax(one) == label), right_back + (np.argmax(other) == label)
@@ -94,9 +94,13 @@ def test_spoilt_decisions_by_a_plain_count() -> None:
 
 def test_wrong_decisions_are_refused() -> None:
     labels, logits = decisions(10)
-    with pytest.raises(ValueError, match="found shapes"):
-        preservation_of_decisions(labels[:9], logits, logits)
-    with pytest.raises(ValueError, match="found shapes"):
-        preservation_of_decisions(labels, logits, logits[:, :4])
-    with pytest.raises(ValueError, match="logits_back: row 0 holds nan"):
-        preservation_of_decisions(labels, logits, logits * np.nan)
+    for arguments, says in (
+        ((logits, logits, labels[:9]), r"labels: found int64 of shape \(9,\) for outputs of shape \(10, 5\)"),
+        ((logits, logits, labels.astype(float)), "labels: found float64"),
+        ((logits, logits[:, :4], labels), r"outputs_back: found shape \(10, 4\)"),
+        ((logits, logits * np.nan, labels), "outputs_back: row 0 holds nan"),
+        ((logits, logits, labels + 5), "labels: found 9; an index of 5 logits"),
+        ((logits, logits, labels - 5), "labels: found -5; an index of 5 logits"),
+    ):
+        with pytest.raises(ValueError, match=says):
+            preservation(*arguments)
