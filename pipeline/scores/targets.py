@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from pipeline.scores.checks import checked_rows
+from pipeline.scores.concepts import checked_concept
 
 __all__ = ["Classes", "Values", "target_of"]
 
@@ -85,20 +85,14 @@ def target_of(name: str, concept: ArrayLike, num_rows: int) -> Classes | Values:
     Raises:
         ValueError: names the concept if its shape or type is another, a value is not finite, or all rows are equal.
     """
-    array = np.asarray(concept)
-    if array.dtype.kind in "iub" and array.shape == (num_rows,):
+    array = checked_concept(name, concept, num_rows)
+    if array.dtype.kind == "i":
         classes, truth = np.unique(array, return_inverse=True)
         if len(classes) < 2:
             raise ValueError(f"concept '{name}': all rows have the value {classes[0]}; at least two are needed")
         return Classes(truth.astype(np.intp), len(classes))
-    if array.dtype.kind == "f" and array.ndim in (1, 2) and len(array) == num_rows:
-        values = checked_rows(array, f"concept '{name}'").reshape(num_rows, -1)
-        scale = values.std(axis=0)
-        varies = scale > 1e-9 * (1 + np.abs(values).max(axis=0))
-        if not varies.any():
-            raise ValueError(f"concept '{name}': all rows have the value {values[0].tolist()}; two are needed")
-        return Values((values[:, varies] - values[:, varies].mean(axis=0)) / scale[varies])
-    raise ValueError(
-        f"concept '{name}': found {array.dtype} of shape {array.shape}; integers ({num_rows},) or "
-        f"floats ({num_rows}, D) are expected"
-    )
+    scale = array.std(axis=0)
+    varies = scale > 1e-9 * (1 + np.abs(array).max(axis=0))
+    if not varies.any():
+        raise ValueError(f"concept '{name}': all rows have the value {array[0].tolist()}; two are needed")
+    return Values((array[:, varies] - array[:, varies].mean(axis=0)) / scale[varies])

@@ -1,0 +1,55 @@
+"""Concepts as the scores read them: a mapping by name, or a plain array with one concept a column.
+
+Integers are categories, floats are values: a digit is one of ten, a colour is three numbers.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from pipeline.scores.checks import checked_rows
+
+__all__ = ["as_concepts", "checked_concept"]
+
+
+def as_concepts(concepts: Mapping[str, ArrayLike] | ArrayLike, num_rows: int) -> dict[str, NDArray[Any]]:
+    """Each concept by its name: int64 categories [n], or float64 values [n, D].
+
+    Args:
+        concepts: for each name integers (or booleans) [n], or floats [n] or [n, D]; or one array [n, K] whose columns
+            are concepts named "0", "1", …, of categories where it holds integers, of one value each where it holds
+            floats.
+        num_rows: n.
+
+    Raises:
+        ValueError: if there is no concept, a shape or type is another, or a value is not finite.
+    """
+    if not isinstance(concepts, Mapping):
+        table = np.asarray(concepts)
+        if table.ndim != 2 or len(table) != num_rows:
+            raise ValueError(
+                f"concepts: found shape {table.shape}; a mapping of names, or one array ({num_rows}, K), is expected"
+            )
+        concepts = {str(number): column for number, column in enumerate(table.T)}
+    if not concepts:
+        raise ValueError("concepts: none is given; at least one is needed")
+    return {name: checked_concept(name, concept, num_rows) for name, concept in concepts.items()}
+
+
+def checked_concept(name: str, concept: ArrayLike, num_rows: int) -> NDArray[Any]:
+    """One concept as int64 categories [n] or float64 values [n, D].
+
+    Raises:
+        ValueError: names the concept if its shape or type is another, or a value is not finite.
+    """
+    array = np.asarray(concept)
+    if array.dtype.kind in "iub" and array.shape == (num_rows,):
+        return array.astype(np.int64)
+    if array.dtype.kind == "f" and array.ndim in (1, 2) and len(array) == num_rows and array.size:
+        return checked_rows(array, f"concept '{name}'").reshape(num_rows, -1)
+    raise ValueError(
+        f"concept '{name}': found {array.dtype} of shape {array.shape}; integers ({num_rows},) or "
+        f"floats ({num_rows}, D) are expected"
+    )
