@@ -1,9 +1,12 @@
 """Progress of a long stage: step, figures, rate, time left; one line that renews itself, or plain lines in a log."""
 
 import sys
+import threading
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
-__all__ = ["Progress"]
+__all__ = ["Progress", "following"]
 
 
 class Progress:
@@ -48,6 +51,32 @@ class Progress:
             print(f"\r\x1b[K{line}", end="\n" if finished else "", flush=True)
         else:
             print(line, flush=True)
+
+
+@contextmanager
+def following(poll: Callable[[], None], every: float = 0.5) -> Iterator[None]:
+    """Call `poll` from a thread while the block runs, and once more when it has ended, however it ends.
+
+    For work that happens in other processes, whose progress is read from the files that they write.
+
+    Args:
+        poll: looks, and shows what is new; never called twice at once.
+        every: seconds between two calls.
+    """
+    ended = threading.Event()
+
+    def follow() -> None:
+        while not ended.wait(every):
+            poll()
+
+    thread = threading.Thread(target=follow, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
+        poll()
 
 
 def _clock(seconds: float) -> str:

@@ -1,11 +1,12 @@
 import io
 import sys
+import threading
 from types import SimpleNamespace
 
 import pytest
 
 from pipeline import progress
-from pipeline.progress import Progress
+from pipeline.progress import Progress, following
 
 
 class Clock:
@@ -79,3 +80,31 @@ def test_on_a_terminal_one_line_renews_itself(clock: Clock, monkeypatch: pytest.
     lines = terminal.getvalue().split("\r\x1b[K")[1:]
     assert [line.split()[1] for line in lines] == ["1/8", "3/8", "5/8", "7/8", "8/8"]  # one a second
     assert [line.endswith("\n") for line in lines] == [False, False, False, False, True]
+
+
+def test_following_polls_while_the_block_runs_and_once_after_it() -> None:
+    seen, twice = [], threading.Event()
+
+    def poll() -> None:
+        seen.append(threading.current_thread())
+        if len(seen) == 2:
+            twice.set()
+
+    with following(poll, every=0.001):
+        assert twice.wait(30)
+    assert len(seen) >= 3
+    assert seen[-1] is threading.current_thread()
+    assert not any(thread.is_alive() for thread in seen[:-1])
+
+
+def test_following_ends_with_a_block_that_fails_and_still_shows_its_last_state() -> None:
+    state, seen = ["started"], []
+
+    def work() -> None:
+        with following(lambda: seen.append(state[0]), every=1000):
+            state[0] = "failed"
+            raise ValueError("worker")
+
+    with pytest.raises(ValueError, match="worker"):
+        work()
+    assert seen == ["failed"]

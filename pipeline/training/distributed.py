@@ -6,9 +6,7 @@ parent, and the same command makes the next generation, which goes on from the l
 
 import os
 import signal
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -24,7 +22,7 @@ from pipeline.cluster import Resources, start_ray
 from pipeline.config import MachineParams
 from pipeline.entry import die_with_parent
 from pipeline.errors import InputError
-from pipeline.progress import Progress
+from pipeline.progress import Progress, following
 from pipeline.training import curves
 from pipeline.training.checkpoints import (
     Generation,
@@ -91,7 +89,7 @@ def train_with_ray(
         if generation.step < config.steps:
             going_on = f", going on from step {generation.step}" if generation.resume else ""
             print(f"{name}: {machine.workers} worker(s) on {resources.device}{going_on}", flush=True)
-            with _progress(name, generation, config.steps):
+            with following(_shows_entries(name, generation, config.steps)):
                 _fit(task_factory, task_config, config, machine.workers, resources, generation)
             drop_older(generation)
         last = newest_checkpoint(generation.folder) or generation.resume
@@ -202,10 +200,9 @@ def _shown(entry: dict[str, float]) -> dict[str, float]:
     return {key: value for key, value in figures.items() if key not in ("gradient_norm", "learning_rate")}
 
 
-@contextmanager
-def _progress(name: str, generation: Generation, steps: int) -> Iterator[None]:
-    """Show the entries that rank 0 writes, from wherever it runs, while the block trains."""
-    path, ended = generation.folder / curves.METRICS, threading.Event()
+def _shows_entries(name: str, generation: Generation, steps: int) -> Callable[[], None]:
+    """What shows the newest entry that rank 0 wrote, from wherever it runs, if it is new."""
+    path = generation.folder / curves.METRICS
     progress, shown = None, generation.step
 
     def show() -> None:
@@ -216,15 +213,4 @@ def _progress(name: str, generation: Generation, steps: int) -> Iterator[None]:
             progress = progress or Progress(name, steps, done=shown)  # not before, as the start of Ray is no training
             progress.update(shown, **_shown(entry))
 
-    def follow() -> None:
-        while not ended.wait(0.5):
-            show()
-
-    thread = threading.Thread(target=follow, daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        ended.set()
-        thread.join()
-        show()
+    return show

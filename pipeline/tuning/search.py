@@ -7,9 +7,7 @@ without an early stop. So two sweeps try the same flows and choose the same one,
 import os
 import shutil
 import signal
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -25,7 +23,7 @@ from pipeline.entry import die_with_parent
 from pipeline.errors import InputError
 from pipeline.flow import FlowConfig
 from pipeline.layout import Layout
-from pipeline.progress import Progress
+from pipeline.progress import Progress, following
 from pipeline.training import curves
 from pipeline.training.checkpoints import locked
 from pipeline.training.flow_task import FlowTaskConfig
@@ -108,7 +106,7 @@ def _run(config: SweepConfig, resources: Resources, run_folder: Path) -> list[Tr
             failure_config=tune.FailureConfig(max_failures=MAX_RESTARTS),
         ),
     )
-    with _progress(config, len(points), run_folder):
+    with following(_shows_steps(config, len(points), run_folder)):
         results = tuner.fit()
     return _trials(list(results), space)
 
@@ -160,27 +158,18 @@ def _line(trial: Trial, chosen: bool) -> str:
     )
 
 
-@contextmanager
-def _progress(config: SweepConfig, num_trials: int, run_folder: Path) -> Iterator[None]:
-    """Show how many steps all trials took together, while the block runs."""
-    progress = Progress(run_folder.name.rpartition("-")[0].replace("-", " "), num_trials * config.train.steps)
-    ended, shown = threading.Event(), 0
+def _shows_steps(config: SweepConfig, num_trials: int, run_folder: Path) -> Callable[[], None]:
+    """What shows how many steps all trials took together, if there are new ones."""
+    progress, shown = Progress(run_folder.name.rpartition("-")[0].replace("-", " "), num_trials * config.train.steps), 0
 
-    def follow() -> None:
+    def show() -> None:
         nonlocal shown
-        while not ended.wait(0.5):
-            done = sum(_steps(path) for path in run_folder.glob(f"trials/*/{curves.METRICS}"))
-            if done > shown:
-                shown = done
-                progress.update(done)
+        done = sum(_steps(path) for path in run_folder.glob(f"trials/*/{curves.METRICS}"))
+        if done > shown:
+            shown = done
+            progress.update(done)
 
-    thread = threading.Thread(target=follow, daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        ended.set()
-        thread.join()
+    return show
 
 
 def _steps(path: Path) -> int:
