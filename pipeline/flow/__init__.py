@@ -14,18 +14,22 @@ Example:
 """
 
 from pipeline.flow.actnorm import ActNorm
+from pipeline.flow.config import FlowConfig
 from pipeline.flow.coupling import AffineCoupling
-from pipeline.flow.likelihood import latent_nats, pair_nats, shared_rho
-from pipeline.flow.mixing import Rotation, Shuffle
-from pipeline.flow.network import Flow, FlowConfig
+from pipeline.flow.likelihood import changed_rho, graded_rho, latent_nats, pair_nats, shared_rho
+from pipeline.flow.mixing import LearnedRotation, Rotation, Shuffle
+from pipeline.flow.network import Flow
 
 __all__ = [
     "ActNorm",
     "AffineCoupling",
     "Flow",
     "FlowConfig",
+    "LearnedRotation",
     "Rotation",
     "Shuffle",
+    "changed_rho",
+    "graded_rho",
     "latent_nats",
     "pair_nats",
     "shared_rho",

@@ -43,7 +43,7 @@ class ActNorm(nn.Module):
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Map x [B, N] to (y [B, N], log|det| [B])."""
         self._require_initialised()
-        return self.log_scale.exp() * (x + self.loc), self.log_scale.sum().expand(len(x))
+        return self.log_scale.exp() * (x + self.loc), self.log_scale.sum().expand(x.shape[0])
 
     def inverse(self, y: Tensor) -> Tensor:
         """Map y [B, N] back to x [B, N]."""

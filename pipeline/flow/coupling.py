@@ -1,42 +1,41 @@
 """Affine coupling: one part of a vector sets shift and scale of the other (Dinh et al., 2017, Eqs. 7 to 8)."""
 
+from itertools import pairwise
+
 import torch
 from torch import Tensor, nn
 
+from pipeline.flow.config import Activation, FlowConfig
+
 __all__ = ["AffineCoupling"]
+
+_ACTIVATIONS: dict[Activation, type[nn.Module]] = {"silu": nn.SiLU, "leaky_relu": nn.LeakyReLU}
 
 
 class AffineCoupling(nn.Module):
-    """y = (x₁, x₂ · exp(s(x₁)) + t(x₁)), where one conditioner gives shift t and log-scale s.
+    """y = (x₁, x₂ · exp(s(x₁)) + t(x₁)), where a conditioner gives shift t and log-scale s.
 
-    The last layer of the conditioner starts at zero, so that the coupling starts as the identity; log_scale is
-    bounded by a tanh, so that neither direction can overflow.
+    log_scale is bounded by a tanh, so that neither direction can overflow. Under autocast the conditioner alone runs
+    in the lower precision: x, the log-scale and its sum keep x's type.
 
     Args:
-        num_dims: N, at least 2; x₁ has ⌊N/2⌋ dimensions, or ⌈N/2⌉ with `swap`.
-        width: units in a hidden layer of the conditioner.
-        depth: number of hidden layers, at least 1.
-        log_scale_bound: largest absolute log-scale.
+        config: N, and the conditioner's width, depth, activation, kind and initialisation; x₁ has ⌊N/2⌋ dimensions,
+            or ⌈N/2⌉ with `swap`.
         swap: condition on the second part and change the first.
 
     References:
         Density estimation using Real NVP (Dinh, Sohl-Dickstein, Bengio, 2017), section 3.2.
     """
 
-    def __init__(self, num_dims: int, width: int, depth: int, log_scale_bound: float, *, swap: bool) -> None:
+    def __init__(self, config: FlowConfig, *, swap: bool) -> None:
         super().__init__()
-        first = num_dims // 2
-        self.sizes = [first, num_dims - first]
+        first = config.num_dims // 2
+        self.sizes = [first, config.num_dims - first]
         self.swap = swap
-        self.log_scale_bound = log_scale_bound
+        self.log_scale_bound = config.log_scale_bound
         num_in, num_out = reversed(self.sizes) if swap else self.sizes
-        layers: list[nn.Module] = [nn.Linear(num_in, width), nn.SiLU()]
-        for _ in range(depth - 1):
-            layers += [nn.Linear(width, width), nn.SiLU()]
-        last = nn.Linear(width, 2 * num_out)
-        nn.init.zeros_(last.weight)
-        nn.init.zeros_(last.bias)
-        self.conditioner = nn.Sequential(*layers, last)
+        outputs = [2 * num_out] if config.conditioner == "shared" else [num_out, num_out]
+        self.conditioners = nn.ModuleList(_conditioner(num_in, size, config) for size in outputs)
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Map x [B, N] to (y [B, N], log|det| [B])."""
@@ -51,7 +50,8 @@ class AffineCoupling(nn.Module):
         return self._join(fixed, (moved - loc) * (-log_scale).exp())
 
     def _shift_and_scale(self, fixed: Tensor) -> tuple[Tensor, Tensor]:
-        loc, raw = self.conditioner(fixed).chunk(2, dim=1)
+        outputs = [conditioner(fixed).to(fixed.dtype) for conditioner in self.conditioners]
+        loc, raw = outputs if len(outputs) == 2 else outputs[0].chunk(2, dim=1)
         return loc, self.log_scale_bound * torch.tanh(raw / self.log_scale_bound)
 
     def _split(self, x: Tensor) -> tuple[Tensor, Tensor]:
@@ -60,3 +60,17 @@ class AffineCoupling(nn.Module):
 
     def _join(self, fixed: Tensor, moved: Tensor) -> Tensor:
         return torch.cat((moved, fixed) if self.swap else (fixed, moved), dim=1)
+
+
+def _conditioner(num_in: int, num_out: int, config: FlowConfig) -> nn.Sequential:
+    """Fully connected network from [B, num_in] to [B, num_out]."""
+    activation = _ACTIVATIONS[config.activation]
+    sizes = [num_in] + [config.width] * config.depth
+    layers: list[nn.Module] = []
+    for size_in, size_out in pairwise(sizes):
+        layers += [nn.Linear(size_in, size_out), activation()]
+    last = nn.Linear(config.width, num_out)
+    if config.zero_init:
+        nn.init.zeros_(last.weight)
+        nn.init.zeros_(last.bias)
+    return nn.Sequential(*layers, last)

@@ -7,11 +7,11 @@ from torch import Tensor
 
 from pipeline.layout import Layout
 
-__all__ = ["latent_nats", "pair_nats", "shared_rho"]
+__all__ = ["changed_rho", "graded_rho", "latent_nats", "pair_nats", "shared_rho"]
 
 
 def shared_rho(concept: Tensor, num_factors: int, rho: float) -> Tensor:
-    """Correlation of each factor within each pair that shares one concept.
+    """Correlation of each factor within each pair that shares one concept, or none.
 
     Args:
         concept: [P] integers in 0 … K; the factor that a pair shares, 0 for none (the residual is never shared).
@@ -20,12 +20,62 @@ def shared_rho(concept: Tensor, num_factors: int, rho: float) -> Tensor:
 
     Returns:
         [P, K + 1]: rho where the factor is shared, 0 elsewhere.
+
+    References:
+        Esser, Rombach, Ommer (CVPR 2020), Eqs. 2 and 3.
     """
+    return _checked(rho) * _is(concept, num_factors) * (concept > 0)[:, None]
+
+
+def changed_rho(concept: Tensor, num_factors: int, rho: float) -> Tensor:
+    """Correlation of each factor within each pair that differs in one concept and shares all else.
+
+    Two sketches of one image, say, that differ in its roundness.
+
+    Args:
+        concept: [P] integers in 1 … K; the factor that is not shared.
+        num_factors: K + 1.
+        rho: in [0, 1).
+
+    Returns:
+        [P, K + 1]: 0 in the factor that changed, rho elsewhere, the residual included.
+
+    References:
+        Esser, Rombach, Ommer (CVPR 2020), section 3.2; in its released code a negative factor.
+    """
+    return _checked(rho) * (1 - _is(concept, num_factors))
+
+
+def graded_rho(concept: Tensor, distance: Tensor, num_factors: int, rho: float, length: float) -> Tensor:
+    """Correlation of each factor within each pair that is more or less alike in one continuous concept.
+
+    rho · exp(−d² / 2ℓ²): members of equal value are tied as `shared_rho` ties them, distant ones not at all.
+
+    Args:
+        concept: [P] integers in 0 … K; the factor in which a pair is alike, 0 for none.
+        distance: d [P], of the members' values, at least 0.
+        num_factors: K + 1.
+        rho: of equal values, in [0, 1).
+        length: ℓ, above 0, in the units of the distance; at d = ℓ the correlation is .61 rho.
+
+    Returns:
+        [P, K + 1].
+    """
+    if not length > 0:
+        raise ValueError(f"length must be above 0, found {length}")
+    likeness = torch.exp(-0.5 * (distance / length).square())
+    return shared_rho(concept, num_factors, rho) * likeness[:, None]
+
+
+def _checked(rho: float) -> float:
     if not 0 <= rho < 1:
         raise ValueError(f"rho must lie in [0, 1), found {rho}")
-    shared = torch.nn.functional.one_hot(concept, num_factors).to(torch.get_default_dtype())
-    shared[:, 0] = 0
-    return rho * shared
+    return rho
+
+
+def _is(concept: Tensor, num_factors: int) -> Tensor:
+    """[P, K + 1]: 1 where the factor is the pair's."""
+    return torch.nn.functional.one_hot(concept, num_factors).to(torch.get_default_dtype())
 
 
 def pair_nats(
@@ -50,15 +100,13 @@ def pair_nats(
     References:
         Esser, Rombach, Ommer (CVPR 2020), Eqs. 2 to 8; the constants are those of the Gaussians of Eqs. 1 to 3.
     """
-    sizes = torch.tensor(layout.sizes, device=rho.device)
-    variance = 1 - rho.square()  # [P, K + 1]
-    rho_dims = rho.repeat_interleave(sizes, dim=1, output_size=layout.num_dims)  # [P, N]
-    variance_dims = variance.repeat_interleave(sizes, dim=1, output_size=layout.num_dims)
+    factor_of_dim = torch.tensor([k for k, size in enumerate(layout.sizes) for _ in range(size)], device=rho.device)
+    rho_dims = rho[:, factor_of_dim]  # [P, N]
+    variance_dims = 1 - rho_dims.square()
     energy_a = code_a.square().sum(dim=1)
-    energy_b = ((code_b - rho_dims * code_a).square() / variance_dims).sum(dim=1)
-    normaliser = (sizes * variance.log()).sum(dim=1)
+    energy_b = ((code_b - rho_dims * code_a).square() / variance_dims + variance_dims.log()).sum(dim=1)
     constant = layout.num_dims * math.log(2 * math.pi)
-    return 0.5 * (energy_a + energy_b + normaliser) + constant - log_abs_det_a - log_abs_det_b
+    return 0.5 * (energy_a + energy_b) + constant - log_abs_det_a - log_abs_det_b
 
 
 def latent_nats(code: Tensor, log_abs_det: Tensor) -> Tensor:

@@ -1,9 +1,9 @@
-"""Fixed mixing of dimensions between couplings: a shuffle (the paper's) or a rotation, both volume preserving."""
+"""Mixing of dimensions between couplings, a shuffle or a rotation, fixed or learned; log|det| is 0 for each."""
 
 import torch
 from torch import Tensor, nn
 
-__all__ = ["Rotation", "Shuffle"]
+__all__ = ["LearnedRotation", "Rotation", "Shuffle"]
 
 
 class Shuffle(nn.Module):
@@ -20,7 +20,7 @@ class Shuffle(nn.Module):
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Map x [B, N] to (y [B, N], log|det| [B])."""
-        return x[:, self.order], x.new_zeros(len(x))
+        return x[:, self.order], x.new_zeros(x.shape[0])
 
     def inverse(self, y: Tensor) -> Tensor:
         """Map y [B, N] back to x [B, N]."""
@@ -51,8 +51,42 @@ class Rotation(nn.Module):
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Map x [B, N] to (y [B, N], log|det| [B])."""
-        return x @ self.matrix.to(x.dtype), x.new_zeros(len(x))
+        return _matmul(x, self.matrix.to(x.dtype)), x.new_zeros(x.shape[0])
 
     def inverse(self, y: Tensor) -> Tensor:
         """Map y [B, N] back to x [B, N]."""
-        return y @ self.matrix.to(y.dtype).T
+        return _matmul(y, self.matrix.to(y.dtype).T)
+
+
+class LearnedRotation(nn.Module):
+    """y = x Q exp(S − Sᵀ) with a fixed random orthogonal Q and a learned S [N, N], at first 0; log|det| = 0.
+
+    The exponential of a skew-symmetric matrix is a rotation, whatever S an optimiser steps to (Lezcano-Casado and
+    Martínez-Rubio, Cheap orthogonal constraints in neural networks, 2019). It costs N³ a call: for large batches or
+    small N.
+    """
+
+    def __init__(self, num_dims: int, generator: torch.Generator) -> None:
+        super().__init__()
+        self.start = Rotation(num_dims, generator)
+        self.skew = nn.Parameter(torch.zeros(num_dims, num_dims))
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Map x [B, N] to (y [B, N], log|det| [B])."""
+        start, log_abs_det = self.start(x)
+        return _matmul(start, self._turn()), log_abs_det
+
+    def inverse(self, y: Tensor) -> Tensor:
+        """Map y [B, N] back to x [B, N]."""
+        return self.start.inverse(_matmul(y, self._turn().T))
+
+    def _turn(self) -> Tensor:
+        return torch.matrix_exp(self.skew - self.skew.T)
+
+
+def _matmul(x: Tensor, matrix: Tensor) -> Tensor:
+    """x [B, N] · matrix [N, N] in x's type even under autocast: a rotation of rounded numbers has no exact inverse."""
+    if not torch.is_autocast_enabled(x.device.type):
+        return x @ matrix
+    with torch.autocast(x.device.type, enabled=False):
+        return x @ matrix

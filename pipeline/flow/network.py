@@ -1,49 +1,20 @@
 """The flow T: blocks of ActNorm, two affine couplings (one a half) and mixing."""
 
-from dataclasses import dataclass
-from typing import Literal, get_args
-
 import torch
 from torch import Tensor, nn
 
 from pipeline.flow.actnorm import ActNorm
+from pipeline.flow.config import FlowConfig, Mixing
 from pipeline.flow.coupling import AffineCoupling
-from pipeline.flow.mixing import Rotation, Shuffle
+from pipeline.flow.mixing import LearnedRotation, Rotation, Shuffle
 
-__all__ = ["Flow", "FlowConfig", "Mixing"]
+__all__ = ["Flow"]
 
-Mixing = Literal["rotation", "shuffle"]
-
-
-@dataclass(frozen=True)
-class FlowConfig:
-    """Shape of a flow.
-
-    Attributes:
-        num_dims: N, at least 2.
-        num_blocks: number of blocks.
-        width: units in a hidden layer of a conditioner.
-        depth: hidden layers of a conditioner.
-        mixing: "rotation" or "shuffle".
-        log_scale_bound: largest absolute log-scale of a coupling.
-        seed: of the initial weights and the mixing.
-    """
-
-    num_dims: int
-    num_blocks: int = 6
-    width: int = 128
-    depth: int = 2
-    mixing: Mixing = "rotation"
-    log_scale_bound: float = 2.0
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        if self.num_dims < 2:
-            raise ValueError(f"flow: num_dims must be at least 2, found {self.num_dims}")
-        if min(self.num_blocks, self.width, self.depth) < 1:
-            raise ValueError(f"flow: num_blocks, width and depth must be at least 1, found {self}")
-        if self.mixing not in get_args(Mixing):
-            raise ValueError(f"flow: mixing must be one of {get_args(Mixing)}, found '{self.mixing}'")
+_MIXING: dict[Mixing, type[nn.Module]] = {
+    "shuffle": Shuffle,
+    "rotation": Rotation,
+    "learned_rotation": LearnedRotation,
+}
 
 
 class Flow(nn.Module):
@@ -64,7 +35,7 @@ class Flow(nn.Module):
 
     def forward(self, z: Tensor) -> tuple[Tensor, Tensor]:
         """Map latents z [B, N] to (codes [B, N], log|det T′(z)| [B])."""
-        log_abs_det = z.new_zeros(len(z))
+        log_abs_det = z.new_zeros(z.shape[0])
         for layer in self.layers:
             z, change = layer(z)
             log_abs_det = log_abs_det + change
@@ -86,11 +57,9 @@ class Flow(nn.Module):
 
 
 def _block(config: FlowConfig, generator: torch.Generator) -> list[nn.Module]:
-    mixing = Rotation if config.mixing == "rotation" else Shuffle
-    shape = (config.num_dims, config.width, config.depth, config.log_scale_bound)
     return [
         ActNorm(config.num_dims),
-        AffineCoupling(*shape, swap=False),
-        AffineCoupling(*shape, swap=True),
-        mixing(config.num_dims, generator),
+        AffineCoupling(config, swap=False),
+        AffineCoupling(config, swap=True),
+        _MIXING[config.mixing](config.num_dims, generator),
     ]

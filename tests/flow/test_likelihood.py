@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.distributions import MultivariateNormal
 
-from pipeline.flow import latent_nats, pair_nats, shared_rho
+from pipeline.flow import changed_rho, graded_rho, latent_nats, pair_nats, shared_rho
 from pipeline.layout import Layout
 
 LAYOUT = Layout.of(["digit", "colour"], [3, 1, 2])
@@ -91,6 +91,31 @@ def test_a_shared_factor_that_agrees_is_cheaper_than_one_that_does_not() -> None
 def test_shared_rho_never_shares_the_residual() -> None:
     expected = [[0.0, 0.0, 0.0], [0.0, 0.5, 0.0], [0.0, 0.0, 0.5]]
     assert shared_rho(torch.tensor([0, 1, 2]), 3, 0.5).tolist() == expected
+
+
+def test_a_change_in_one_concept_shares_all_else() -> None:
+    expected = [[0.5, 0.0, 0.5], [0.5, 0.5, 0.0]]
+    assert changed_rho(torch.tensor([1, 2]), 3, 0.5).tolist() == expected
+
+
+@pytest.mark.parametrize("concept", [1, 2])
+def test_nats_of_all_but_one(concept: int) -> None:
+    rho = changed_rho(torch.full((PAIRS,), concept), 3, 0.9).double()
+    torch.testing.assert_close(_pair_nats(rho), _joint_nats(rho))
+
+
+def test_graded_rho_falls_with_the_distance() -> None:
+    concept, distance = torch.tensor([1, 1, 2, 2, 0]), torch.tensor([0.0, 0.5, 0.5, 50.0, 0.0])
+    rho = graded_rho(concept, distance, 3, 0.8, 0.5)
+    at_length = 0.8 * math.exp(-0.5)
+    expected = [[0, 0.8, 0], [0, at_length, 0], [0, 0, at_length], [0, 0, 0], [0, 0, 0]]
+    torch.testing.assert_close(rho, torch.tensor(expected))
+
+
+@pytest.mark.parametrize("length", [0.0, -1.0, math.nan])
+def test_an_impossible_length_is_refused(length: float) -> None:
+    with pytest.raises(ValueError, match="length must be above 0"):
+        graded_rho(torch.tensor([1]), torch.tensor([0.0]), 2, 0.5, length)
 
 
 @pytest.mark.parametrize("rho", [-0.1, 1.0, math.nan])

@@ -6,8 +6,9 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from torch import Tensor, nn
 
-from pipeline.flow import Flow, FlowConfig
+from pipeline.flow import AffineCoupling, Flow, FlowConfig, Shuffle
 
 IMPORTS = """
 import sys, torch
@@ -42,7 +43,7 @@ def test_construction_does_not_depend_on_the_global_generator() -> None:
     assert all(torch.equal(states[0][key], states[1][key]) for key in states[0])
 
 
-@pytest.mark.parametrize("mixing", ["rotation", "shuffle"])
+@pytest.mark.parametrize("mixing", ["rotation", "shuffle", "learned_rotation"])
 def test_float32_round_trip_of_the_default_shape(mixing: Any) -> None:
     flow = Flow(FlowConfig(num_dims=32, mixing=mixing))
     generator = torch.Generator().manual_seed(0)
@@ -65,13 +66,88 @@ def test_a_flow_moved_to_float64_keeps_its_rotations_exact() -> None:
     assert (precise.inverse(code) - z).abs().max() < 1e-12
 
 
+def _stirred(config: FlowConfig, z: Tensor) -> Flow:
+    """Initialised from z, with couplings that are no longer the identity."""
+    flow = Flow(config)
+    flow.initialise(z)
+    generator = torch.Generator().manual_seed(3)
+    with torch.no_grad():
+        for parameter in flow.parameters():
+            parameter += 0.3 / config.width**0.5 * torch.randn(parameter.shape, generator=generator)
+    return flow
+
+
+@pytest.mark.parametrize("num_dims", [2, 3, 2047, 2048])
+def test_widths_from_2_to_2048_and_a_batch_of_one(num_dims: int) -> None:
+    z = torch.randn(8, num_dims, generator=torch.Generator().manual_seed(0))
+    flow = _stirred(FlowConfig(num_dims, num_blocks=2, width=16), z)
+    with torch.no_grad():
+        for rows in (z, z[:1]):
+            code, log_abs_det = flow(rows)
+            assert log_abs_det.shape == (len(rows),)
+            assert (flow.inverse(code) - rows).abs().max() < 1e-4
+
+
+@pytest.mark.parametrize("mixing", ["rotation", "shuffle", "learned_rotation"])
+def test_autocast_keeps_codes_and_log_determinants_in_float32(mixing: Any) -> None:
+    z = torch.randn(200, 16, generator=torch.Generator().manual_seed(0))
+    flow = _stirred(FlowConfig(16, num_blocks=4, width=32, mixing=mixing), z)
+    exact, exact_log_abs_det = flow(z)
+    with torch.autocast("cpu", torch.bfloat16):
+        code, log_abs_det = flow(z)
+        back = flow.inverse(code)
+    assert (code.dtype, log_abs_det.dtype, back.dtype) == (torch.float32,) * 3
+    assert 0 < (code - exact).abs().max() < 0.2, "the conditioners alone are rounded, to 8 bits"
+    assert (log_abs_det - exact_log_abs_det).abs().max() < 0.2
+    assert (back - z).abs().median() < 1e-4, "what is rounded cancels in the inverse, but where it rounds otherwise"
+    (code.square().sum() - log_abs_det.sum()).backward()
+    assert all(parameter.grad.dtype == torch.float32 for parameter in flow.parameters())  # type: ignore[union-attr]
+
+
+def test_log_determinants_of_a_batch_do_not_depend_on_each_other() -> None:
+    z = torch.randn(200, 16, generator=torch.Generator().manual_seed(0))
+    flow = _stirred(FlowConfig(16, num_blocks=4, width=32), z)
+    torch.testing.assert_close(flow(z)[1][:7], flow(z[:7])[1])
+
+
+def test_the_paper_s_preset_is_that_of_its_released_code() -> None:
+    flow = Flow(FlowConfig.paper(64))
+    couplings = [layer for layer in flow.layers if isinstance(layer, AffineCoupling)]
+    assert len(couplings) == 24
+    for coupling in couplings:
+        assert len(coupling.conditioners) == 2, "shift and log-scale by networks of their own"
+        for conditioner in coupling.conditioners:
+            widths = [layer.out_features for layer in conditioner if isinstance(layer, nn.Linear)]  # type: ignore[union-attr]
+            assert widths == [512, 512, 512, 32]
+            assert sum(isinstance(layer, nn.LeakyReLU) for layer in conditioner) == 3  # type: ignore[union-attr]
+            assert conditioner[-1].weight.abs().max() > 0  # type: ignore[index]
+    assert sum(isinstance(layer, Shuffle) for layer in flow.layers) == 12
+    z = torch.randn(50, 64, generator=torch.Generator().manual_seed(0))
+    flow.initialise(z)
+    per_coupling = couplings[0](z)[1]
+    assert per_coupling.abs().max() <= 32, "a tanh bounds each log-scale by 1"
+
+
+def test_the_default_starts_as_the_data_rotated_and_standardised() -> None:
+    z = 3 * torch.randn(300, 8, generator=torch.Generator().manual_seed(0)) + 1
+    flow = Flow(FlowConfig(8))
+    flow.initialise(z)
+    code, log_abs_det = flow(z)
+    assert torch.allclose(log_abs_det, log_abs_det[0].expand(300))
+    affine = torch.linalg.lstsq(torch.hstack([z, torch.ones(300, 1)]), code)
+    assert torch.hstack([z, torch.ones(300, 1)]).matmul(affine.solution).sub(code).abs().max() < 1e-4
+
+
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
-        ({"num_dims": 1}, "num_dims must be at least 2, found 1"),
-        ({"num_blocks": 0}, "must be at least 1"),
-        ({"depth": 0}, "must be at least 1"),
-        ({"mixing": "stir"}, r"mixing must be one of \('rotation', 'shuffle'\), found 'stir'"),
+        ({"num_dims": 1}, "num_dims: found 1, accepted are integers from 2"),
+        ({"num_blocks": 0}, "num_blocks: found 0, accepted are integers from 1"),
+        ({"depth": 0}, "depth: found 0, accepted are integers from 1"),
+        ({"log_scale_bound": 0.0}, "log_scale_bound: found 0.0, accepted are numbers above 0"),
+        ({"mixing": "stir"}, "mixing: found 'stir', accepted are shuffle, rotation, learned_rotation"),
+        ({"conditioner": "both"}, "conditioner: found 'both', accepted are shared, split"),
+        ({"activation": "step"}, "activation: found 'step', accepted are silu, leaky_relu"),
     ],
 )
 def test_an_impossible_shape_is_refused(wrong: dict[str, Any], message: str) -> None:
