@@ -60,7 +60,7 @@ def read_study(name: str) -> dict[str, Any]:
 
 
 def assignments(changes: dict[str, Any], prefix: str = "") -> Iterator[str]:
-    """`key=value` for each param that differs, keys dotted, lists as YAML writes them in a line.
+    """`key=value` for each param that differs, keys dotted, lists and null as YAML writes them in a line.
 
     Example:
         >>> list(assignments({"flow": {"rho": 0.9, "sizes": [12, 10, 10]}}))
@@ -72,7 +72,7 @@ def assignments(changes: dict[str, Any], prefix: str = "") -> Iterator[str]:
         elif isinstance(value, list):
             yield f"{prefix}{key}=[{','.join(str(item) for item in value)}]"
         else:
-            yield f"{prefix}{key}={value}"
+            yield f"{prefix}{key}={'null' if value is None else value}"
 
 
 def _identity() -> dict[str, str]:

@@ -20,9 +20,14 @@ class FlowParams(Section):
     """Units in a hidden layer of a conditioner."""
     depth: Count = 2
     """Hidden layers of a conditioner."""
-    mixing: Literal["rotation", "shuffle"] = "rotation"
+    conditioner: Literal["shared", "split"] = "shared"
+    """One network for shift and log-scale of a coupling, or one for each."""
+    activation: Literal["silu", "leaky_relu"] = "silu"
+    mixing: Literal["rotation", "learned_rotation", "shuffle"] = "rotation"
     log_scale_bound: Positive = 2.0
     """Largest absolute log-scale of a coupling."""
+    zero_init: bool = True
+    """Whether a coupling starts as the identity."""
     rho: Annotated[float, Field(gt=0, lt=1)] = 0.975
     """Correlation of a shared factor within a pair."""
     sizes: Literal["estimate"] | tuple[Count, ...] = "estimate"

@@ -26,8 +26,11 @@ def flow_config(params: FlowParams, num_dims: int, seed: int, num_blocks: int | 
         num_blocks=num_blocks or params.num_blocks,
         width=params.width,
         depth=params.depth,
+        conditioner=params.conditioner,
+        activation=params.activation,
         mixing=params.mixing,
         log_scale_bound=params.log_scale_bound,
+        zero_init=params.zero_init,
         seed=draw_seed(seed, "flow/weights"),
     )
 

@@ -42,7 +42,7 @@ WRONG = {
     "judge: {width: 6}": "judge.width: found 6: input should be a multiple of 4",
     "flow: {rho: 1.0}": "flow.rho: found 1.0: input should be less than 1",
     "flow: {rho: .nan}": "flow.rho: found nan: input should be a finite number",
-    "flow: {mixing: stir}": "flow.mixing: found 'stir': input should be 'rotation' or 'shuffle'",
+    "flow: {mixing: stir}": "flow.mixing: found 'stir': input should be 'rotation', 'learned_rotation' or 'shuffle'",
     "train: {learning_rate: .inf}": "train.learning_rate: found inf: input should be a finite number",
     "train: {learning_rate: fast}": "train.learning_rate: found 'fast': input should be a valid number, "
     "unable to parse string as a number",
