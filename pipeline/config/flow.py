@@ -10,6 +10,7 @@ __all__ = ["FlowParams", "TrainParams", "TuneParams"]
 
 Positive = Annotated[float, Field(gt=0)]
 Count = Annotated[int, Field(ge=1)]
+Decay = Annotated[float, Field(ge=0, lt=1)]
 
 
 class FlowParams(Section):
@@ -43,9 +44,13 @@ class TrainParams(Section):
     batch_size: Annotated[int, Field(ge=2)] = 256
     """Pairs a step, over all workers."""
     learning_rate: Positive = 1e-2
+    schedule: Literal["cosine", "constant"] = "cosine"
+    """Whether the learning rate falls to 0 over the steps, or stays."""
+    betas: tuple[Decay, Decay] = (0.9, 0.999)
+    """Of AdamW: decay of its first and second moment a step."""
     weight_decay: Annotated[float, Field(ge=0)] = 0.1
-    clip: Positive = 5.0
-    """Largest norm of the gradient."""
+    clip: Positive | None = 5.0
+    """Largest norm of the gradient; empty: none."""
     log_every: Count = 20
     validate_every: Count = 200
     checkpoint_every: Count = 200

@@ -57,7 +57,9 @@ def train(task: Task, config: TrainConfig, hooks: Hooks | None = None, resume: M
         task.initialise()
     model = hooks.wrap(task.model)
     parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
-    optimiser = torch.optim.AdamW(parameters, lr=config.learning_rate, weight_decay=config.weight_decay, fused=True)
+    optimiser = torch.optim.AdamW(
+        parameters, lr=config.learning_rate, betas=config.betas, weight_decay=config.weight_decay, fused=True
+    )
     if resume:
         optimiser.load_state_dict(resume["optimiser"])
     model.train()
@@ -68,7 +70,7 @@ def train(task: Task, config: TrainConfig, hooks: Hooks | None = None, resume: M
         loss, figures = task.loss(model, done - 1, part)
         optimiser.zero_grad(set_to_none=True)
         (loss * weight).backward()
-        norm = nn.utils.clip_grad_norm_(parameters, config.clip)
+        norm = nn.utils.clip_grad_norm_(parameters, math.inf if config.clip is None else config.clip)
         optimiser.step()
         if _due(done, config.log_every, config.steps):
             entry = _mean_over_workers({**figures, "gradient_norm": norm}, weight)
@@ -83,9 +85,10 @@ def train(task: Task, config: TrainConfig, hooks: Hooks | None = None, resume: M
 
 
 def learning_rate(config: TrainConfig, step: int) -> float:
-    """Learning rate of a step in 0 … steps − 1: a linear rise over `warmup` steps, times half a cosine over all."""
+    """Learning rate of a step in 0 … steps − 1: a linear rise over `warmup` steps, times the schedule over all."""
     rise = min(1.0, (step + 1) / config.warmup) if config.warmup else 1.0
-    return config.learning_rate * rise * 0.5 * (1 + math.cos(math.pi * step / config.steps))
+    fall = 0.5 * (1 + math.cos(math.pi * step / config.steps)) if config.schedule == "cosine" else 1.0
+    return config.learning_rate * rise * fall
 
 
 def part_of(batch_size: int, rank: int, world: int) -> slice:

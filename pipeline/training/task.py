@@ -1,7 +1,7 @@
 """What the loop needs to know of a network that it trains: the same protocol for backbone, judge and flow."""
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Literal, Protocol
 
 from torch import Tensor, nn
 
@@ -10,14 +10,16 @@ __all__ = ["Task", "TrainConfig"]
 
 @dataclass(frozen=True, kw_only=True)
 class TrainConfig:
-    """Optimisation by AdamW with a cosine schedule.
+    """Optimisation by AdamW.
 
     Attributes:
         steps: in all.
         batch_size: examples (for a flow: pairs) a step, over all workers.
-        learning_rate: at its highest; it falls to 0 as half a cosine over `steps`.
+        learning_rate: at its highest.
+        schedule: `cosine`: it falls to 0 as half a cosine over `steps`; `constant`: it stays.
+        betas: of AdamW, decay of its first and second moment a step.
         weight_decay: of AdamW.
-        clip: largest norm of the gradient.
+        clip: largest norm of the gradient; None: it is taken as it is.
         warmup: steps over which the learning rate rises from 0.
         log_every: steps between two points of a training curve.
         validate_every: steps between two points of a validation curve; the last step is always one.
@@ -29,8 +31,10 @@ class TrainConfig:
     batch_size: int
     learning_rate: float
     seed: int
+    schedule: Literal["cosine", "constant"] = "cosine"
+    betas: tuple[float, float] = (0.9, 0.999)
     weight_decay: float = 0.01
-    clip: float = 5.0
+    clip: float | None = 5.0
     warmup: int = 0
     log_every: int = 20
     validate_every: int = 200

@@ -46,6 +46,10 @@ WRONG = {
     "train: {learning_rate: .inf}": "train.learning_rate: found inf: input should be a finite number",
     "train: {learning_rate: fast}": "train.learning_rate: found 'fast': input should be a valid number, "
     "unable to parse string as a number",
+    "train: {schedule: step}": "train.schedule: found 'step': input should be 'cosine' or 'constant'",
+    "train: {betas: [0.9, 1.0]}": "train.betas.1: found 1.0: input should be less than 1",
+    "train: {betas: [0.9]}": "train.betas.1: found [0.9]: field required",
+    "train: {clip: 0}": "train.clip: found 0: input should be greater than 0",
     "tune: {num_blocks: [4, 4]}": "tune.num_blocks: found [4, 4]: a value is listed twice; each may be listed once",
     "tune: {scale: [1.0, 0.0]}": "tune.scale.1: found 0.0: input should be greater than 0",
     "evaluate: {pairs: 5}": "evaluate.pairs: found 5: input should be greater than or equal to 100",
@@ -96,6 +100,11 @@ def test_what_is_left_out_has_its_default(tmp_path: Path) -> None:
     params = load_params(_write(tmp_path, "flow: {rho: 0.9}"))
     assert params.flow.rho == 0.9
     assert params.model_copy(update={"flow": Params().flow}) == Params()
+
+
+def test_no_clip_and_other_betas_are_taken(tmp_path: Path) -> None:
+    train = load_params(_write(tmp_path, "train: {clip: , betas: [0.5, 0.9], schedule: constant}")).train
+    assert (train.clip, train.betas, train.schedule) == (None, (0.5, 0.9), "constant")
 
 
 def test_sizes_that_fit_are_taken(tmp_path: Path) -> None:

@@ -81,6 +81,43 @@ def test_learning_rate_rises_then_falls_as_half_a_cosine():
     assert learning_rate(replace(config, warmup=0), 0) == 2.0
 
 
+def test_a_constant_learning_rate_stays_after_its_rise():
+    config = replace(CONFIG, steps=100, warmup=4, learning_rate=2.0, schedule="constant")
+    assert [learning_rate(config, step) for step in (0, 1, 3, 4, 50, 99)] == [0.5, 1.0, 2.0, 2.0, 2.0, 2.0]
+
+
+def by_hand(config, betas, clip):
+    """The parameters that plain Adam (no decay, constant rate) gives, written out from its definition."""
+    task = SmallTask(SmallConfig(), torch.device("cpu"))
+    task.initialise()
+    parameters = list(task.model.parameters())
+    first, second = ([torch.zeros_like(parameter) for parameter in parameters] for _ in range(2))
+    for step in range(config.steps):
+        loss, _ = task.loss(task.model, step, slice(0, config.batch_size))
+        gradients = torch.autograd.grad(loss, parameters)
+        norm = torch.cat([gradient.flatten() for gradient in gradients]).norm()
+        shrink = min(1.0, clip / norm.item())
+        for parameter, gradient, m, v in zip(parameters, gradients, first, second, strict=True):
+            m.mul_(betas[0]).add_((1 - betas[0]) * shrink * gradient)
+            v.mul_(betas[1]).add_((1 - betas[1]) * (shrink * gradient).square())
+            m_hat, v_hat = m / (1 - betas[0] ** (step + 1)), v / (1 - betas[1] ** (step + 1))
+            parameter.data.sub_(config.learning_rate * m_hat / (v_hat.sqrt() + 1e-8))
+    return torch.cat([parameter.detach().flatten() for parameter in parameters])
+
+
+def test_betas_schedule_decay_and_clip_are_those_of_the_config():
+    config = replace(CONFIG, steps=20, schedule="constant", betas=(0.5, 0.9), weight_decay=0.0, clip=None)
+
+    def trained(config):
+        return torch.cat([parameter.detach().flatten() for parameter in run(config)[0].model.parameters()])
+
+    torch.testing.assert_close(trained(config), by_hand(config, (0.5, 0.9), float("inf")), rtol=1e-4, atol=1e-5)
+    clipped = replace(config, clip=0.3)  # below most of the norms, so that each step is shrunk by another share
+    torch.testing.assert_close(trained(clipped), by_hand(config, (0.5, 0.9), 0.3), rtol=1e-4, atol=1e-5)
+    for other in (clipped, replace(config, betas=(0.9, 0.999)), replace(config, schedule="cosine")):
+        assert (trained(other) - trained(config)).abs().max() > 1e-3
+
+
 @pytest.mark.parametrize(("batch_size", "world"), [(7, 2), (8, 3), (5, 5), (1, 1)])
 def test_parts_cover_the_batch_once(batch_size, world):
     parts = [list(range(batch_size))[part_of(batch_size, rank, world)] for rank in range(world)]
