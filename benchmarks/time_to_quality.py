@@ -1,0 +1,165 @@
+"""Held-out pair nats over training seconds: the paper's preset against the default flow, on the same latents.
+
+    python benchmarks/time_to_quality.py run paper --seed 0 --out .runs/quality/paper-0.json
+    python benchmarks/time_to_quality.py run default --seed 0 --out .runs/quality/default-0.json
+    python benchmarks/time_to_quality.py report .runs/quality/*.json --picture docs/time_to_quality.png
+
+Run them in the project's folder after `dvc repro`: latents, layout and params are those of the study there. The clock
+counts training alone, from the first step on; what is held out is measured outside it. It is the CPU time of the
+process with one thread: on an idle machine that is the wall clock, and on a shared one it leaves out what others use.
+The paper's preset (`FlowConfig.paper`, Adam as released) runs until 10 minutes after its best value, 60 minutes at
+most; the default runs the schedule of params.yaml to its end. Both see the same pairs, rho and layout.
+"""
+
+import argparse
+import json
+import time
+from dataclasses import asdict
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import matplotlib.pyplot as plt
+import torch
+
+from pipeline.config import load_params
+from pipeline.data import load_latents
+from pipeline.files import write_json
+from pipeline.flow import FlowConfig
+from pipeline.training.flow_setup import flow_config, train_config
+from pipeline.training.flow_task import FlowTask, FlowTaskConfig
+from pipeline.training.loop import learning_rate
+from pipeline.training.task import TrainConfig
+from pipeline.tuning.flow_file import read_flow_file
+
+PATIENCE, LIMIT = 600.0, 3600.0  # training seconds of the paper's preset after its best value, and in all
+SHARE, LEAST = 20, 45.0  # the default may take 1/20 of the preset's time, or 45 s
+COLOURS = {"paper": "#c9572f", "default": "#2f66b3"}
+
+
+def main() -> None:
+    """Train once, or draw and judge what several trainings left."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    commands = parser.add_subparsers(dest="command", required=True)
+    run = commands.add_parser("run")
+    run.add_argument("preset", choices=COLOURS)
+    run.add_argument("--seed", type=int, default=0, help="of weights, pairs and noise")
+    run.add_argument("--layer", default="latent")
+    run.add_argument("--out", type=Path, required=True)
+    report = commands.add_parser("report")
+    report.add_argument("runs", type=Path, nargs="+")
+    report.add_argument("--picture", type=Path, required=True)
+    arguments = parser.parse_args()
+    if arguments.command == "run":
+        torch.set_num_threads(1)
+        train(arguments.preset, arguments.seed, arguments.layer, arguments.out)
+    else:
+        show([json.loads(path.read_text()) for path in arguments.runs], arguments.picture)
+
+
+def train(preset: str, seed: int, layer: str, out: Path) -> None:
+    """Train one flow and write its curve after each point, so that a run that was ended is not lost."""
+    params, latents = load_params(), Path("data/latents") / layer
+    num_dims = load_latents(latents, "val").num_dims
+    choice = read_flow_file(Path("models/layers") / layer / "flow.yaml")
+    if preset == "paper":
+        config = FlowConfig.paper(num_dims, seed)
+        training = TrainConfig(
+            steps=10**9, batch_size=25, learning_rate=4.5e-6 * 25, betas=(0.5, 0.9), schedule="constant",
+            weight_decay=0.0, clip=None, seed=seed,
+        )  # fmt: skip
+        every = 20.0
+    else:
+        config, training = flow_config(params.flow, num_dims, seed, choice.num_blocks), train_config(params.train, seed)
+        every = 1.0
+    setup = FlowTaskConfig(
+        latents=str(latents.resolve()), flow=config, layout=choice.layout, rho=params.flow.rho,
+        batch_size=training.batch_size, seed=seed,
+    )  # fmt: skip
+    task = FlowTask(setup, torch.device("cpu"))
+    task.initialise()
+    parameters = list(task.model.parameters())
+    optimiser = torch.optim.AdamW(
+        parameters, lr=training.learning_rate, betas=training.betas, weight_decay=training.weight_decay, fused=True
+    )
+    curve: list[dict[str, float]] = []
+    clock = wall = due = 0.0
+    for step in range(training.steps + 1):
+        over = step == training.steps or (preset == "paper" and _over(curve, clock))
+        if clock >= due or over:
+            due = clock + every
+            with torch.no_grad():
+                nats = task.validate(task.model, step)["pair_nats"]
+            curve.append({"step": step, "seconds": clock, "wall_seconds": wall, "pair_nats": nats})
+            write_json(out, {"preset": preset, "seed": seed, "flow": asdict(config), "curve": curve})
+            print(f"{preset}, seed {seed}: {step} steps, {clock:.0f} s, {nats:.2f} nats a held-out pair", flush=True)
+        if over:
+            return
+        start, wall_start = time.process_time(), time.perf_counter()
+        for group in optimiser.param_groups:
+            group["lr"] = learning_rate(training, step)
+        loss, _ = task.loss(task.model, step, slice(0, training.batch_size))
+        optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        if training.clip is not None:
+            torch.nn.utils.clip_grad_norm_(parameters, training.clip)
+        optimiser.step()
+        clock, wall = clock + time.process_time() - start, wall + time.perf_counter() - wall_start
+
+
+def _over(curve: list[dict[str, float]], clock: float) -> bool:
+    best = min(curve, key=lambda point: point["pair_nats"], default=None)
+    return clock >= LIMIT or (best is not None and clock >= best["seconds"] + PATIENCE)
+
+
+def show(runs: list[dict[str, Any]], picture: Path) -> None:
+    """Print when each run of the paper's preset was best and when the default of that seed passed it; draw all."""
+    of = {(run["preset"], run["seed"]): run["curve"] for run in runs}
+    seeds = sorted(
+        {seed for preset, seed in of if preset == "paper"} & {seed for preset, seed in of if preset == "default"}
+    )
+    print("| seed | paper: best nats | reached after | default passes it after | allowed | default's last |")
+    print("| ---: | ---: | ---: | ---: | ---: | ---: |")
+    bests, passes = [], []
+    for seed in seeds:
+        best = min(of["paper", seed], key=lambda point: point["pair_nats"])
+        passed = next((p["seconds"] for p in of["default", seed] if p["pair_nats"] < best["pair_nats"]), float("inf"))
+        bests.append(best["seconds"])
+        passes.append(passed)
+        print(
+            f"| {seed} | {best['pair_nats']:.2f} | {best['seconds']:.0f} s | {passed:.0f} s | "
+            f"{max(best['seconds'] / SHARE, LEAST):.0f} s | {of['default', seed][-1]['pair_nats']:.2f} |"
+        )
+    allowed = max(median(bests) / SHARE, LEAST)
+    print(f"| median | | {median(bests):.0f} s | {median(passes):.0f} s | {allowed:.0f} s | |")
+    _draw(of, picture)
+
+
+def _draw(of: dict[tuple[str, int], list[dict[str, float]]], picture: Path) -> None:
+    figure, axes = plt.subplots(figsize=(9, 5.2), layout="constrained")
+    for (preset, seed), curve in sorted(of.items()):
+        points = [(point["seconds"], point["pair_nats"]) for point in curve if point["seconds"] > 0]
+        best = min(points, key=lambda point: point[1])
+        name = {"paper": "the paper's preset, 26 million weights", "default": "the default"}[preset]
+        axes.plot(
+            *zip(*points, strict=True), color=COLOURS[preset], lw=1.4, alpha=0.85, label=name if seed == 0 else None
+        )
+        axes.plot(*best, "o", color=COLOURS[preset], ms=6)
+        if preset == "paper":
+            axes.axhline(best[1], color=COLOURS[preset], lw=0.7, ls=":")
+    axes.set_xscale("log")
+    axes.xaxis.set_major_formatter("{x:g}")
+    axes.set_xticks([1, 2, 5, 10, 20, 45, 100, 200, 500, 1000, 2000, 3600])
+    axes.minorticks_off()
+    axes.set_ylim(top=110)
+    axes.set(xlabel="seconds of training, one CPU core", ylabel="nats a held-out pair (less is better)")
+    axes.set_title(
+        "Time to quality on the default study's latents, three seeds; a dot is a run's best value", loc="left"
+    )
+    axes.grid(color="#e6e8ec", lw=0.8)
+    axes.legend(frameon=False)
+    figure.savefig(picture, dpi=130)
+
+
+if __name__ == "__main__":
+    main()
