@@ -9,7 +9,7 @@ from imports import ROOT, SOURCES, imported_modules, package_of
 
 # a later group may import an earlier one, never the other way
 GROUPS = (
-    {"config", "tables", "cluster", "tracking", "layout", "draws", "errors", "files", "entry", "progress"},
+    {"config", "tables", "cluster", "tracking", "layout", "draws", "errors", "files", "entry", "progress", "weights"},
     {"flow", "scores", "data", "concepts"},
     {"training", "tuning"},
     {"backbones", "latents", "edits", "interpret", "evaluation", "serve", "study"},

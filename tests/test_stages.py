@@ -10,7 +10,7 @@ from pipeline.config import Params
 
 # where a stage runs and how it speaks changes no output
 PLUMBING = {"config", "tables", "cluster", "tracking", "serve"} | {
-    "layout", "draws", "errors", "files", "entry", "progress"
+    "layout", "draws", "errors", "files", "entry", "progress", "weights"
 }  # fmt: skip
 
 DVC: dict[str, Any] = YAML(typ="safe", pure=True).load((ROOT / "dvc.yaml").read_text())

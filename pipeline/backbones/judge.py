@@ -11,12 +11,10 @@ from numpy.typing import NDArray
 from sklearn.metrics import balanced_accuracy_score, r2_score
 from torch import Tensor, nn
 
-from pipeline.backbones.frozen import read_weights, write_network
 from pipeline.config import JudgeParams
 from pipeline.data import Images, load_images, to_unit_range
 from pipeline.draws import draw_seed
-from pipeline.errors import InputError
-from pipeline.files import read_json
+from pipeline.weights import read_card, read_weights, write_network
 
 __all__ = ["Judge", "JudgeNet", "JudgeSetup", "JudgeTask", "heads_of", "judge_task", "load_judge", "save_judge"]
 
@@ -158,18 +156,15 @@ def save_judge(folder: Path, network: JudgeNet, width: int, test: Images, *, met
     """Write weights, card and curves as one folder; returns the accuracy on the test images, which the card holds."""
     held_out = {name: round(value, 6) for name, value in accuracy(network, test, torch.device("cpu")).items()}
     card = {"heads": heads_of(test), "values": sorted(test.values), "width": width}
-    write_network(folder, network, card | {"accuracy": held_out, "accuracy_split": "test"}, metrics)
+    write_network(folder, network, card | {"accuracy": held_out, "accuracy_split": "test"}, metrics=metrics)
     return held_out
 
 
 def load_judge(folder: Path, device: torch.device | str = "cpu") -> Judge:
     """Read what `save_judge` wrote; an InputError names a file that is missing, damaged or of another network."""
-    card = read_json(folder / "card.json")
-    try:
+    with read_card(folder, "a judge") as card:
         network = JudgeNet(card["heads"], card["width"], seed=0)
         held_out, values = dict(card["accuracy"]), tuple(card["values"])
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
-        raise InputError(f"{folder / 'card.json'}: no card of a judge ({error!r})") from None
     read_weights(folder, card, network)
     network.requires_grad_(False)
     return Judge(network.eval().to(device), held_out, values, torch.device(device))

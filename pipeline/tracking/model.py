@@ -33,6 +33,7 @@ CODE = (  # what `pipeline.serve` imports, and no more: each file is a request t
     "layout.py",
     "training/__init__.py",
     "training/artifact.py",
+    "weights.py",
 )
 
 

@@ -105,11 +105,11 @@ def test_weights_that_are_not_the_cards_are_refused(folder: Path, tmp_path: Path
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"num_dims": None}, r"card\.json: no card of a backbone \(KeyError\('num_dims'\)\)"),
+        ({"num_dims": None}, r"card\.json: no card of a backbone \(no key 'num_dims'\)"),
         ({"width": "wide"}, r"card\.json: no card of a backbone"),
         ({"width": 3}, r"card\.json: no card of a backbone"),
         ({"num_dims": 4}, r"weights\.safetensors: does not fit the network of its card"),
-        ({"weights_sha256": None}, r"weights\.safetensors: sha256 \w{12}, expected None as its card says"),
+        ({"weights_sha256": None}, r"card\.json: no card of a backbone \(no key 'weights_sha256'\)"),
     ],
 )
 def test_a_card_of_another_network_is_refused(folder: Path, changes: dict[str, Any], message: str) -> None:
