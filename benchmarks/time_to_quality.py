@@ -26,9 +26,10 @@ from pipeline.config import load_params
 from pipeline.data import load_latents
 from pipeline.files import write_json
 from pipeline.flow import FlowConfig
-from pipeline.training.flow_setup import flow_config, train_config
+from pipeline.training.flow_setup import flow_config
 from pipeline.training.flow_task import FlowTask, FlowTaskConfig
 from pipeline.training.loop import learning_rate
+from pipeline.training.optimisation import train_config
 from pipeline.training.task import TrainConfig
 from pipeline.tuning.flow_file import read_flow_file
 

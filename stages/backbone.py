@@ -3,26 +3,20 @@
 import json
 from pathlib import Path
 
-from pipeline.backbones import Autoencoder, AutoencoderSetup, autoencoder_task, save_backbone
+from pipeline.backbones import Autoencoder, ImagesSetup, autoencoder_task, save_backbone
 from pipeline.config import load_params
 from pipeline.entry import run
 from pipeline.training.distributed import train_with_ray
 from pipeline.training.fingerprint import run_folder
-from pipeline.training.task import TrainConfig
+from pipeline.training.optimisation import train_config
 
 
 def main() -> None:
     """Train, or go on from the last checkpoint, and write the frozen weights."""
     params = load_params()
     backbone = params.backbone
-    config = TrainConfig(
-        steps=backbone.steps,
-        batch_size=backbone.batch_size,
-        learning_rate=backbone.learning_rate,
-        weight_decay=backbone.weight_decay,
-        seed=params.seed,
-    )
-    setup = AutoencoderSetup(Path("data/images").resolve(), backbone, params.seed)
+    config = train_config(backbone, params.seed)
+    setup = ImagesSetup(Path("data/images").resolve(), backbone, params.seed)
     folder = run_folder(params.machine.storage, "backbone")
     result = train_with_ray(autoencoder_task, setup, config, params.machine, folder)
     network = Autoencoder(backbone.num_dims, backbone.width, params.seed)

@@ -2,27 +2,21 @@
 
 from pathlib import Path
 
-from pipeline.backbones import JudgeNet, JudgeSetup, heads_of, judge_task, save_judge
+from pipeline.backbones import ImagesSetup, JudgeNet, heads_of, judge_task, save_judge
 from pipeline.config import load_params
 from pipeline.data import load_images
 from pipeline.entry import run
 from pipeline.training.distributed import train_with_ray
 from pipeline.training.fingerprint import run_folder
-from pipeline.training.task import TrainConfig
+from pipeline.training.optimisation import train_config
 
 
 def main() -> None:
     """Train, or go on from the last checkpoint, and measure the judge on the test images."""
     params = load_params()
     judge = params.judge
-    config = TrainConfig(
-        steps=judge.steps,
-        batch_size=judge.batch_size,
-        learning_rate=judge.learning_rate,
-        weight_decay=judge.weight_decay,
-        seed=params.seed,
-    )
-    setup = JudgeSetup(Path("data/images").resolve(), judge, params.seed)
+    config = train_config(judge, params.seed)
+    setup = ImagesSetup(Path("data/images").resolve(), judge, params.seed)
     result = train_with_ray(judge_task, setup, config, params.machine, run_folder(params.machine.storage, "judge"))
     test = load_images(Path("data/images"), "test")
     network = JudgeNet(heads_of(test), judge.width, params.seed)

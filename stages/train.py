@@ -9,8 +9,9 @@ from pipeline.training.artifact import save_iin
 from pipeline.training.curves import METRICS
 from pipeline.training.distributed import train_with_ray
 from pipeline.training.fingerprint import run_folder
-from pipeline.training.flow_setup import flow_card, flow_setup, restore_flow, train_config
+from pipeline.training.flow_setup import flow_card, flow_setup, restore_flow
 from pipeline.training.flow_task import FlowTask
+from pipeline.training.optimisation import train_config
 from pipeline.tuning.flow_file import read_flow_file
 
 

@@ -9,7 +9,8 @@ from pipeline.data import load_latents
 from pipeline.entry import layer_argument, run
 from pipeline.tracking import check_server, publish
 from pipeline.training.fingerprint import run_folder
-from pipeline.training.flow_setup import flow_config, train_config
+from pipeline.training.flow_setup import flow_config
+from pipeline.training.optimisation import train_config
 from pipeline.tuning.flow_file import write_flow_file
 from pipeline.tuning.search import SweepConfig, sweep
 
@@ -20,11 +21,10 @@ def main() -> None:
     store = check_server(params.study, layer)
     folder = Path("data/latents") / layer
     latents = load_latents(folder, "train")
-    estimate = estimate_layout(latents, params.flow, params.seed)
     config = SweepConfig(
         latents=str(folder.resolve()),
         flow=flow_config(params.flow, latents.num_dims, params.seed),
-        estimate=estimate,
+        estimate=estimate_layout(latents, params.flow, params.seed),
         rho=params.flow.rho,
         train=replace(train_config(params.train, params.seed), steps=params.tune.steps),
         tune=params.tune,

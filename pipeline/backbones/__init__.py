@@ -1,26 +1,25 @@
 """Networks: the autoencoder that is trained and frozen, and the judge that names what an image shows."""
 
-from pipeline.backbones.autoencoder import Autoencoder, AutoencoderSetup, AutoencoderTask, autoencoder_task
+from pipeline.backbones.autoencoder import Autoencoder, AutoencoderTask, autoencoder_task
 from pipeline.backbones.frozen import Backbone, load_backbone, save_backbone
 from pipeline.backbones.judge import (
     Judge,
     JudgeNet,
-    JudgeSetup,
     JudgeTask,
     heads_of,
     judge_task,
     load_judge,
     save_judge,
 )
+from pipeline.backbones.setup import ImagesSetup
 
 __all__ = [
     "Autoencoder",
-    "AutoencoderSetup",
     "AutoencoderTask",
     "Backbone",
+    "ImagesSetup",
     "Judge",
     "JudgeNet",
-    "JudgeSetup",
     "JudgeTask",
     "autoencoder_task",
     "heads_of",

@@ -1,17 +1,15 @@
 """A convolutional variational autoencoder with the optimal-sigma loss."""
 
-from dataclasses import dataclass
-from pathlib import Path
-
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
+from pipeline.backbones.setup import ImagesSetup
 from pipeline.config import BackboneParams
 from pipeline.data import Images, load_images, to_unit_range
 from pipeline.draws import draw_seed
 
-__all__ = ["Autoencoder", "AutoencoderSetup", "AutoencoderTask", "autoencoder_task"]
+__all__ = ["Autoencoder", "AutoencoderTask", "autoencoder_task"]
 
 LOG_VARIANCE_BOUND = 10.0
 
@@ -113,22 +111,7 @@ class AutoencoderTask:
         return {"squared_error": total / len(self._val)}
 
 
-@dataclass(frozen=True)
-class AutoencoderSetup:
-    """What a worker needs to make its `AutoencoderTask`.
-
-    Attributes:
-        images: absolute folder of the images table.
-        params: section `backbone`.
-        seed: the study's.
-    """
-
-    images: Path
-    params: BackboneParams
-    seed: int
-
-
-def autoencoder_task(setup: AutoencoderSetup, device: torch.device) -> AutoencoderTask:
+def autoencoder_task(setup: ImagesSetup[BackboneParams], device: torch.device) -> AutoencoderTask:
     """Load the images and make the task, in a worker."""
     train, val = (load_images(setup.images, split) for split in ("train", "val"))
     params = setup.params

@@ -11,12 +11,13 @@ from numpy.typing import NDArray
 from sklearn.metrics import balanced_accuracy_score, r2_score
 from torch import Tensor, nn
 
+from pipeline.backbones.setup import ImagesSetup
 from pipeline.config import JudgeParams
 from pipeline.data import Images, load_images, to_unit_range
 from pipeline.draws import draw_seed
 from pipeline.weights import read_card, read_weights, write_network
 
-__all__ = ["Judge", "JudgeNet", "JudgeSetup", "JudgeTask", "heads_of", "judge_task", "load_judge", "save_judge"]
+__all__ = ["Judge", "JudgeNet", "JudgeTask", "heads_of", "judge_task", "load_judge", "save_judge"]
 
 Named = dict[str, NDArray[Any]]
 
@@ -91,22 +92,7 @@ class JudgeTask:
         return nn.functional.cross_entropy(output, labels)
 
 
-@dataclass(frozen=True)
-class JudgeSetup:
-    """What a worker needs to make its `JudgeTask`.
-
-    Attributes:
-        images: absolute folder of the images table.
-        params: section `judge`.
-        seed: the study's.
-    """
-
-    images: Path
-    params: JudgeParams
-    seed: int
-
-
-def judge_task(setup: JudgeSetup, device: torch.device) -> JudgeTask:
+def judge_task(setup: ImagesSetup[JudgeParams], device: torch.device) -> JudgeTask:
     """Load the images and make the task, in a worker."""
     train, val = (load_images(setup.images, split) for split in ("train", "val"))
     return JudgeTask(train, val, setup.params.width, setup.params.batch_size, setup.seed, device)

@@ -1,4 +1,4 @@
-"""From params to the training of a flow: its shape, its optimisation, and the card that its artifact carries."""
+"""From params to the training of a flow: its shape, what it learns from, and the card that its artifact carries."""
 
 from dataclasses import asdict
 from pathlib import Path
@@ -14,9 +14,8 @@ from pipeline.files import sha256_file
 from pipeline.flow import Flow, FlowConfig
 from pipeline.layout import Layout
 from pipeline.training.flow_task import FlowTaskConfig
-from pipeline.training.task import TrainConfig
 
-__all__ = ["flow_card", "flow_config", "flow_setup", "restore_flow", "train_config"]
+__all__ = ["flow_card", "flow_config", "flow_setup", "restore_flow"]
 
 
 def flow_config(params: FlowParams, num_dims: int, seed: int, num_blocks: int | None = None) -> FlowConfig:
@@ -33,11 +32,6 @@ def flow_config(params: FlowParams, num_dims: int, seed: int, num_blocks: int | 
         zero_init=params.zero_init,
         seed=draw_seed(seed, "flow/weights"),
     )
-
-
-def train_config(params: TrainParams, seed: int) -> TrainConfig:
-    """Optimisation as section `train` says it."""
-    return TrainConfig(**params.model_dump(), seed=seed)
 
 
 def flow_setup(params: Params, latents: Path, num_blocks: int, layout: Layout) -> tuple[FlowTaskConfig, str]:

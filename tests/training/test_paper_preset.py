@@ -5,7 +5,8 @@ from dataclasses import replace
 from pipeline.config import Params, load_params
 from pipeline.flow import FlowConfig
 from pipeline.study import read_study
-from pipeline.training.flow_setup import flow_config, train_config
+from pipeline.training.flow_setup import flow_config
+from pipeline.training.optimisation import train_config
 
 
 def test_the_study_is_the_preset() -> None:
