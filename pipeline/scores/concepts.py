@@ -11,7 +11,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from pipeline.scores.checks import checked_rows
 
-__all__ = ["as_concepts", "checked_concept"]
+__all__ = ["as_concepts", "checked_concept", "perfect_code", "varying_concepts", "varying_dims"]
+
+_ROUNDING = 1e-12  # of the largest number: a spread below it is rounding
 
 
 def as_concepts(concepts: Mapping[str, ArrayLike] | ArrayLike, num_rows: int) -> dict[str, NDArray[Any]]:
@@ -53,3 +55,32 @@ def checked_concept(name: str, concept: ArrayLike, num_rows: int) -> NDArray[Any
         f"concept '{name}': found {array.dtype} of shape {array.shape}; integers ({num_rows},) or "
         f"floats ({num_rows}, D) are expected"
     )
+
+
+def varying_dims(numbers: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Which columns [D] of numbers [n, D] vary by more than rounding."""
+    return np.asarray(np.ptp(numbers, axis=0) > _ROUNDING * np.abs(numbers).max(axis=0))
+
+
+def varying_concepts(concepts: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+    """The concepts, as from `as_concepts`, without those of one value in all rows and without constant components."""
+    kept = {}
+    for name, concept in concepts.items():
+        if concept.ndim == 1:
+            if (concept != concept[0]).any():
+                kept[name] = concept
+        elif (varies := varying_dims(concept)).any():
+            kept[name] = concept[:, varies]
+    return kept
+
+
+def perfect_code(concepts: Mapping[str, NDArray[Any]]) -> NDArray[np.float64]:
+    """A code made of the labels [n, dimensions]: one dimension for each categorical concept, one for each component.
+
+    A category is its place among the sorted categories, which dimensions of equal width keep apart up to their number.
+    """
+    columns = [
+        np.unique(concept, return_inverse=True)[1].astype(np.float64)[:, None] if concept.ndim == 1 else concept
+        for concept in concepts.values()
+    ]
+    return np.hstack(columns)

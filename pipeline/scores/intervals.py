@@ -9,7 +9,7 @@ Sources: Efron and Tibshirani, An Introduction to the Bootstrap, 1993 (percentil
 delete-a-group jackknife, Journal of Official Statistics 17, 2001.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -17,7 +17,16 @@ from scipy.stats import t as student_t
 
 from pipeline.scores.originals import original_index, original_sums
 
-__all__ = ["LEVEL", "NUM_BLOCKS", "NUM_RESAMPLES", "bootstrap_interval", "bootstrap_sums", "jackknife_interval"]
+__all__ = [
+    "LEVEL",
+    "NUM_BLOCKS",
+    "NUM_RESAMPLES",
+    "bootstrap_counts",
+    "bootstrap_interval",
+    "bootstrap_sums",
+    "jackknife_ends",
+    "jackknife_interval",
+]
 
 LEVEL = 0.95
 NUM_RESAMPLES = 1000  # the ends of a 95 % interval then rest on 25 resamples each
@@ -37,16 +46,24 @@ def bootstrap_sums(
         num_resamples: B.
     """
     sums = original_sums(rows, original_index(groups, len(rows)))
-    num_groups = len(sums)
+    return np.concatenate([counts @ sums for counts in bootstrap_counts(len(sums), seed, num_resamples)])
+
+
+def bootstrap_counts(num_groups: int, seed: int, num_resamples: int = NUM_RESAMPLES) -> Iterator[NDArray[np.float64]]:
+    """How often each of G originals is in each resample, [b, G] a chunk: for scores that are no function of sums.
+
+    Args:
+        num_groups: G.
+        seed: of the draw, as of `bootstrap_sums`.
+        num_resamples: how many, over all chunks.
+    """
     rng = np.random.default_rng(seed)
     at_once = max(1, _CHUNK // num_groups)
-    chunks = []
     for first in range(0, num_resamples, at_once):
         size = min(at_once, num_resamples - first)
         drawn = rng.integers(num_groups, size=(size, num_groups)) + num_groups * np.arange(size)[:, None]
         counts = np.bincount(drawn.ravel(), minlength=size * num_groups).reshape(size, num_groups)
-        chunks.append(counts.astype(np.float64) @ sums)
-    return np.concatenate(chunks)
+        yield counts.astype(np.float64)
 
 
 def bootstrap_interval(samples: NDArray[np.float64], value: float) -> tuple[float, float]:
@@ -82,7 +99,12 @@ def jackknife_interval(
         raise ValueError("a jackknife needs at least 2 originals, found 1")
     blocks = min(num_blocks, num_groups)
     block = np.random.default_rng(seed).permutation(np.arange(num_groups) % blocks)[index]
-    left = np.array([statistic(np.flatnonzero(block != number)) for number in range(blocks)])
-    error = np.sqrt((blocks - 1) / blocks * np.sum((left - left.mean()) ** 2))
+    return jackknife_ends([statistic(np.flatnonzero(block != number)) for number in range(blocks)], value)
+
+
+def jackknife_ends(left: Sequence[float], value: float) -> tuple[float, float]:
+    """The ends of that interval, from the score `left` without each of m blocks, m at least 2."""
+    blocks = len(left)
+    error = np.sqrt((blocks - 1) / blocks * np.sum((np.array(left) - np.mean(left)) ** 2))
     half = float(student_t.ppf((1 + LEVEL) / 2, blocks - 1) * error)
     return value - half, value + half

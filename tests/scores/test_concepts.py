@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from pipeline.scores.concepts import as_concepts
+from pipeline.scores.concepts import as_concepts, perfect_code, varying_concepts
 
 
 def test_a_mapping_keeps_names_and_order() -> None:
@@ -45,3 +45,17 @@ def test_a_plain_array_has_one_concept_a_column() -> None:
 def test_what_is_no_concept_is_refused_by_name(concepts: object, says: str) -> None:
     with pytest.raises(ValueError, match=says):
         as_concepts(concepts, 9)
+
+
+def test_what_is_constant_up_to_rounding_is_left_out() -> None:
+    rounding = 1e6 + 1e-10 * np.arange(9)
+    colour = np.stack([np.arange(9.0), np.full(9, 0.1), rounding], axis=1)
+    concepts = {"digit": np.arange(9), "smile": np.ones(9, dtype=int), "colour": colour, "angle": rounding}
+    kept = varying_concepts(as_concepts(concepts, 9))
+    assert list(kept) == ["digit", "colour"]
+    assert kept["colour"].tolist() == [[number] for number in range(9)]
+
+
+def test_a_perfect_code_holds_the_labels() -> None:
+    code = perfect_code({"digit": np.array([70, -3, 70, 5]), "colour": np.arange(8.0).reshape(4, 2)})
+    assert code.tolist() == [[2, 0, 1], [0, 2, 3], [2, 4, 5], [1, 6, 7]]

@@ -3,7 +3,7 @@ import pytest
 from scipy.stats import t as student_t
 
 from pipeline.scores import intervals
-from pipeline.scores.intervals import bootstrap_interval, bootstrap_sums, jackknife_interval
+from pipeline.scores.intervals import bootstrap_counts, bootstrap_interval, bootstrap_sums, jackknife_interval
 
 
 def test_each_resample_draws_as_many_originals_as_there_are() -> None:
@@ -20,6 +20,13 @@ def test_equal_seeds_resample_jointly_whatever_the_rows() -> None:
     together = bootstrap_sums(rows, 5)
     np.testing.assert_allclose(bootstrap_sums(rows[:, :1], 5), together[:, :1])
     assert not np.allclose(bootstrap_sums(rows, 6), together)
+
+
+def test_counts_are_those_that_the_sums_are_made_of() -> None:
+    rows = np.random.default_rng(0).normal(size=(12, 3))
+    counts = np.concatenate(list(bootstrap_counts(12, 5, 40)))
+    assert counts.shape == (40, 12)
+    np.testing.assert_array_equal(counts @ rows, bootstrap_sums(rows, 5, num_resamples=40))
 
 
 def test_chunks_are_drawn_without_repeating_a_resample(monkeypatch: pytest.MonkeyPatch) -> None:
