@@ -25,6 +25,7 @@ from pipeline.scores import (
     block_total_correlation,
     gaussian_nats,
     likelihood_scores,
+    matrix_scores,
     pair_correlation,
     preservation,
     probe_matrix,
@@ -90,13 +91,7 @@ def _probes(code: Tensor, test: Latents, layout: Layout, seed: int) -> dict[str,
         kind: probe_matrix(code.numpy(), test.targets(), layout, kind, groups=test.original, seed=seed)
         for kind in ("linear", "rbf")
     }
-    scores = probe_scores(matrices["linear"], matrices["rbf"], layout)
-    cells = {
-        f"probe/matrix/{factor}/{concept}": matrices["linear"].cell(factor, concept)
-        for factor in layout.names
-        for concept in layout.concepts
-    }
-    return scores | cells
+    return probe_scores(matrices["linear"], layout, matrices["rbf"]) | matrix_scores(matrices["linear"], layout)
 
 
 def _swaps(

@@ -6,7 +6,7 @@ numpy, scipy, scikit-learn and the layout alone, so that it serves as a library 
 from pipeline.scores.likelihood import bits_per_dim, gaussian_nats, likelihood_scores
 from pipeline.scores.pair import pair_correlation
 from pipeline.scores.preservation import preservation
-from pipeline.scores.probe import ProbeMatrix, gap_resamples, probe_matrix, probe_scores
+from pipeline.scores.probe import ProbeMatrix, gap_resamples, matrix_scores, probe_matrix, probe_scores
 from pipeline.scores.response import response
 from pipeline.scores.result import Score
 from pipeline.scores.round_trip import round_trip
@@ -25,6 +25,7 @@ __all__ = [
     "gap_resamples",
     "gaussian_nats",
     "likelihood_scores",
+    "matrix_scores",
     "pair_correlation",
     "preservation",
     "probe_matrix",

@@ -7,7 +7,7 @@ gap is resampled jointly), to codes permuted against the labels (chance) and to 
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -17,13 +17,16 @@ from pipeline.layout import RESIDUAL, Layout
 from pipeline.scores.checks import checked_codes
 from pipeline.scores.intervals import bootstrap_interval, bootstrap_sums
 from pipeline.scores.originals import original_index, permuted_rows
-from pipeline.scores.probe_models import Fold, Kind, folds_by_original, out_of_fold
+from pipeline.scores.probe_models import Fold, Kind, features_of, folds_by_original, out_of_fold
 from pipeline.scores.result import Score
+from pipeline.scores.subset import stratified_rows
 from pipeline.scores.targets import Classes, Values, target_of
 
-__all__ = ["ProbeMatrix", "gap_resamples", "probe_matrix", "probe_scores"]
+__all__ = ["ProbeMatrix", "gap_resamples", "matrix_scores", "probe_matrix", "probe_scores"]
 
-_NUM_PERMUTATIONS = 5  # each refits every probe
+_NUM_PERMUTATIONS: Mapping[Kind, int] = {"linear": 5, "rbf": 3}  # each refits every probe
+_MANY_CONCEPTS = 10  # one permutation of so many gives as good a mean as five of two
+_MAX_ROWS: Mapping[Kind, int] = {"linear": 10_000, "rbf": 2_000}  # a kernel of n rows costs n² memory, n³ time
 
 _Columns = dict[str, NDArray[np.float64]]  # by concept, [..., F]
 
@@ -40,6 +43,7 @@ class ProbeMatrix:
         resamples: [B, F, C], by the same resampled originals in each cell.
         permuted: [R, F, C], codes permuted against the labels by original.
         perfect: [F, C], factors that say their own concept and nothing else, the residual nothing at all.
+        details: `subset_rows`, the rows that were drawn, where the probes did not get all of them.
     """
 
     kind: Kind
@@ -49,13 +53,14 @@ class ProbeMatrix:
     resamples: NDArray[np.float64]
     permuted: NDArray[np.float64]
     perfect: NDArray[np.float64]
+    details: Mapping[str, str | int | float] = field(default_factory=dict)
 
     def cell(self, factor: str, concept: str) -> Score:
         """Score of one factor on one concept."""
         f, c = self.factors.index(factor), self.concepts.index(concept)
         value = float(self.value[f, c])
         low, high = bootstrap_interval(self.resamples[:, f, c], value)
-        return Score(value, low, high, float(self.permuted[:, f, c].mean()), float(self.perfect[f, c]))
+        return Score(value, low, high, float(self.permuted[:, f, c].mean()), float(self.perfect[f, c]), self.details)
 
     def as_dict(self) -> dict[str, dict[str, dict[str, object]]]:
         """Each cell as plain numbers, under factor and then concept, as JSON holds them."""
@@ -64,7 +69,7 @@ class ProbeMatrix:
 
 def probe_matrix(
     codes: ArrayLike,
-    concepts: Mapping[str, ArrayLike],
+    concepts: Mapping[str, ArrayLike] | ArrayLike,
     layout: Layout,
     kind: Kind = "linear",
     groups: ArrayLike | None = None,
@@ -73,13 +78,19 @@ def probe_matrix(
     """Probe each factor for each concept, 5 folds by original.
 
     Chance is measured: the codes of whole originals are handed to other originals (all factors alike), labels and
-    folds stay, and the probes are fitted anew, five times. Perfect is measured by the same probes and folds on a code
-    whose factors are the labels themselves, one-hot or values, with a constant residual; so it is below 1 where a
-    class has too few originals for five folds, and above 0 elsewhere where two concepts go together.
+    folds stay, and the probes are fitted anew, five times, or three with a kernel
+    (once for ten concepts or more). Perfect is measured by the same
+    probes and folds on a code whose factors are the labels themselves, one-hot or values, with a constant residual;
+    so it is below 1 where a class has too few originals for five folds, and above 0 elsewhere where two concepts go
+    together.
+
+    Linear probes see 10,000 rows at most and RBF ones 2,000, drawn by seed, by original and stratified over the
+    classes (`stratified_rows`); the details then say so.
 
     Args:
         codes: [n, N].
-        concepts: for each concept integer classes [n], or float values [n, D].
+        concepts: for each concept integer classes [n], or float values [n, D]; or an array [n, K] of one column a
+            concept of the layout, in its order.
         layout: the factors of the codes.
         kind: "linear", or "rbf" for what a linear probe would miss.
         groups: original of each row [n]; None where each row is its own.
@@ -90,46 +101,76 @@ def probe_matrix(
             than five originals.
     """
     code = checked_codes(codes, layout)
-    if not concepts:
+    named = _by_name(concepts, layout, len(code))
+    if not named:
         raise ValueError("concepts: none is given; a probe needs at least one")
-    if kind not in ("linear", "rbf"):
+    if kind not in _MAX_ROWS:
         raise ValueError(f"kind: found '{kind}'; 'linear' and 'rbf' are known")
     index = original_index(groups, len(code))
-    targets = {name: target_of(name, concept, len(code)) for name, concept in concepts.items()}
-    factors = [code[:, where] for where in layout.slices]
+    targets = {name: target_of(name, concept, len(code)) for name, concept in named.items()}
+    details = {}
+    if len(code) > _MAX_ROWS[kind]:
+        classes = [target.truth for target in targets.values() if isinstance(target, Classes)]
+        rows = stratified_rows(classes, index, _MAX_ROWS[kind], seed)
+        code, index = code[rows], original_index(index[rows], len(rows))
+        targets = {name: target_of(name, np.asarray(concept)[rows], len(rows)) for name, concept in named.items()}
+        details = {"subset_rows": len(rows)}
     nothing = np.zeros((len(code), 1))
     ideal_factors = [targets[name].perfect_code() if name in targets else nothing for name in layout.names]
     rng = np.random.default_rng(seed)
-    sources = [permuted_rows(index, rng) for _ in range(_NUM_PERMUTATIONS)]
+    num_permutations = 1 if len(named) >= _MANY_CONCEPTS else _NUM_PERMUTATIONS[kind]
+    sources = [permuted_rows(index, rng) for _ in range(num_permutations)]
 
     columns = []
     # One thread: the matrices are small, and BLAS threads that wait for a busy core take up to seven times as long.
     with threadpool_limits(1):
+        features = [features_of(code[:, where], kind) for where in layout.slices]
+        ideal_features = [features_of(ideal, kind) for ideal in ideal_factors]
         for target in targets.values():
             folds = folds_by_original(target, index, seed)
-            rows = _sums(factors, target, folds, kind, seed)
-            resampled = bootstrap_sums(rows.reshape(len(code), -1), seed, index).reshape(-1, *rows.shape[1:])
-            permuted = [_sums([code_k[source] for code_k in factors], target, folds, kind, seed) for source in sources]
-            ideal = _sums(ideal_factors, target, folds, kind, seed)
-            columns.append([rows.sum(axis=0), resampled, np.stack(permuted).sum(axis=1), ideal.sum(axis=0)])
+            sums = _sums(features, target, folds, kind)
+            resampled = bootstrap_sums(sums.reshape(len(code), -1), seed, index).reshape(-1, *sums.shape[1:])
+            permuted = [_sums(features, target, folds, kind, source).sum(axis=0) for source in sources]
+            ideal = _sums(ideal_features, target, folds, kind).sum(axis=0)
+            columns.append([sums.sum(axis=0), resampled, np.stack(permuted), ideal])
     value, resamples, chance, perfect = (
         np.stack(
             [target.score(column[part]) for target, column in zip(targets.values(), columns, strict=True)], axis=-1
         )
         for part in range(4)
     )
-    return ProbeMatrix(kind, layout.names, tuple(targets), value, resamples, chance, perfect)
+    return ProbeMatrix(kind, layout.names, tuple(targets), value, resamples, chance, perfect, details)
+
+
+def _by_name(concepts: Mapping[str, ArrayLike] | ArrayLike, layout: Layout, num_rows: int) -> Mapping[str, ArrayLike]:
+    """Concepts by name; the columns of a plain array get the names of the layout's concepts, in order."""
+    if isinstance(concepts, Mapping):
+        return concepts
+    columns = np.asarray(concepts)
+    expected = (num_rows, len(layout.concepts))
+    if columns.shape != expected:
+        raise ValueError(f"concepts: found shape {columns.shape}; one column a concept is expected, {expected}")
+    return dict(zip(layout.concepts, columns.T, strict=True))
 
 
 def _sums(
-    factors: list[NDArray[np.float64]], target: Classes | Values, folds: list[Fold], kind: Kind, seed: int
+    features: list[NDArray[np.float64]],
+    target: Classes | Values,
+    folds: list[Fold],
+    kind: Kind,
+    source: NDArray[np.intp] | None = None,
 ) -> NDArray[np.float64]:
     """[n, F, M]: what the out-of-fold predictions from each of F factors add to the sums that `target` is scored by."""
-    return np.stack([target.sums(out_of_fold(code_k, target, folds, kind, seed)) for code_k in factors], axis=1)
+    return np.stack([target.sums(out_of_fold(of_k, target, folds, kind, source)) for of_k in features], axis=1)
 
 
-def probe_scores(linear: ProbeMatrix, rbf: ProbeMatrix | None, layout: Layout) -> dict[str, Score]:
-    """Summaries of the two matrices, by name.
+def matrix_scores(matrix: ProbeMatrix, layout: Layout) -> dict[str, Score]:
+    """Each cell of a matrix under `probe/matrix/<factor>/<concept>`."""
+    return {f"probe/matrix/{f}/{c}": matrix.cell(f, c) for f in layout.names for c in layout.concepts}
+
+
+def probe_scores(matrix: ProbeMatrix, layout: Layout, rbf: ProbeMatrix | None = None) -> dict[str, Score]:
+    """Summaries of a matrix of linear probes, and of one of RBF probes where it is given, by name.
 
     `probe/own`: the own factor on its concept. `probe/gap`: own minus the best other factor, the residual included.
     `probe/other_max`: that best other factor; details name it for each concept. `probe/residual_leak`: the residual.
@@ -137,34 +178,35 @@ def probe_scores(linear: ProbeMatrix, rbf: ProbeMatrix | None, layout: Layout) -
     `<name>/<concept>`, of each one. With no concept in the layout there is none.
 
     Args:
-        linear: matrix of linear probes.
-        rbf: matrix of RBF probes; None leaves `probe/leak_nonlinear` out, as in tuning, which needs the gap alone.
+        matrix: of linear probes.
         layout: the factors, whose concepts are those of the means.
+        rbf: matrix of RBF probes; without it there is no `probe/leak_nonlinear`.
 
     Raises:
         ValueError: if the matrices are not a linear and an RBF one of the layout's factors and concepts.
     """
-    for kind, matrix in (("linear", linear), ("rbf", rbf)):
-        if matrix is not None and (
-            matrix.kind != kind or matrix.factors != layout.names or not set(layout.concepts) <= set(matrix.concepts)
+    for kind, given in (("linear", matrix), ("rbf", rbf)):
+        if given is not None and (
+            given.kind != kind or given.factors != layout.names or not set(layout.concepts) <= set(given.concepts)
         ):
             raise ValueError(
-                f"{kind} probes of {layout.names} are expected; "
-                f"found {matrix.kind} ones of {matrix.factors} on {matrix.concepts}"
+                f"{kind} probes of {layout.names} on {layout.concepts} are expected; "
+                f"found {given.kind} ones of {given.factors} on {given.concepts}"
             )
     if not layout.concepts:
         return {}
     value, resamples, permuted, perfect = (
         _summaries(of_linear, of_rbf, layout)
         for of_linear, of_rbf in zip(
-            _parts(linear, layout), [None] * 4 if rbf is None else _parts(rbf, layout), strict=True
+            _parts(matrix, layout), [None] * 4 if rbf is None else _parts(rbf, layout), strict=True
         )
     )
     scores = {}
     for name, number in value.items():
         low, high = bootstrap_interval(resamples[name], float(number))
-        best = _best_other(name, linear, layout)
-        scores[name] = Score(float(number), low, high, float(permuted[name].mean()), float(perfect[name]), best)
+        source = rbf if rbf is not None and name.startswith("probe/leak_nonlinear") else matrix
+        details = {**_best_other(name, matrix, layout), **source.details}
+        scores[name] = Score(float(number), low, high, float(permuted[name].mean()), float(perfect[name]), details)
     return scores
 
 

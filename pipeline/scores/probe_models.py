@@ -5,8 +5,10 @@ radius or in a product. Regularisation is fixed, so that nothing is tuned on the
 
 Classes: multinomial logistic regression, or a support vector machine with an RBF kernel, both with C = 1 and classes
 weighed equally (what balanced accuracy asks for: otherwise a rare class is never predicted, however plain it is).
-Values: ridge, or kernel ridge with an RBF kernel, both with alpha = 1. Codes are standardised on the rows fitted to,
-so the kernel's gamma is 1 / (dimensions of the factor).
+Values: ridge, or kernel ridge with an RBF kernel, both with alpha = 1. A linear probe standardises the code on the rows
+fitted to; a kernel compares standardised codes with gamma = 1 / (dimensions of the factor). It is computed once for
+all rows, concepts, folds and permutations, so its code is standardised over all of them, without any label, the
+outermost rows at each end of a dimension set to the next.
 """
 
 import warnings
@@ -14,19 +16,21 @@ from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.spatial.distance import cdist
 from sklearn.kernel_ridge import KernelRidge
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.model_selection import GroupKFold, StratifiedGroupKFold
 from sklearn.svm import SVC
 
+from pipeline.scores.logistic import binary_logistic
 from pipeline.scores.targets import Classes, Values
 
-__all__ = ["NUM_FOLDS", "Fold", "Kind", "folds_by_original", "out_of_fold"]
+__all__ = ["NUM_FOLDS", "Fold", "Kind", "features_of", "folds_by_original", "out_of_fold"]
 
 Kind = Literal["linear", "rbf"]
 
 NUM_FOLDS = 5
-_MAX_KERNEL_ROWS = 2000  # a kernel of n rows costs n³; more rows than these are drawn from, and change little
+_OUTERMOST = 100  # one row in a hundred, at each end of a dimension, does not set its unit
 
 Fold = tuple[NDArray[np.intp], NDArray[np.intp]]  # rows to fit to, rows to predict
 
@@ -60,52 +64,70 @@ def folds_by_original(target: Classes | Values, index: NDArray[np.intp], seed: i
     return [(fitted, held) for fitted, held in folds if len(held)]
 
 
+def features_of(code: NDArray[np.float64], kind: Kind) -> NDArray[np.float64]:
+    """What a probe reads of a factor [n, N_k]: the code itself, or for a kernel how alike its rows are [n, n]."""
+    if kind == "linear":
+        return code
+    # Units without the outermost rows: one outlier would make all others alike, and the kernel blind.
+    ordered, cut = np.sort(code, axis=0), max(1, len(code) // _OUTERMOST)
+    inner = np.clip(code, ordered[cut], ordered[-1 - cut])
+    (standard,) = _standardised(np.where(np.ptp(inner, axis=0) > 0, inner, code), code)
+    return np.asarray(np.exp(cdist(standard, standard, "sqeuclidean") / -code.shape[1]))
+
+
 def out_of_fold(
-    code: NDArray[np.float64], target: Classes | Values, folds: list[Fold], kind: Kind, seed: int
+    features: NDArray[np.float64],
+    target: Classes | Values,
+    folds: list[Fold],
+    kind: Kind,
+    source: NDArray[np.intp] | None = None,
 ) -> NDArray[Any]:
     """Prediction of each row by the probe that was fitted without its fold.
 
     Args:
-        code: the dimensions of one factor [n, N_k].
+        features: of one factor, as from `features_of`.
         target: what is predicted, n rows.
         folds: as from `folds_by_original`.
         kind: "linear" or "rbf".
-        seed: draws the rows that a kernel is fitted to, where there are more than 2,000.
+        source: the row [n] whose code each row is given; None where each has its own.
 
     Returns:
         Class numbers [n], or values [n, D].
     """
+    given = np.arange(len(features)) if source is None else source
     prediction = np.empty_like(target.truth)
-    rng = np.random.default_rng(seed)
     for fitted, held in folds:
-        rows = fitted
-        if kind == "rbf" and len(rows) > _MAX_KERNEL_ROWS:
-            rows = np.sort(rng.choice(rows, _MAX_KERNEL_ROWS, replace=False))
-        loc, scale = code[rows].mean(axis=0), code[rows].std(axis=0)
-        scale = np.where(scale > 0, scale, 1)
-        prediction[held] = _fit_predict(
-            (code[rows] - loc) / scale,
-            target.truth[rows],
-            (code[held] - loc) / scale,
-            kind,
-            isinstance(target, Classes),
-        )
+        if kind == "linear":
+            known, asked = _standardised(features[given[fitted]], features[given[fitted]], features[given[held]])
+        else:
+            known, asked = (features[np.ix_(given[rows], given[fitted])] for rows in (fitted, held))
+        prediction[held] = _fit_predict(known, target.truth[fitted], asked, kind, isinstance(target, Classes))
     return prediction
 
 
+def _standardised(by: NDArray[np.float64], *codes: NDArray[np.float64]) -> list[NDArray[np.float64]]:
+    """`codes` in units of the mean and standard deviation of `by`; a constant dimension is only centred."""
+    loc, scale = by.mean(axis=0), by.std(axis=0)
+    scale = np.where(scale > 1e-12 * np.abs(by).max(axis=0), scale, 1)
+    return [(code - loc) / scale for code in codes]
+
+
 def _fit_predict(
-    code: NDArray[np.float64], truth: NDArray[Any], held: NDArray[np.float64], kind: Kind, classes: bool
+    known: NDArray[np.float64], truth: NDArray[Any], asked: NDArray[np.float64], kind: Kind, classes: bool
 ) -> NDArray[Any]:
-    """Predictions [m] or [m, D] at `held` [m, N_k] of a probe fitted to standardised `code` and `truth`."""
-    gamma = 1 / code.shape[1]
+    """Predictions [m] or [m, D] at `asked` of a probe fitted to `known` and `truth`: codes, or rows of a kernel."""
     if not classes:
         mean = truth.mean(axis=0)  # a kernel ridge has no intercept
-        values = Ridge(alpha=1.0) if kind == "linear" else KernelRidge(alpha=1.0, kernel="rbf", gamma=gamma)
-        return np.asarray(values.fit(code, truth - mean).predict(held).reshape(len(held), -1) + mean)
-    if (truth == truth[0]).all():
-        return np.full(len(held), truth[0])  # neither probe can be fitted to a single class
+        values = Ridge(alpha=1.0) if kind == "linear" else KernelRidge(alpha=1.0, kernel="precomputed")
+        return np.asarray(values.fit(known, truth - mean).predict(asked).reshape(len(asked), -1) + mean)
+    present = np.unique(truth)
+    if len(present) == 1:
+        return np.full(len(asked), truth[0])  # neither probe can be fitted to a single class
+    if kind == "linear" and len(present) == 2:
+        weights = binary_logistic(known, truth == present[1])
+        return np.asarray(present[(asked @ weights[:-1] + weights[-1] > 0).astype(np.intp)])
     if kind == "linear":
         probe = LogisticRegression(C=1.0, class_weight="balanced", max_iter=1000)
     else:
-        probe = SVC(C=1.0, gamma=gamma, class_weight="balanced")
-    return np.asarray(probe.fit(code, truth).predict(held))
+        probe = SVC(C=1.0, kernel="precomputed", class_weight="balanced")
+    return np.asarray(probe.fit(known, truth).predict(asked))

@@ -59,7 +59,7 @@ def _score(task: FlowTask) -> Figures:
     matrix = probe_matrix(
         code.cpu().numpy(), latents.targets(), config.layout, groups=latents.original, seed=config.seed
     )
-    gap = asdict(probe_scores(matrix, None, config.layout)["probe/gap"])
+    gap = asdict(probe_scores(matrix, config.layout)["probe/gap"])
     nats = task.validate(task.model, config.batch_size)["pair_nats"]
     resamples = gap_resamples(matrix, config.layout).tolist()
     return Figures(

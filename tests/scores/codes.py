@@ -37,7 +37,7 @@ class Study:
         return probe_matrix(self.code, self.concepts, LAYOUT, kind, **more)
 
     def scores(self) -> dict[str, Score]:
-        return probe_scores(self.matrix("linear"), self.matrix("rbf"), LAYOUT)
+        return probe_scores(self.matrix("linear"), LAYOUT, self.matrix("rbf"))
 
 
 def good_study(num_rows: int = 300, seed: int = 0) -> Study:

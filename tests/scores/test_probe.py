@@ -32,7 +32,7 @@ def test_names(good: dict[str, Score]) -> None:
 
 
 def test_without_an_rbf_matrix_the_rest_is_the_same(study: Study, good: dict[str, Score]) -> None:
-    rest = probe_scores(study.matrix(), None, LAYOUT)
+    rest = probe_scores(study.matrix(), LAYOUT)
     assert rest == {name: score for name, score in good.items() if "nonlinear" not in name}
 
 
@@ -112,7 +112,7 @@ def test_a_label_hidden_in_a_radius_is_missed_by_a_line_and_found_by_a_kernel(st
     hidden = radius if valued else (radius > np.median(radius)).astype(int)
     concepts = {"digit": hidden, "colour": study.colour}
     linear, rbf = (probe_matrix(study.code, concepts, LAYOUT, kind) for kind in ("linear", "rbf"))
-    scores = probe_scores(linear, rbf, LAYOUT)
+    scores = probe_scores(linear, LAYOUT, rbf)
     assert scores["probe/residual_leak/digit"].value < 0.15
     assert scores["probe/leak_nonlinear/digit"].value > 0.5
 
@@ -178,7 +178,7 @@ def test_copies_of_an_original_do_not_narrow_an_interval() -> None:
 def test_concepts_that_go_together_limit_what_a_perfect_code_reaches(study: Study) -> None:
     twins = {"digit": study.digit, "colour": study.digit % 4}
     matrix = probe_matrix(study.code, twins, LAYOUT)
-    scores = probe_scores(matrix, probe_matrix(study.code, twins, LAYOUT, "rbf"), LAYOUT)
+    scores = probe_scores(matrix, LAYOUT, probe_matrix(study.code, twins, LAYOUT, "rbf"))
     assert scores["probe/own/colour"].perfect == 1
     assert scores["probe/other_max/colour"].perfect == 1
     assert scores["probe/gap/colour"].perfect == 0

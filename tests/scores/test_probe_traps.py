@@ -3,7 +3,7 @@ import pytest
 
 from pipeline.layout import Layout
 from pipeline.scores import probe_matrix, probe_scores
-from pipeline.scores.probe_models import folds_by_original, out_of_fold
+from pipeline.scores.probe_models import folds_by_original
 from pipeline.scores.targets import target_of
 
 from .codes import LAYOUT, Study, good_study
@@ -44,16 +44,16 @@ def test_wrong_arguments_are_refused(study: Study) -> None:
 def test_summaries_want_a_linear_and_an_rbf_matrix_of_the_layout(study: Study) -> None:
     linear, rbf = study.matrix("linear"), study.matrix("rbf")
     with pytest.raises(ValueError, match=r"linear probes of .* are expected; found rbf ones"):
-        probe_scores(rbf, linear, LAYOUT)
+        probe_scores(rbf, LAYOUT, linear)
     with pytest.raises(ValueError, match="smile"):
-        probe_scores(linear, rbf, Layout.of(("digit", "colour", "smile"), (6, 4, 4, 1)))
+        probe_scores(linear, Layout.of(("digit", "colour", "smile"), (6, 4, 4, 1)), rbf)
 
 
 def test_a_layout_without_concepts_has_a_matrix_and_no_summary(study: Study) -> None:
     alone = Layout.of((), (15,))
     linear, rbf = (probe_matrix(study.code, study.concepts, alone, kind) for kind in ("linear", "rbf"))
     assert linear.cell("residual", "digit").value > 0.9
-    assert probe_scores(linear, rbf, alone) == {}
+    assert probe_scores(linear, alone, rbf) == {}
 
 
 @pytest.mark.parametrize("kind", ["linear", "rbf"])
@@ -108,13 +108,71 @@ def test_each_original_is_in_one_fold_and_each_class_in_every_fold() -> None:
         assert set(label[held]) == set(range(5))
 
 
-def test_a_kernel_is_fitted_to_2000_rows_drawn_by_seed() -> None:
+def test_a_plain_array_has_the_concepts_of_the_layout_in_order() -> None:
+    study = good_study(60)
+    layout = Layout.of(("digit", "parity"), LAYOUT.sizes)
+    parity = study.digit % 2
+    named = probe_matrix(study.code, {"parity": parity, "digit": study.digit}, layout)
+    plain = probe_matrix(study.code, np.stack([study.digit, parity], axis=1), layout)
+    assert plain.concepts == ("digit", "parity")
+    assert probe_scores(plain, layout) == probe_scores(named, layout)
+    with pytest.raises(
+        ValueError, match=r"concepts: found shape \(60, 3\); one column a concept is expected, \(60, 2\)"
+    ):
+        probe_matrix(study.code, np.zeros((60, 3), dtype=int), layout)
+
+
+def test_an_rbf_probe_of_many_rows_sees_2000_of_them_and_says_so() -> None:
     rng = np.random.default_rng(0)
-    code = rng.normal(size=(2600, 2))
-    target = target_of("radius", np.linalg.norm(code, axis=1), 2600)
-    fold = folds_by_original(target, np.arange(2600), 0)[:1]
-    held = fold[0][1]
-    first, again, other = (out_of_fold(code, target, fold, "rbf", seed)[held] for seed in (0, 0, 1))
-    np.testing.assert_array_equal(first, again)
-    assert not np.array_equal(first, other)
-    assert np.mean((first - target.truth[held]) ** 2) < 0.05  # of a variance of 1
+    code = rng.normal(size=(2010, 3))
+    radius = np.linalg.norm(code[:, 1:], axis=1)
+    layout = Layout.of(("far",), (1, 2))
+    concepts = {"far": (radius > np.median(radius)).astype(int)}
+    matrix = probe_matrix(code, concepts, layout, "rbf")
+    cell = matrix.cell("far", "far")
+    assert cell.value > 0.9
+    assert cell.details == {"subset_rows": 2000}
+    scores = probe_scores(probe_matrix(code, concepts, layout), layout, matrix)
+    assert scores["probe/leak_nonlinear"].details == scores["probe/leak_nonlinear/far"].details == cell.details
+    assert scores["probe/own"].details == {}
+
+
+def test_forty_binary_attributes() -> None:
+    """As many factors, of one dimension each; a mean over 40 concepts, and each by itself."""
+    rng = np.random.default_rng(0)
+    names = tuple(f"attribute_{number}" for number in range(40))
+    share = np.linspace(0.2, 0.8, 40)
+    attributes = (rng.uniform(size=(60, 40)) < share).astype(int)
+    code = np.hstack([rng.normal(size=(60, 1)), 4 * attributes + rng.normal(size=(60, 40))])
+    layout = Layout.of(names, (1,) * 41)
+    scores = probe_scores(probe_matrix(code, attributes, layout), layout)
+    assert scores["probe/own"].value > 0.8
+    assert scores["probe/own"].perfect == 1
+    assert len([name for name in scores if name.startswith("probe/gap/")]) == 40
+    # The best of 40 others at 60 rows finds something by luck, in the perfect code as well: the bracket says how much.
+    assert scores["probe/other_max"].perfect > 0.2
+    assert scores["probe/gap"].value < scores["probe/gap"].perfect < 0.8
+
+
+@pytest.mark.parametrize("kind", ["linear", "rbf"])
+def test_thirty_rows_have_wider_intervals(kind: str) -> None:
+    few, many = good_study(30).matrix(kind), good_study(300).matrix(kind)
+    one, other = (matrix.cell("colour", "colour") for matrix in (few, many))
+    assert 0 <= one.low < one.value < one.high <= 1
+    assert one.high - one.low > 2 * (other.high - other.low)
+    assert one.chance < 0.2
+
+
+@pytest.mark.parametrize("kind", ["linear", "rbf"])
+def test_one_outlier_row_costs_the_factor_that_it_is_in_and_no_other(kind: str) -> None:
+    """A linear probe, standardised as scikit-learn does, loses half; a kernel keeps its unit and loses one row."""
+    study = good_study(200)
+    code = study.code.copy()
+    code[17, LAYOUT.slice("digit")] = 1e4
+    clean, spoilt = (probe_matrix(c, study.concepts, LAYOUT, kind) for c in (study.code, code))
+    assert spoilt.cell("colour", "colour") == clean.cell("colour", "colour")
+    own = spoilt.cell("digit", "digit")
+    low, high = (0.3, 0.8) if kind == "linear" else (0.97, 0.999)
+    assert low < own.value < high < clean.cell("digit", "digit").value
+    assert own.perfect == 1
+    assert own.chance < own.low
