@@ -2,6 +2,15 @@
 
 from pipeline.concepts.estimate import estimate_layout
 from pipeline.concepts.pairs import Pairs, PairSampler
-from pipeline.concepts.sizes import concept_scores, factor_sizes, sizes_from_scores
+from pipeline.concepts.sizes import SizeMethod, concept_scores, constant_dims, factor_sizes, sizes_from_scores
 
-__all__ = ["PairSampler", "Pairs", "concept_scores", "estimate_layout", "factor_sizes", "sizes_from_scores"]
+__all__ = [
+    "PairSampler",
+    "Pairs",
+    "SizeMethod",
+    "concept_scores",
+    "constant_dims",
+    "estimate_layout",
+    "factor_sizes",
+    "sizes_from_scores",
+]

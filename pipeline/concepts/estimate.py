@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.concepts.pairs import PairSampler
-from pipeline.concepts.sizes import factor_sizes
+from pipeline.concepts.sizes import constant_dims, factor_sizes
 from pipeline.config import FlowParams
 from pipeline.data import Latents
 from pipeline.draws import draw_seed
@@ -18,6 +18,8 @@ NUM_PAIRS = 20_000  # standard error of a mean correlation over 32 dimensions ab
 def estimate_layout(latents: Latents, params: FlowParams, seed: int) -> Layout:
     """Layout of `params.sizes`, or by `factor_sizes` over 20,000 pairs of draws z = mean + scale · ε.
 
+    Dimensions that are constant over these draws are named in one line.
+
     Args:
         latents: of the training split.
         params: section `flow`.
@@ -29,6 +31,13 @@ def estimate_layout(latents: Latents, params: FlowParams, seed: int) -> Layout:
     pairs = PairSampler(latents.labels, latents.original, seed, "estimate/pairs").draw(0, NUM_PAIRS)
     rng = np.random.default_rng(draw_seed(seed, "estimate/noise"))
     member_a, member_b = (_draw(latents, rows, rng) for rows in (pairs.a, pairs.b))
+    if constant := constant_dims(member_a, member_b):
+        numbers = ", ".join(str(dim) for dim in constant)
+        print(
+            f"latents of layer {latents.layer}: {len(constant)} of {latents.num_dims} dimensions are constant, their "
+            f"places are the residual's: {numbers}",
+            flush=True,
+        )
     sizes = factor_sizes(member_a, member_b, pairs.concept, len(concepts), params.size_method)
     return Layout.of(concepts, sizes)
 

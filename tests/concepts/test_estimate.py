@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -46,3 +48,16 @@ def test_stated_sizes_are_taken_as_they_are() -> None:
 def test_the_estimate_is_the_same_each_time() -> None:
     params = FlowParams(size_method="covariance")
     assert estimate_layout(_latents(0.5), params, 3) == estimate_layout(_latents(0.5), params, 3)
+
+
+def test_constant_dimensions_are_named_and_take_nothing_from_a_concept(capsys: pytest.CaptureFixture[str]) -> None:
+    latents = _latents(0.0)
+    layout = estimate_layout(latents, FlowParams(), seed=0)
+    assert capsys.readouterr().out == ""
+    mean = np.insert(latents.mean, [2, 9], np.float32(0.1), axis=1)
+    more = replace(latents, mean=mean, scale=np.zeros_like(mean))
+    residual, *concepts = layout.sizes
+    assert estimate_layout(more, FlowParams(), seed=0).sizes == (residual + 2, *concepts)
+    assert capsys.readouterr().out == (
+        "latents of layer latent: 2 of 12 dimensions are constant, their places are the residual's: 2, 10\n"
+    )
