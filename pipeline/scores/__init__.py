@@ -3,13 +3,20 @@
 numpy, scipy, scikit-learn and the layout alone, so that it serves as a library for codes from anywhere.
 """
 
+from pipeline.scores.dci import dci
+from pipeline.scores.explicitness import explicitness
+from pipeline.scores.irs import irs
 from pipeline.scores.likelihood import bits_per_dim, gaussian_nats, likelihood_scores
+from pipeline.scores.mig import mig
+from pipeline.scores.modularity import modularity
 from pipeline.scores.pair import pair_correlation
+from pipeline.scores.per_dimension import per_dimension_scores
 from pipeline.scores.preservation import preservation
 from pipeline.scores.probe import ProbeMatrix, gap_resamples, matrix_scores, probe_matrix, probe_scores
 from pipeline.scores.response import response
 from pipeline.scores.result import Score
 from pipeline.scores.round_trip import round_trip
+from pipeline.scores.sap import sap
 from pipeline.scores.swap import swap_score
 from pipeline.scores.table import as_json, as_markdown, flat
 from pipeline.scores.total_correlation import block_total_correlation
@@ -21,16 +28,23 @@ __all__ = [
     "as_markdown",
     "bits_per_dim",
     "block_total_correlation",
+    "dci",
+    "explicitness",
     "flat",
     "gap_resamples",
     "gaussian_nats",
+    "irs",
     "likelihood_scores",
     "matrix_scores",
+    "mig",
+    "modularity",
     "pair_correlation",
+    "per_dimension_scores",
     "preservation",
     "probe_matrix",
     "probe_scores",
     "response",
     "round_trip",
+    "sap",
     "swap_score",
 ]

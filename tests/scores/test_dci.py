@@ -1,16 +1,17 @@
+from importlib import import_module
+
 import numpy as np
 import pytest
 from scipy.stats import t as student_t
 from sklearn.ensemble import GradientBoostingClassifier, GradientBoostingRegressor
 from sklearn.metrics import r2_score
 
-from pipeline.scores import dci as module
-from pipeline.scores.dci import dci
-from pipeline.scores.result import Score
+from pipeline.scores import Score, dci
 
 from .dims import Table, perfect_table
 
 STAGES = 6
+module = import_module("pipeline.scores.dci")  # the package has the function under this name
 
 
 @pytest.fixture(scope="module")

@@ -4,8 +4,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 from sklearn.preprocessing import StandardScaler
 
-from pipeline.scores.explicitness import explicitness
-from pipeline.scores.result import Score
+from pipeline.scores import Score, explicitness
 
 from .dims import Table, perfect_table
 

@@ -1,8 +1,7 @@
 import numpy as np
 import pytest
 
-from pipeline.scores.irs import irs
-from pipeline.scores.result import Score
+from pipeline.scores import Score, irs
 
 from .dims import Table, perfect_table
 

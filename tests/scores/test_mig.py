@@ -2,8 +2,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import mutual_info_score
 
-from pipeline.scores.mig import mig
-from pipeline.scores.result import Score
+from pipeline.scores import Score, mig
 
 from .dims import Table, perfect_table
 

@@ -2,8 +2,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import mutual_info_score
 
-from pipeline.scores.modularity import modularity
-from pipeline.scores.result import Score
+from pipeline.scores import Score, modularity
 
 from .dims import Table, perfect_table
 

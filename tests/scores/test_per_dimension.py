@@ -3,10 +3,7 @@ import json
 import numpy as np
 import pytest
 
-from pipeline.scores.mig import mig
-from pipeline.scores.per_dimension import per_dimension_scores
-from pipeline.scores.result import Score
-from pipeline.scores.table import as_json
+from pipeline.scores import Score, as_json, mig, per_dimension_scores
 
 from .dims import Table, perfect_table
 

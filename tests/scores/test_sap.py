@@ -2,8 +2,7 @@ import numpy as np
 import pytest
 from sklearn.svm import LinearSVC
 
-from pipeline.scores.result import Score
-from pipeline.scores.sap import sap
+from pipeline.scores import Score, sap
 
 from .dims import Table, perfect_table
 

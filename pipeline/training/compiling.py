@@ -1,0 +1,54 @@
+"""Whether a training compiles its step (torch.compile), and whether this machine can.
+
+Compiled and eager steps differ in the last bit, so a run keeps to its choice: it follows from the number of steps in
+all, and a checkpoint carries it.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+__all__ = ["COMPILE_FROM", "compiled", "prefers_compiling", "why_not"]
+
+BACKEND = "inductor"
+COMPILE_FROM = 10_000  # steps of a flow
+
+
+def prefers_compiling(steps: int, compile_from: int | None, resume: Mapping[str, Any] | None) -> bool:
+    """Whether a run of `steps` in all compiles its step.
+
+    Args:
+        steps: in all, of the params, never those left.
+        compile_from: steps from which it pays; None: never.
+        resume: the state that the run goes on from, whose choice is kept.
+    """
+    if resume:
+        return bool(resume["compiled"])
+    return compile_from is not None and steps >= compile_from
+
+
+def why_not() -> str | None:
+    """Why this machine cannot compile, as one line; None where it can (found by compiling something small)."""
+    torch._inductor.config.compile_threads = 1
+    try:
+        torch.compile(_small, backend=BACKEND, dynamic=False)(torch.zeros(8))
+    except Exception as error:  # whatever a compiler that is absent or broken may raise
+        return str(error).strip().splitlines()[0]
+    return None
+
+
+def _small(x: Tensor) -> Tensor:
+    return x + 1
+
+
+def compiled(model: nn.Module) -> nn.Module:
+    """The model with a compiled forward and backward pass, for one shape of input.
+
+    Its kernels are compiled in this process: a pool of compilers beside each worker would take CPUs that nobody
+    asked for.
+    """
+    torch._inductor.config.compile_threads = 1
+    model.compile(backend=BACKEND, dynamic=False)
+    return model
