@@ -119,7 +119,9 @@ def _describe(errors: list[Any]) -> str:
     keys = [_key(other) for other in errors]
     deepest = max((key for key in keys if f"{key}.".startswith(f"{keys[0]}.")), key=len)
     alike = [other for other, key in zip(errors, keys, strict=True) if key == deepest]
-    return f"{deepest}: found {alike[0]['input']!r}: {' or '.join(_message(other) for other in alike)}"
+    found = alike[0]["input"]
+    shown = list(found) if isinstance(found, tuple) else found  # as YAML has it
+    return f"{deepest}: found {shown!r}: {' or '.join(_message(other) for other in alike)}"
 
 
 def _key(error: Any) -> str:

@@ -31,8 +31,7 @@ WRONG = {
     "data: {concepts: []}": "data.concepts: found []: list should have at least 1 item after validation, not 0",
     "data: {concepts: digit}": "data.concepts: found 'digit': input should be a list",
     "data: {max_images: 50}": "data.max_images: found 50: input should be greater than or equal to 100",
-    "data: {max_images: many}": "data.max_images: found 'many': input should be a valid integer, "
-    "unable to parse string as an integer",
+    "data: {max_images: many}": "data.max_images: found 'many': input should be a valid integer",
     "data: {val_share: 0.6, test_share: 0.4}": "data.val_share: 0.6 and data.test_share = 0.4 leave no training "
     "images, expected a sum below 1",
     "data: {source: cifar}": "data.source: found 'cifar': input should be 'colormnist'",
@@ -44,8 +43,18 @@ WRONG = {
     "flow: {rho: .nan}": "flow.rho: found nan: input should be a finite number",
     "flow: {mixing: stir}": "flow.mixing: found 'stir': input should be 'rotation', 'learned_rotation' or 'shuffle'",
     "train: {learning_rate: .inf}": "train.learning_rate: found inf: input should be a finite number",
-    "train: {learning_rate: fast}": "train.learning_rate: found 'fast': input should be a valid number, "
-    "unable to parse string as a number",
+    "train: {learning_rate: fast}": "train.learning_rate: found 'fast': input should be a valid number",
+    "train: {steps: true}": "train.steps: found True: input should be a valid integer",
+    "train: {steps: '5'}": "train.steps: found '5': input should be a valid integer",
+    "train: {steps: 5.5}": "train.steps: found 5.5: input should be a valid integer",
+    "train: {learning_rate: true}": "train.learning_rate: found True: input should be a valid number",
+    "train: {betas: [0.5, false]}": "train.betas.1: found False: input should be a valid number",
+    "tune: {num_blocks: [4, true]}": "tune.num_blocks.1: found True: input should be a valid integer",
+    "flow: {sizes: [16, true, 15]}": "flow.sizes.1: found True: input should be a valid integer",
+    "flow: {zero_init: 1}": "flow.zero_init: found 1: input should be a valid boolean",
+    "data: {max_images: false}": "data.max_images: found False: input should be a valid integer",
+    "seed: true": "seed: found True: input should be a valid integer",
+    "study: true": "study: found True: input should be a valid string",
     "train: {schedule: step}": "train.schedule: found 'step': input should be 'cosine' or 'constant'",
     "train: {betas: [0.9, 1.0]}": "train.betas.1: found 1.0: input should be less than 1",
     "train: {betas: [0.9]}": "train.betas.1: found [0.9]: field required",
@@ -100,6 +109,12 @@ def test_what_is_left_out_has_its_default(tmp_path: Path) -> None:
     params = load_params(_write(tmp_path, "flow: {rho: 0.9}"))
     assert params.flow.rho == 0.9
     assert params.model_copy(update={"flow": Params().flow}) == Params()
+
+
+def test_a_whole_number_is_a_number(tmp_path: Path) -> None:
+    params = load_params(_write(tmp_path, "train: {learning_rate: 1, clip: 5, betas: [0, 0.9]}\ntune: {scale: [1, 2]}"))
+    numbers = (params.train.learning_rate, params.train.clip, *params.train.betas, *params.tune.scale)
+    assert [repr(number) for number in numbers] == ["1.0", "5.0", "0.0", "0.9", "1.0", "2.0"]
 
 
 def test_no_clip_and_other_betas_are_taken(tmp_path: Path) -> None:
