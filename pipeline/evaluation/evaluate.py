@@ -1,7 +1,8 @@
 """Put the trained flow, the backbone and the judge to the test rows, and hand what comes out to `pipeline.scores`.
 
-Probes, swaps, round trip and preservation are measured on means; likelihood, pair correlations and total correlation
-on draws z = mean + scale · ε with a fixed seed, since those are what the flow models the density of.
+Probes, scores of single dimensions, swaps, round trip and preservation are measured on means; likelihood, pair
+correlations and total correlation on draws z = mean + scale · ε with a fixed seed, since those are what the flow models
+the density of.
 """
 
 from typing import Any
@@ -27,6 +28,7 @@ from pipeline.scores import (
     likelihood_scores,
     matrix_scores,
     pair_correlation,
+    per_dimension_scores,
     preservation,
     probe_matrix,
     probe_scores,
@@ -75,6 +77,8 @@ def evaluate(
     mean = torch.from_numpy(test.mean)
     code, _ = flow(mean)
     scores = _probes(code, test, layout, draw_seed(seed, "evaluate/probes"))
+    single = draw_seed(seed, "evaluate/per_dimension")
+    per_dimension = per_dimension_scores(code.numpy(), test.targets(), groups=test.original, seed=single)
     scores |= _swaps(code, flow, layout, backbone, judge, test, params.swaps, seed)
     scores |= _densities(flow, layout, float(iin.card["rho"]), train, test, params.pairs, seed)
     scores |= _round_trips(iin, mean)
@@ -83,7 +87,7 @@ def evaluate(
     scores |= preservation(
         decoded.cpu(), decoded_back.cpu(), truth, draw_seed(seed, "evaluate/preservation"), groups=test.original
     )
-    return scores
+    return scores | per_dimension
 
 
 def _probes(code: Tensor, test: Latents, layout: Layout, seed: int) -> dict[str, Score]:

@@ -3,6 +3,7 @@
 numpy, scipy, scikit-learn and the layout alone, so that it serves as a library for codes from anywhere.
 """
 
+from pipeline.scores.code_scores import CodeScores, code_scores
 from pipeline.scores.dci import dci
 from pipeline.scores.explicitness import explicitness
 from pipeline.scores.irs import irs
@@ -18,16 +19,19 @@ from pipeline.scores.result import Score
 from pipeline.scores.round_trip import round_trip
 from pipeline.scores.sap import sap
 from pipeline.scores.swap import swap_score
-from pipeline.scores.table import as_json, as_markdown, flat
+from pipeline.scores.table import as_json, as_markdown, as_text, flat
 from pipeline.scores.total_correlation import block_total_correlation
 
 __all__ = [
+    "CodeScores",
     "ProbeMatrix",
     "Score",
     "as_json",
     "as_markdown",
+    "as_text",
     "bits_per_dim",
     "block_total_correlation",
+    "code_scores",
     "dci",
     "explicitness",
     "flat",

@@ -5,6 +5,8 @@ r = Σ_i cov(a_i, b_i) / sqrt(Σ_i var(a_i) · Σ_i var(b_i)), i over the factor
 factor, which the loss leaves free, does not change it.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
@@ -20,7 +22,12 @@ _MIN_PAIRS = 3
 
 
 def pair_correlation(
-    codes_a: ArrayLike, codes_b: ArrayLike, concept: ArrayLike, layout: Layout, seed: int = 0
+    codes_a: ArrayLike,
+    codes_b: ArrayLike,
+    concept: ArrayLike,
+    layout: Layout,
+    seed: int = 0,
+    concepts: Sequence[str] | None = None,
 ) -> dict[str, Score]:
     """`pair/own`, the correlation in the shared factor, and `pair/other_max`, the largest elsewhere.
 
@@ -34,6 +41,7 @@ def pair_correlation(
         concept: what each pair shares [P], the factor's number 1 … K or its name.
         layout: the factors of the codes.
         seed: of resamples and permutations.
+        concepts: those to score, where some of the layout's have no pairs; None scores all.
 
     Raises:
         ValueError: if codes are not finite or of another shape, a concept is unknown, or has fewer than 3 pairs.
@@ -46,7 +54,7 @@ def pair_correlation(
     shared = _factor_numbers(np.asarray(concept), len(code_a), layout)
     rng = np.random.default_rng(seed)
     value, resamples, chance = {}, {}, {}
-    for name in layout.concepts:
+    for name in layout.concepts if concepts is None else concepts:
         rows = np.flatnonzero(shared == layout.index(name))
         if len(rows) < _MIN_PAIRS:
             raise ValueError(f"concept '{name}': found {len(rows)} pairs; at least {_MIN_PAIRS} are needed")

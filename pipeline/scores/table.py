@@ -1,10 +1,10 @@
 """Scores as the pipeline keeps them: scores.json, the flat metrics of `dvc metrics`, and a table for notes."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from pipeline.scores.result import Score
 
-__all__ = ["as_json", "as_markdown", "flat"]
+__all__ = ["as_json", "as_markdown", "as_text", "flat"]
 
 
 def as_json(scores: Mapping[str, Score]) -> dict[str, dict[str, object]]:
@@ -19,12 +19,28 @@ def flat(scores: Mapping[str, Score]) -> dict[str, float]:
 
 def as_markdown(scores: Mapping[str, Score]) -> str:
     """A Markdown table: name, value, 95 % interval, chance, perfect; a dash where there is none."""
-    lines = ["| score | value | 95 % interval | chance | perfect |", "| --- | ---: | :---: | ---: | ---: |"]
+    header, *rows = _cells(scores)
+    lines = [header, ("---", "---:", ":---:", "---:", "---:"), *((f"`{name}`", *rest) for name, *rest in rows)]
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+def as_text(scores: Mapping[str, Score]) -> str:
+    """The same table for a terminal, names to the left and numbers to the right of columns of equal width."""
+    rows = list(_cells(scores))
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return "".join(
+        "  ".join([row[0].ljust(widths[0]), *(cell.rjust(w) for cell, w in zip(row[1:], widths[1:], strict=True))])
+        + "\n"
+        for row in rows
+    )
+
+
+def _cells(scores: Mapping[str, Score]) -> Iterator[tuple[str, ...]]:
+    """The five cells of the heading, and of each score."""
+    yield "score", "value", "95 % interval", "chance", "perfect"
     for name, score in scores.items():
         ends = None if score.low is None or score.high is None else f"{_short(score.low)} to {_short(score.high)}"
-        cells = [f"`{name}`", _short(score.value), ends or "–", _short(score.chance), _short(score.perfect)]
-        lines.append(f"| {' | '.join(cells)} |")
-    return "\n".join(lines) + "\n"
+        yield name, _short(score.value), ends or "–", _short(score.chance), _short(score.perfect)
 
 
 def _short(number: float | None) -> str:

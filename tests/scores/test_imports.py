@@ -6,9 +6,11 @@ import sys
 SCRIPT = """
 import sys
 
+blocked = "torch torchvision pyarrow mlflow ray ruamel pydantic matplotlib".split()
+
 class Blocked:
     def find_spec(self, name, path=None, target=None):
-        if name.partition(".")[0] in {"torch", "torchvision", "pyarrow", "mlflow", "ray", "pydantic", "matplotlib"}:
+        if name.partition(".")[0] in blocked:
             raise ModuleNotFoundError(name)
 
 sys.meta_path.insert(0, Blocked())
@@ -20,7 +22,8 @@ except ModuleNotFoundError:
 import importlib, pkgutil
 import pipeline.scores
 for module in pkgutil.iter_modules(pipeline.scores.__path__, "pipeline.scores."):
-    importlib.import_module(module.name)
+    if not module.name.endswith("__main__"):  # the command, which reads Parquet
+        importlib.import_module(module.name)
 own = {name for name in sys.modules if name.startswith("pipeline") and not name.startswith("pipeline.scores")}
 print(sorted(own))
 """

@@ -1,6 +1,6 @@
 import json
 
-from pipeline.scores import Score, as_json, as_markdown, flat
+from pipeline.scores import Score, as_json, as_markdown, as_text, flat
 
 SCORES = {
     "probe/own": Score(0.961, 0.95, 0.97, chance=-0.0001, perfect=1.0),
@@ -27,4 +27,13 @@ def test_markdown_is_a_table_a_person_can_read() -> None:
         "| `probe/own` | 0.961 | 0.950 to 0.970 | -1.00e-04 | 1.000 |",
         "| `probe/own/digit` | 0.000 | 0.000 to 0.000 | 0.000 | 1.000 |",
         "| `roundtrip/max` | 3.21e-06 | – | – | – |",
+    ]
+
+
+def test_text_has_the_same_cells_in_columns_of_equal_width() -> None:
+    assert as_text(SCORES).splitlines() == [
+        "score               value   95 % interval     chance  perfect",
+        "probe/own           0.961  0.950 to 0.970  -1.00e-04    1.000",
+        "probe/own/digit     0.000  0.000 to 0.000      0.000    1.000",
+        "roundtrip/max    3.21e-06               –          –        –",
     ]

@@ -1,0 +1,111 @@
+"""All that codes and concepts alone tell: probes, pairs, total correlation, and the scores of single dimensions.
+
+Nothing of the network that gave the codes is needed, so that codes from anywhere can be compared.
+"""
+
+from collections.abc import Callable, Mapping
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import nullcontext
+from dataclasses import dataclass
+from multiprocessing import get_context
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from pipeline.layout import Layout
+from pipeline.scores.checks import checked_codes
+from pipeline.scores.originals import original_index
+from pipeline.scores.pair import pair_correlation
+from pipeline.scores.per_dimension import per_dimension_scores
+from pipeline.scores.probe import ProbeMatrix, matrix_scores, probe_matrix, probe_scores
+from pipeline.scores.result import Score
+from pipeline.scores.shared_pairs import shared_pairs
+from pipeline.scores.total_correlation import block_total_correlation
+
+__all__ = ["CodeScores", "code_scores"]
+
+_PAIRS_EACH = 2000
+
+
+@dataclass(frozen=True)
+class CodeScores:
+    """What was measured, and what was not.
+
+    Attributes:
+        scores: by name.
+        left_out: one line for each score that has no meaning here, with the reason, and for rows without a partner.
+    """
+
+    scores: dict[str, Score]
+    left_out: tuple[str, ...]
+
+
+def code_scores(
+    codes: ArrayLike,
+    concepts: Mapping[str, NDArray[Any]],
+    layout: Layout,
+    groups: ArrayLike | None = None,
+    seed: int = 0,
+    processes: int = 1,
+) -> CodeScores:
+    """Scores of codes by name: `probe/…`, `pair/…`, `block_tc` and `per_dimension/…`.
+
+    Args:
+        codes: [n, N].
+        concepts: integer categories [n] or float values [n, D] of each concept of the layout.
+        layout: the factors of the codes.
+        groups: original of each row [n]; None where each row is its own.
+        seed: of folds, pairs, subsets, resamples and permutations.
+        processes: fitted scores that are computed side by side, in processes of their own where there are several;
+            the results do not depend on it.
+
+    Raises:
+        ValueError: if codes are not finite or of another width, a concept has one value only, or there are fewer
+            than five originals.
+    """
+    code = checked_codes(codes, layout)
+    named = {name: concepts[name] for name in layout.concepts}
+    index = original_index(groups, len(code))
+    left_out: list[str] = []
+    pool = ProcessPoolExecutor(processes, get_context("spawn")) if processes > 1 else nullcontext()
+    with pool as workers:
+
+        def start(function: Callable[..., Any], *arguments: Any) -> Callable[[], Any]:
+            """What gives the result of a call, which already runs where there are workers."""
+            if workers is None:
+                return lambda: function(*arguments)
+            result: Callable[[], Any] = workers.submit(function, *arguments).result
+            return result
+
+        # The longest first.
+        single = start(per_dimension_scores, code, named, index, seed)
+        rbf, linear = (start(probe_matrix, code, named, layout, kind, index, seed) for kind in ("rbf", "linear"))
+        pairs = _pairs(code, named, layout, index, seed, left_out)
+        total: dict[str, Score] = {}
+        try:
+            total["block_tc"] = block_total_correlation(code, layout, seed, index)
+        except ValueError as error:  # too few rows, or a covariance without an inverse
+            left_out.append(f"block_tc is left out: {error}")
+        matrix: ProbeMatrix = linear()
+        probes = probe_scores(matrix, layout, rbf()) | matrix_scores(matrix, layout)
+        return CodeScores(probes | pairs | total | single(), tuple(left_out))
+
+
+def _pairs(
+    code: NDArray[np.float64],
+    concepts: Mapping[str, NDArray[Any]],
+    layout: Layout,
+    index: NDArray[np.intp],
+    seed: int,
+    left_out: list[str],
+) -> dict[str, Score]:
+    """Pair correlations of the concepts that have pairs; the others, and rows without a partner, go to `left_out`."""
+    pairs = shared_pairs(concepts, index, _PAIRS_EACH, seed)
+    for name, alone in pairs.alone.items():
+        if alone == len(code):
+            left_out.append(f"pair scores of '{name}' are left out: no two originals share a value")
+        elif alone:
+            left_out.append(f"pair scores of '{name}' are without {alone} rows whose value no other original has")
+    able = [name for name in layout.concepts if pairs.alone[name] < len(code)]
+    return pair_correlation(code[pairs.a], code[pairs.b], pairs.concept, layout, seed, able) if able else {}

@@ -1,0 +1,51 @@
+import numpy as np
+import pytest
+
+from pipeline.layout import Layout
+from pipeline.scores import CodeScores, code_scores, probe_matrix
+
+from .codes import LAYOUT, good_study, rotation_across
+
+
+@pytest.fixture(scope="module")
+def good() -> CodeScores:
+    study = good_study(200)
+    return code_scores(study.code, study.concepts, LAYOUT, seed=3)
+
+
+def test_a_good_code_and_one_rotated_across_factors(good: CodeScores) -> None:
+    study = good_study(200).rotated(rotation_across())
+    rotated = code_scores(study.code, study.concepts, LAYOUT, seed=3).scores
+    assert good.scores["probe/gap"].value > 0.8 > 0.4 > rotated["probe/gap"].value
+    assert good.scores["pair/own/digit"].value > 0.7 > 0.6 > rotated["pair/own/digit"].value
+    assert good.scores["block_tc"].value < 0.3 < 1 < rotated["block_tc"].value
+    assert {name.partition("/")[0] for name in rotated} == {"probe", "pair", "block_tc", "per_dimension"}
+
+
+def test_what_is_left_out_is_said(good: CodeScores) -> None:
+    assert good.left_out == ("pair scores of 'colour' are left out: no two originals share a value",)
+    assert "pair/own/colour" not in good.scores
+    assert good.scores["pair/own"].value == good.scores["pair/own/digit"].value
+
+
+def test_parts_are_those_of_their_functions(good: CodeScores) -> None:
+    study = good_study(200)
+    linear = probe_matrix(study.code, study.concepts, LAYOUT, seed=3)
+    for factor in LAYOUT.names:
+        assert good.scores[f"probe/matrix/{factor}/digit"] == linear.cell(factor, "digit")
+
+
+def test_a_constant_dimension_and_few_rows_leave_total_correlation_out() -> None:
+    study = good_study(60)
+    study.code[:, 2] = 7.0
+    layout = Layout.of(("digit",), (6, 9))
+    constant = code_scores(study.code, {"digit": np.where(np.arange(60) == 5, 9, study.digit)}, layout)
+    assert constant.left_out == (
+        "pair scores of 'digit' are without 1 rows whose value no other original has",
+        "block_tc is left out: codes: dimension 2 is constant over 60 rows",
+    )
+    few = code_scores(study.code[:30], {"digit": study.digit[:30] % 2}, layout)
+    assert few.left_out == (
+        "block_tc is left out: block_tc: 30 rows are too few for 15 dimensions; more than 30 are needed",
+    )
+    assert 0 <= few.scores["probe/own"].value <= 1
