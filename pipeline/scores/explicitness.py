@@ -59,6 +59,12 @@ def explicitness(
     ]
     if not scored:
         return None
+    with threadpool_limits(1):  # once: to limit the threads takes as long as to fit a small model
+        return _score(halves, scored, seed)
+
+
+def _score(halves: Halves, scored: list[str], seed: int) -> Score:
+    """The area of the concepts `scored` with its bracket; resamples are of the originals of the test half."""
     index = halves.test(halves.index)
     test_index = original_index(index, len(index))
     probability = {name: _probability(halves, name, halves.code) for name in scored}
@@ -100,7 +106,7 @@ def _probability(halves: Halves, name: str, code: NDArray[np.float64]) -> dict[i
         return probability  # no model can be fitted to a single class
     fitted = halves.train(code)
     scale = np.where(varying_dims(fitted), fitted.std(axis=0), np.inf)
-    with threadpool_limits(1), warnings.catch_warnings():
+    with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # the default's 100 steps are part of the definition
         model = LogisticRegression().fit((fitted - fitted.mean(axis=0)) / scale, known)
         found = model.predict_proba((halves.test(code) - fitted.mean(axis=0)) / scale)

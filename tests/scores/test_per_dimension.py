@@ -1,4 +1,5 @@
 import json
+from importlib import import_module
 
 import numpy as np
 import pytest
@@ -9,6 +10,12 @@ from .dims import Table, perfect_table
 
 NAMES = ["mig", "modularity", "irs", "sap", "dci_disentanglement", "dci_completeness", "dci_informativeness"]
 NAMES = [f"per_dimension/{name}" for name in [*NAMES, "explicitness"]]
+
+
+@pytest.fixture(autouse=True)
+def few_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each block of the jackknife refits all trees; tests/scores/test_dci.py tests the interval itself."""
+    monkeypatch.setattr(import_module("pipeline.scores.dci"), "_NUM_BLOCKS", 2)
 
 
 def scored(table: Table, **more: object) -> dict[str, Score]:
