@@ -59,6 +59,17 @@ class Params(Section):
         return self
 
     @model_validator(mode="after")
+    def _test_split_fits(self) -> "Params":
+        """What evaluate needs; without `max_images` the source says how many images there are, not params.yaml."""
+        max_images, num_dims = self.data.max_images, self.backbone.num_dims
+        if max_images is not None and (found := round(self.data.test_share * max_images)) <= 2 * num_dims:
+            raise ValueError(
+                f"data.max_images: {max_images} with data.test_share = {self.data.test_share} give "
+                f"{found} test images, expected more than {2 * num_dims}, twice backbone.num_dims"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _sizes_fit(self) -> "Params":
         concepts, num_dims = self.data.concepts, self.backbone.num_dims
         num_factors = len(concepts) + 1

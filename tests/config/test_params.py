@@ -34,6 +34,8 @@ WRONG = {
     "data: {max_images: many}": "data.max_images: found 'many': input should be a valid integer",
     "data: {val_share: 0.6, test_share: 0.4}": "data.val_share: 0.6 and data.test_share = 0.4 leave no training "
     "images, expected a sum below 1",
+    "data: {max_images: 320}": "data.max_images: 320 with data.test_share = 0.2 give 64 test images, "
+    "expected more than 64, twice backbone.num_dims",
     "data: {source: cifar}": "data.source: found 'cifar': input should be 'colormnist'",
     "data:": "data: found None: input should be a section of keys and values",
     "data: 3": "data: found 3: input should be a section of keys and values",
@@ -109,6 +111,10 @@ def test_what_is_left_out_has_its_default(tmp_path: Path) -> None:
     params = load_params(_write(tmp_path, "flow: {rho: 0.9}"))
     assert params.flow.rho == 0.9
     assert params.model_copy(update={"flow": Params().flow}) == Params()
+
+
+def test_a_test_split_just_large_enough_is_taken(tmp_path: Path) -> None:
+    assert load_params(_write(tmp_path, "data: {max_images: 325}")).data.max_images == 325  # 65 test images of N = 32
 
 
 def test_a_whole_number_is_a_number(tmp_path: Path) -> None:
