@@ -78,8 +78,8 @@ def code_scores(
             result: Callable[[], Any] = workers.submit(function, *arguments).result
             return result
 
-        # The longest first.
-        single = start(per_dimension_scores, code, named, index, seed)
+        # The longest first; its vector machines take seeds of 32 bits.
+        single = start(per_dimension_scores, code, named, index, seed % 2**32)
         rbf, linear = (start(probe_matrix, code, named, layout, kind, index, seed) for kind in ("rbf", "linear"))
         pairs = _pairs(code, named, layout, index, seed, left_out)
         total: dict[str, Score] = {}
