@@ -6,6 +6,7 @@ from pipeline.config import load_params
 from pipeline.entry import layer_argument, run
 from pipeline.tracking import RunTracker, check_server
 from pipeline.training.artifact import save_iin
+from pipeline.training.compiling import COMPILE_FROM
 from pipeline.training.curves import METRICS
 from pipeline.training.distributed import train_with_ray
 from pipeline.training.fingerprint import run_folder
@@ -24,7 +25,9 @@ def main() -> None:
     storage = run_folder(params.machine.storage, "train", layer)
     card = flow_card(setup, params.train, layer, backbone, storage)
     with RunTracker(store, layer, card, storage / METRICS):
-        result = train_with_ray(FlowTask, setup, train_config(params.train, params.seed), params.machine, storage)
+        result = train_with_ray(
+            FlowTask, setup, train_config(params.train, params.seed), params.machine, storage, compile_from=COMPILE_FROM
+        )
         flow = restore_flow(setup.flow, result.model)
         save_iin(Path("models/layers") / layer / "iin", flow, choice.layout, card, metrics=result.metrics)
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch._inductor.utils import fresh_cache
 
 __all__ = ["COMPILE_FROM", "compiled", "prefers_compiling", "why_not"]
 
@@ -30,10 +31,12 @@ def prefers_compiling(steps: int, compile_from: int | None, resume: Mapping[str,
 
 
 def why_not() -> str | None:
-    """Why this machine cannot compile, as one line; None where it can (found by compiling something small)."""
+    """Why this machine cannot compile, as one line; None where it can, found by compiling something small."""
+    torch.compiler.reset()  # nothing that was compiled before may answer
     torch._inductor.config.compile_threads = 1
     try:
-        torch.compile(_small, backend=BACKEND, dynamic=False)(torch.zeros(8))
+        with fresh_cache():
+            torch.compile(_small, backend=BACKEND, dynamic=False)(torch.zeros(8))
     except Exception as error:  # whatever a compiler that is absent or broken may raise
         return str(error).strip().splitlines()[0]
     return None

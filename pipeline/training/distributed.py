@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 import ray.train
 import torch
 import torch.distributed as dist
-from ray.train.torch import TorchTrainer, get_device, prepare_model
+from ray.train.torch import TorchTrainer, get_device
 from ray.train.v2.api.report_config import CheckpointUploadMode
 from torch import Tensor
 
@@ -33,6 +33,7 @@ from pipeline.training.checkpoints import (
     start_generation,
     write_checkpoint,
 )
+from pipeline.training.compiling import prefers_compiling, why_not
 from pipeline.training.loop import Hooks, State, train
 from pipeline.training.task import Task, TrainConfig
 
@@ -63,6 +64,8 @@ def train_with_ray(
     config: TrainConfig,
     machine: MachineParams,
     run_folder: Path,
+    *,
+    compile_from: int | None = None,
 ) -> Result:
     """Train a task on `machine.workers` workers, going on from where an earlier start of the same run was ended.
 
@@ -72,6 +75,7 @@ def train_with_ray(
         config: optimisation.
         machine: workers, their CPUs, GPUs and device.
         run_folder: from `run_folder()`; its name is what the progress lines say, without the fingerprint.
+        compile_from: steps in all from which a compiled step pays for its compilation; None: it never does.
 
     Raises:
         InputError: Ray has less than `machine` asks for, another process trains there, the disk is full, training
@@ -88,14 +92,27 @@ def train_with_ray(
         curves.show_at(run_folder, generation.folder)
         if generation.step < config.steps:
             going_on = f", going on from step {generation.step}" if generation.resume else ""
-            print(f"{name}: {machine.workers} worker(s) on {resources.device}{going_on}", flush=True)
+            compile_step = _chooses_compiling(config.steps, compile_from, generation.resume, name)
+            how = ", compiled" if compile_step else ""
+            print(f"{name}: {machine.workers} worker(s) on {resources.device}{how}{going_on}", flush=True)
             with following(_shows_entries(name, generation, config.steps)):
-                _fit(task_factory, task_config, config, machine.workers, resources, generation)
+                _fit(task_factory, task_config, config, machine.workers, resources, generation, compile_step)
             drop_older(generation)
         last = newest_checkpoint(generation.folder) or generation.resume
         assert last is not None  # the last step leaves a checkpoint
         metrics = (generation.folder / curves.METRICS).read_text()
         return Result(read_checkpoint(last)["model"], metrics, generation.folder)
+
+
+def _chooses_compiling(steps: int, compile_from: int | None, resume: Path | None, name: str) -> bool:
+    """Whether the workers compile their step; the driver asks its own machine whether that works."""
+    if not prefers_compiling(steps, compile_from, read_checkpoint(resume) if resume else None):
+        return False
+    if reason := why_not():
+        print(
+            f"{name}: runs eager, as a compiled step needs a working C++ compiler (Debian: g++): {reason}", flush=True
+        )
+    return not reason
 
 
 def _fit(
@@ -105,6 +122,7 @@ def _fit(
     workers: int,
     resources: Resources,
     generation: Generation,
+    compile_step: bool,
 ) -> None:
     folder = generation.folder
     trainer = TorchTrainer(
@@ -113,6 +131,7 @@ def _fit(
             "task": (task_factory, task_config),
             "config": config,
             "cpus": resources.cpus,
+            "compile_step": compile_step,
             "folder": str(folder),
             "resume": str(generation.resume) if generation.resume else None,
         },
@@ -147,7 +166,7 @@ def _work(settings: dict[str, Any]) -> str | None:
             curves.cut(folder, resume["step"] if resume else 0)
         factory, task_config = settings["task"]
         task: Task = factory(task_config, get_device())
-        train(task, settings["config"], _hooks(folder), resume)
+        train(task, settings["config"], _hooks(folder), resume, compile_step=settings["compile_step"])
     except InputError as error:
         return str(error)
     return None
@@ -177,14 +196,7 @@ def _hooks(folder: Path) -> Hooks:
             checkpoint_upload_mode=CheckpointUploadMode.NO_UPLOAD,
         )
 
-    return Hooks(
-        log=log,
-        checkpoint=checkpoint,
-        # Buffers are constants here; to send them before each step would only cost time.
-        wrap=lambda model: prepare_model(
-            model, move_to_device=False, parallel_strategy_kwargs={"broadcast_buffers": False}
-        ),
-    )
+    return Hooks(log=log, checkpoint=checkpoint)
 
 
 def _from_rank_0(message: InputError | None) -> InputError | None:

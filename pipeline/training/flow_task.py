@@ -70,7 +70,7 @@ class FlowTask:
         return {"pair_nats": nats, "bits_per_dim": nats / (2 * self.config.layout.num_dims * math.log(2))}
 
     def _mean_nats(self, model: nn.Module, z: Tensor, concept: Tensor) -> Tensor:
-        code, log_abs_det = model(z)  # both members in one pass, as DistributedDataParallel wants it
+        code, log_abs_det = model(z)  # both members in one pass: larger products
         (code_a, code_b), (log_abs_det_a, log_abs_det_b) = code.chunk(2), log_abs_det.chunk(2)
         rho = shared_rho(concept, self.config.layout.num_factors, self.config.rho)
         return pair_nats(code_a, code_b, log_abs_det_a, log_abs_det_b, self.config.layout, rho).mean()

@@ -2,7 +2,7 @@
 
 The state of a run is the model, the optimiser and the number of steps done, nothing else: the learning rate and every
 draw are functions of the step. So a run that resumes from a state ends in the same weights, bit for bit with one
-worker, as one that was never interrupted.
+worker, as one that was never interrupted. Whether its step is compiled is chosen by the caller and kept in the state.
 """
 
 import math
@@ -15,6 +15,8 @@ import torch.distributed as dist
 from torch import Tensor, nn
 
 from pipeline.errors import InputError
+from pipeline.training.compiling import compiled
+from pipeline.training.flat import FlatModel
 from pipeline.training.task import Task, TrainConfig
 
 __all__ = ["Hooks", "State", "learning_rate", "part_of", "train"]
@@ -29,19 +31,32 @@ class Hooks:
     Attributes:
         log: called by rank 0 with each entry of the curves: {"step": 20, "train/loss": 0.5, …}, and
             {"step": 200, "val/loss": 0.6}.
-        checkpoint: called by every rank with the state after a step; "model" and "optimiser" are state dicts.
-        wrap: makes the model that is called in a step, of the task's (DistributedDataParallel).
+        checkpoint: called by every rank with the state after a step; "model" and "optimiser" are state dicts, and
+            "compiled" says whether the step was.
     """
 
     log: Callable[[dict[str, float]], None] = lambda _entry: None
     checkpoint: Callable[[State], None] = lambda _state: None
-    wrap: Callable[[nn.Module], nn.Module] = lambda model: model
 
 
-def train(task: Task, config: TrainConfig, hooks: Hooks | None = None, resume: Mapping[str, Any] | None = None) -> None:
+def train(
+    task: Task,
+    config: TrainConfig,
+    hooks: Hooks | None = None,
+    resume: Mapping[str, Any] | None = None,
+    *,
+    compile_step: bool = False,
+) -> None:
     """Train `task.model` in place, from its beginning or from a state that `hooks.checkpoint` was given.
 
     Where a torch.distributed process group is there, each of its processes calls this and takes its part of the batch.
+
+    Args:
+        task: the network and its data.
+        config: optimisation.
+        hooks: what happens beside the steps.
+        resume: the state to go on from.
+        compile_step: whether to compile the model's forward and backward pass; an eager run ends in other last bits.
 
     Raises:
         InputError: the loss or its gradient is not finite, which no later step can mend; on every worker alike.
@@ -55,22 +70,25 @@ def train(task: Task, config: TrainConfig, hooks: Hooks | None = None, resume: M
         task.model.load_state_dict(resume["model"])
     else:
         task.initialise()
-    model = hooks.wrap(task.model)
-    parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    model = FlatModel(task.model)
+    if world > 1:
+        dist.broadcast(model.flat.detach(), 0)  # workers of unlike machines may round a start differently
     optimiser = torch.optim.AdamW(
-        parameters, lr=config.learning_rate, betas=config.betas, weight_decay=config.weight_decay, fused=True
+        [model.flat], lr=config.learning_rate, betas=config.betas, weight_decay=config.weight_decay, fused=True
     )
     if resume:
         optimiser.load_state_dict(resume["optimiser"])
-    model.train()
+    step_model = compiled(model) if compile_step else model
+    task.model.train()
     for done in range(step + 1, config.steps + 1):
         rate = learning_rate(config, done - 1)
         for group in optimiser.param_groups:
             group["lr"] = rate
-        loss, figures = task.loss(model, done - 1, part)
+        loss, figures = task.loss(step_model, done - 1, part)
         optimiser.zero_grad(set_to_none=True)
         (loss * weight).backward()
-        norm = nn.utils.clip_grad_norm_(parameters, math.inf if config.clip is None else config.clip)
+        _average_over_workers(model.flat, world)
+        norm = nn.utils.clip_grad_norm_(model.flat, math.inf if config.clip is None else config.clip)
         optimiser.step()
         if _due(done, config.log_every, config.steps):
             entry = _mean_over_workers({**figures, "gradient_norm": norm}, weight)
@@ -80,7 +98,14 @@ def train(task: Task, config: TrainConfig, hooks: Hooks | None = None, resume: M
         if rank == 0 and _due(done, config.validate_every, config.steps):
             hooks.log({"step": done} | _named("val", _validate(task, done)))
         if _due(done, config.checkpoint_every, config.steps):
-            hooks.checkpoint({"step": done, "model": task.model.state_dict(), "optimiser": optimiser.state_dict()})
+            hooks.checkpoint(
+                {
+                    "step": done,
+                    "model": task.model.state_dict(),
+                    "optimiser": optimiser.state_dict(),
+                    "compiled": compile_step,
+                }
+            )
     task.model.eval()
 
 
@@ -106,6 +131,13 @@ def _rank_and_world() -> tuple[int, int]:
     if dist.is_available() and dist.is_initialized():
         return dist.get_rank(), dist.get_world_size()
     return 0, 1
+
+
+def _average_over_workers(parameter: nn.Parameter, world: int) -> None:
+    if world > 1:
+        assert parameter.grad is not None
+        dist.all_reduce(parameter.grad)
+        parameter.grad /= world
 
 
 def _due(done: int, every: int, steps: int) -> bool:
