@@ -1,0 +1,67 @@
+"""Timing of steps beside each other: one clock, alternating rounds, medians, and the machine's name."""
+
+import platform
+import statistics
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+__all__ = ["Timing", "alternate", "machine", "seconds_of"]
+
+
+@dataclass(frozen=True)
+class Timing:
+    """Milliseconds of one step.
+
+    Attributes:
+        median: over the rounds.
+        low: of the fastest round.
+        high: of the slowest.
+    """
+
+    median: float
+    low: float
+    high: float
+
+
+def seconds_of(work: Callable[[], object], device: torch.device, times: int) -> float:
+    """Seconds of one of `times` calls: wall clock on a GPU; on a CPU this process's own time, with one thread.
+
+    On an idle machine that is the wall clock, and on a shared one it leaves out what others use.
+    """
+    cuda = device.type == "cuda"
+    clock = time.perf_counter if cuda else time.process_time
+    if cuda:
+        torch.cuda.synchronize()
+    start = clock()
+    for _ in range(times):
+        work()
+    if cuda:
+        torch.cuda.synchronize()
+    return (clock() - start) / times
+
+
+def alternate(
+    works: Mapping[str, Callable[[], object]], device: torch.device, rounds: int = 7, budget: float = 0.12
+) -> dict[str, Timing]:
+    """Time all works in each of `rounds` rounds, `budget` seconds a work and round; each was called before."""
+    times = {name: max(2, int(budget / seconds_of(work, device, 2))) for name, work in works.items()}
+    found: dict[str, list[float]] = {name: [] for name in works}
+    for _ in range(rounds):
+        for name, work in works.items():
+            work()  # what the one before left in the caches
+            found[name].append(1e3 * seconds_of(work, device, times[name]))
+    return {name: Timing(statistics.median(values), min(values), max(values)) for name, values in found.items()}
+
+
+def machine(device: torch.device) -> str:
+    """What was measured on, as a reader of the table needs it."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    names = [
+        line.partition(":")[2].strip() for line in Path("/proc/cpuinfo").read_text().splitlines() if "name" in line
+    ]
+    return f"one core of {names[0] if names else platform.processor()}"
