@@ -14,9 +14,9 @@ from torch._inductor.utils import fresh_cache
 __all__ = ["COMPILE_FROM", "compiled", "prefers_compiling", "why_not"]
 
 BACKEND = "inductor"
-# Steps of a flow. At the default size (6 blocks of width 128, N = 32, 512 rows) on one core a compiled step took 18.9 ms
-# and an eager one 25.4; compilation took 39 s of CPU time, up to 58 s of a shared machine: even after 6,000 to 9,000.
-# Half the blocks compile in half the time and save half as much, so the number of steps holds for other depths.
+# Steps of a flow. At the default size (6 blocks of width 128, N = 32, 512 rows) on one core a compiled step took
+# 18.9 ms and an eager one 25.4; compilation took 39 s of CPU time, up to 58 s on a shared machine: even after 6,000 to
+# 9,000. Half the blocks compile in half the time and save half as much, so the number holds for other depths.
 COMPILE_FROM = 10_000
 
 
