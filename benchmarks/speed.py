@@ -4,9 +4,9 @@
     python benchmarks/speed.py report .runs/speed.jsonl                   # Markdown
 
 Needs benchmarks/requirements.txt. A training step is forward, mean negative log-likelihood, backward and AdamW (fused).
-Each library is timed eager and compiled (torch.compile with one set of options) and the better of its two counts;
-before that its outputs, log-determinants, inverse and parameter count are proved equal to ours. One process times all
-of a cell in alternating rounds. A cell that is in the file is not measured again: remove its line to do so.
+Each library is timed eager and compiled (by torch.compile with the options that training uses), and the better of its
+two counts; before that its outputs, log-determinants, inverse and parameter count are proved equal to ours. One process
+times all of a cell in alternating rounds. A cell that is in the file is not measured again: remove its line to do so.
 """
 
 import argparse
@@ -28,6 +28,7 @@ from timing import alternate, machine
 from torch import Tensor
 
 from pipeline.flow import Flow, FlowConfig, latent_nats
+from pipeline.training.compiling import OPTIONS
 
 NUM_DIMS = 64
 SHAPES = {"6x128": (6, 128), "12x512": (12, 512)}
@@ -151,7 +152,8 @@ def _compiled(function: Any, device: torch.device) -> Any:
     Dynamo keeps what it compiled by code object: libraries that shared one would look through each other's guards.
     """
     own = types.FunctionType(function.__code__.replace(), function.__globals__, closure=function.__closure__)
-    return torch.compile(own, dynamic=False, mode="reduce-overhead" if device.type == "cuda" else None)
+    graphs = {"triton.cudagraphs": True} if device.type == "cuda" else {}
+    return torch.compile(own, dynamic=False, options=OPTIONS | graphs)
 
 
 def table(cells: list[dict[str, Any]]) -> Iterator[str]:

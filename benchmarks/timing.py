@@ -45,15 +45,22 @@ def seconds_of(work: Callable[[], object], device: torch.device, times: int) -> 
 
 
 def alternate(
-    works: Mapping[str, Callable[[], object]], device: torch.device, rounds: int = 7, budget: float = 0.12
+    works: Mapping[str, Callable[[], object]], device: torch.device, rounds: int = 7, bursts: int = 4
 ) -> dict[str, Timing]:
-    """Time all works in each of `rounds` rounds, `budget` seconds a work and round; each was called before."""
-    times = {name: max(2, int(budget / seconds_of(work, device, 2))) for name, work in works.items()}
+    """Time all works in each of `rounds` rounds, a work in `bursts` short turns, so that all meet the same machine.
+
+    Each was called before. A turn lasts about 30 ms, and two calls at least.
+    """
+    times = {name: max(2, int(0.03 / seconds_of(work, device, 2))) for name, work in works.items()}
     found: dict[str, list[float]] = {name: [] for name in works}
     for _ in range(rounds):
-        for name, work in works.items():
-            work()  # what the one before left in the caches
-            found[name].append(1e3 * seconds_of(work, device, times[name]))
+        turns: dict[str, list[float]] = {name: [] for name in works}
+        for _ in range(bursts):
+            for name, work in works.items():
+                work()  # what the one before left in the caches
+                turns[name].append(1e3 * seconds_of(work, device, times[name]))
+        for name, values in turns.items():
+            found[name].append(statistics.mean(values))
     return {name: Timing(statistics.median(values), min(values), max(values)) for name, values in found.items()}
 
 
