@@ -77,7 +77,7 @@ def evaluate(
     mean = torch.from_numpy(test.mean)
     code, _ = flow(mean)
     scores = _probes(code, test, layout, draw_seed(seed, "evaluate/probes"))
-    single = draw_seed(seed, "evaluate/per_dimension") % 2**32  # as much as scikit-learn's vector machines take
+    single = draw_seed(seed, "evaluate/per_dimension")
     per_dimension = per_dimension_scores(code.numpy(), test.targets(), groups=test.original, seed=single)
     scores |= _swaps(code, flow, layout, backbone, judge, test, params.swaps, seed)
     scores |= _densities(flow, layout, float(iin.card["rho"]), train, test, params.pairs, seed)

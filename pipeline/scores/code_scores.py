@@ -3,22 +3,20 @@
 Nothing of the network that gave the codes is needed, so that codes from anywhere can be compared.
 """
 
-from collections.abc import Callable, Mapping
-from concurrent.futures import ProcessPoolExecutor
-from contextlib import nullcontext
+from collections.abc import Mapping
 from dataclasses import dataclass
-from multiprocessing import get_context
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from sklearn.utils.parallel import Parallel, delayed
 
 from pipeline.layout import Layout
 from pipeline.scores.checks import checked_codes
 from pipeline.scores.originals import original_index
 from pipeline.scores.pair import pair_correlation
 from pipeline.scores.per_dimension import per_dimension_scores
-from pipeline.scores.probe import ProbeMatrix, matrix_scores, probe_matrix, probe_scores
+from pipeline.scores.probe import matrix_scores, probe_matrix, probe_scores
 from pipeline.scores.result import Score
 from pipeline.scores.shared_pairs import shared_pairs
 from pipeline.scores.total_correlation import block_total_correlation
@@ -68,28 +66,20 @@ def code_scores(
     named = {name: concepts[name] for name in layout.concepts}
     index = original_index(groups, len(code))
     left_out: list[str] = []
-    pool = ProcessPoolExecutor(processes, get_context("spawn")) if processes > 1 else nullcontext()
-    with pool as workers:
-
-        def start(function: Callable[..., Any], *arguments: Any) -> Callable[[], Any]:
-            """What gives the result of a call, which already runs where there are workers."""
-            if workers is None:
-                return lambda: function(*arguments)
-            result: Callable[[], Any] = workers.submit(function, *arguments).result
-            return result
-
-        # The longest first; its vector machines take seeds of 32 bits.
-        single = start(per_dimension_scores, code, named, index, seed % 2**32)
-        rbf, linear = (start(probe_matrix, code, named, layout, kind, index, seed) for kind in ("rbf", "linear"))
-        pairs = _pairs(code, named, layout, index, seed, left_out)
-        total: dict[str, Score] = {}
-        try:
-            total["block_tc"] = block_total_correlation(code, layout, seed, index)
-        except ValueError as error:  # too few rows, or a covariance without an inverse
-            left_out.append(f"block_tc is left out: {error}")
-        matrix: ProbeMatrix = linear()
-        probes = probe_scores(matrix, layout, rbf()) | matrix_scores(matrix, layout)
-        return CodeScores(probes | pairs | total | single(), tuple(left_out))
+    single, rbf, linear = Parallel(n_jobs=processes)(  # the longest first
+        [
+            delayed(per_dimension_scores)(code, named, index, seed),
+            *(delayed(probe_matrix)(code, named, layout, kind, index, seed) for kind in ("rbf", "linear")),
+        ]
+    )
+    probes = probe_scores(linear, layout, rbf) | matrix_scores(linear, layout)
+    pairs = _pairs(code, named, layout, index, seed, left_out)
+    total: dict[str, Score] = {}
+    try:
+        total["block_tc"] = block_total_correlation(code, layout, seed, index)
+    except ValueError as error:  # too few rows, or a covariance without an inverse
+        left_out.append(f"block_tc is left out: {error}")
+    return CodeScores(probes | pairs | total | single, tuple(left_out))
 
 
 def _pairs(

@@ -13,9 +13,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # scikit-learn's own requirement
 
-from pipeline.scores.concepts import varying_dims
 from pipeline.scores.halves import Halves, checked_halves
 from pipeline.scores.intervals import bootstrap_counts, bootstrap_interval
 from pipeline.scores.originals import original_index
@@ -104,12 +105,10 @@ def _probability(halves: Halves, name: str, code: NDArray[np.float64]) -> dict[i
     probability = {int(category): np.zeros(len(asked)) for category in np.unique(asked)}
     if (known == known[0]).all():
         return probability  # no model can be fitted to a single class
-    fitted = halves.train(code)
-    scale = np.where(varying_dims(fitted), fitted.std(axis=0), np.inf)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # the default's 100 steps are part of the definition
-        model = LogisticRegression().fit((fitted - fitted.mean(axis=0)) / scale, known)
-        found = model.predict_proba((halves.test(code) - fitted.mean(axis=0)) / scale)
+        model = make_pipeline(StandardScaler(), LogisticRegression()).fit(halves.train(code), known)
+        found = model.predict_proba(halves.test(code))
     by_class = {int(category): found[:, column] for column, category in enumerate(model.classes_)}
     return {category: by_class.get(category, nothing) for category, nothing in probability.items()}
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from sklearn import config_context
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # scikit-learn's own requirement
 
 from pipeline.layout import RESIDUAL, Layout
@@ -123,7 +124,8 @@ def probe_matrix(
 
     columns = []
     # One thread: the matrices are small, and BLAS threads that wait for a busy core take up to seven times as long.
-    with threadpool_limits(1):
+    # What is fitted was checked above; to check it again takes a sixth of the time of a small probe.
+    with threadpool_limits(1), config_context(assume_finite=True, skip_parameter_validation=True):
         features = [features_of(code[:, where], kind) for where in layout.slices]
         ideal_features = [features_of(ideal, kind) for ideal in ideal_factors]
         for target in targets.values():

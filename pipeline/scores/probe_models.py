@@ -20,9 +20,10 @@ from scipy.spatial.distance import cdist
 from sklearn.kernel_ridge import KernelRidge
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.model_selection import GroupKFold, StratifiedGroupKFold
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
-from pipeline.scores.logistic import binary_logistic
 from pipeline.scores.targets import Classes, Values
 
 __all__ = ["NUM_FOLDS", "Fold", "Kind", "features_of", "folds_by_original", "out_of_fold"]
@@ -71,7 +72,7 @@ def features_of(code: NDArray[np.float64], kind: Kind) -> NDArray[np.float64]:
     # Units without the outermost rows: one outlier would make all others alike, and the kernel blind.
     ordered, cut = np.sort(code, axis=0), max(1, len(code) // _OUTERMOST)
     inner = np.clip(code, ordered[cut], ordered[-1 - cut])
-    (standard,) = _standardised(np.where(np.ptp(inner, axis=0) > 0, inner, code), code)
+    standard = StandardScaler().fit(np.where(np.ptp(inner, axis=0) > 0, inner, code)).transform(code)
     return np.asarray(np.exp(cdist(standard, standard, "sqeuclidean") / -code.shape[1]))
 
 
@@ -98,36 +99,33 @@ def out_of_fold(
     prediction = np.empty_like(target.truth)
     for fitted, held in folds:
         if kind == "linear":
-            known, asked = _standardised(features[given[fitted]], features[given[fitted]], features[given[held]])
+            known, asked = (features[given[rows]] for rows in (fitted, held))
         else:
             known, asked = (features[np.ix_(given[rows], given[fitted])] for rows in (fitted, held))
         prediction[held] = _fit_predict(known, target.truth[fitted], asked, kind, isinstance(target, Classes))
     return prediction
 
 
-def _standardised(by: NDArray[np.float64], *codes: NDArray[np.float64]) -> list[NDArray[np.float64]]:
-    """`codes` in units of the mean and standard deviation of `by`; a constant dimension is only centred."""
-    loc, scale = by.mean(axis=0), by.std(axis=0)
-    scale = np.where(scale > 1e-12 * np.abs(by).max(axis=0), scale, 1)
-    return [(code - loc) / scale for code in codes]
-
-
 def _fit_predict(
     known: NDArray[np.float64], truth: NDArray[Any], asked: NDArray[np.float64], kind: Kind, classes: bool
 ) -> NDArray[Any]:
     """Predictions [m] or [m, D] at `asked` of a probe fitted to `known` and `truth`: codes, or rows of a kernel."""
-    if not classes:
-        mean = truth.mean(axis=0)  # a kernel ridge has no intercept
-        values = Ridge(alpha=1.0) if kind == "linear" else KernelRidge(alpha=1.0, kernel="precomputed")
-        return np.asarray(values.fit(known, truth - mean).predict(asked).reshape(len(asked), -1) + mean)
-    present = np.unique(truth)
-    if len(present) == 1:
+    if classes and (truth == truth[0]).all():
         return np.full(len(asked), truth[0])  # neither probe can be fitted to a single class
-    if kind == "linear" and len(present) == 2:
-        weights = binary_logistic(known, truth == present[1])
-        return np.asarray(present[(asked @ weights[:-1] + weights[-1] > 0).astype(np.intp)])
-    if kind == "linear":
-        probe = LogisticRegression(C=1.0, class_weight="balanced", max_iter=1000)
-    else:
-        probe = SVC(C=1.0, kernel="precomputed", class_weight="balanced")
-    return np.asarray(probe.fit(known, truth).predict(asked))
+    probe = _probe(kind, classes)
+    if classes:
+        return np.asarray(probe.fit(known, truth).predict(asked))
+    mean = truth.mean(axis=0)  # a kernel ridge has no intercept
+    return np.asarray(probe.fit(known, truth - mean).predict(asked).reshape(len(asked), -1) + mean)
+
+
+def _probe(kind: Kind, classes: bool) -> Any:
+    """A probe of a kind, not fitted yet."""
+    if kind == "rbf":
+        return (
+            SVC(C=1.0, kernel="precomputed", class_weight="balanced")
+            if classes
+            else KernelRidge(alpha=1.0, kernel="precomputed")
+        )
+    linear = LogisticRegression(C=1.0, class_weight="balanced", max_iter=1000) if classes else Ridge(alpha=1.0)
+    return make_pipeline(StandardScaler(), linear)

@@ -14,10 +14,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.exceptions import ConvergenceWarning
+from sklearn.preprocessing import StandardScaler
 from sklearn.svm import LinearSVC
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # scikit-learn's own requirement
 
-from pipeline.scores.concepts import varying_dims
 from pipeline.scores.halves import Halves, checked_halves, halves_of
 from pipeline.scores.intervals import bootstrap_interval, bootstrap_sums
 from pipeline.scores.originals import original_index
@@ -115,7 +115,7 @@ def _hits(halves: Halves, concept: NDArray[np.int64], seed: int) -> NDArray[np.f
         if (known == known[0]).all():
             right[:, dim] = asked == known[0]  # no machine can be fitted to a single class
             continue
-        machine = LinearSVC(C=0.01, class_weight="balanced", random_state=seed)
+        machine = LinearSVC(C=0.01, class_weight="balanced", random_state=seed % 2**32)
         with warnings.catch_warnings():  # far from its optimum in a dimension of huge numbers, and no worse for that
             warnings.simplefilter("ignore", ConvergenceWarning)
             machine.fit(halves.train(halves.code)[:, [dim]], known)
@@ -125,15 +125,9 @@ def _hits(halves: Halves, concept: NDArray[np.int64], seed: int) -> NDArray[np.f
 
 def _moments(halves: Halves, concept: NDArray[np.float64]) -> NDArray[np.float64]:
     """[m, D N + 2 D + 2 N + 1]: products, values and their squares, code and its squares, and a one."""
-    value, code = _standard(halves.test(concept)), _standard(halves.test(halves.code))
+    value, code = (StandardScaler().fit_transform(halves.test(numbers)) for numbers in (concept, halves.code))
     products = (value[:, :, None] * code[:, None, :]).reshape(len(code), -1)
     return np.hstack([products, value, value**2, code, code**2, np.ones((len(code), 1))])
-
-
-def _standard(numbers: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Numbers [n, D] of mean 0 and variance 1; a dimension that does not vary is 0."""
-    scale = np.where(varying_dims(numbers), numbers.std(axis=0), np.inf)
-    return np.asarray((numbers - numbers.mean(axis=0)) / scale)
 
 
 def _gap(sums: NDArray[np.float64], concept: NDArray[Any]) -> NDArray[np.float64]:
