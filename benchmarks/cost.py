@@ -59,11 +59,11 @@ def measure(config: FlowConfig, rows: int, device: torch.device, *, compile_step
     flow, z = Flow(config).to(device), torch.randn(rows, config.num_dims, device=device)
     flow.initialise(torch.randn(512, config.num_dims, device=device))
     model = FlatModel(flow)
-    called = compiled(model) if compile_step else model
+    called = compiled(model) if compile_step else model.eager()
     optimiser = torch.optim.AdamW([model.flat], lr=1e-4, fused=True)
 
     def step() -> None:
-        optimiser.zero_grad(set_to_none=True)
+        optimiser.zero_grad(set_to_none=compile_step)
         latent_nats(*called(z)).mean().backward()
         optimiser.step()
 

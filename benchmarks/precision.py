@@ -61,15 +61,15 @@ def train(steps: int, layer: str, device: torch.device, *, bfloat16: bool) -> tu
     optimiser = torch.optim.AdamW(
         [model.flat], lr=config.learning_rate, betas=config.betas, weight_decay=config.weight_decay, fused=True
     )
-    step = 0
+    network, step = model.eager(), 0
 
     def one_step() -> None:
         nonlocal step
         for group in optimiser.param_groups:
             group["lr"] = learning_rate(config, step)
         with torch.autocast(device.type, torch.bfloat16, enabled=bfloat16):
-            loss, _ = task.loss(model, step, slice(0, config.batch_size))
-        optimiser.zero_grad(set_to_none=True)
+            loss, _ = task.loss(network, step, slice(0, config.batch_size))
+        optimiser.zero_grad(set_to_none=False)
         loss.backward()
         if config.clip is not None:
             torch.nn.utils.clip_grad_norm_(model.flat, config.clip)

@@ -1,7 +1,7 @@
 """All trained parameters of a network as one vector, so that what an optimiser and workers do is done once a step.
 
 A flow of 6 blocks has 84 small parameters. As one vector they take one AdamW kernel, one norm, and one message
-between workers, and a compiled step meets one parameter instead of 84: at 25 rows that is a fifth of its time.
+between workers, and a compiled step meets one parameter instead of 84: at 25 rows that saves a sixth of its time.
 """
 
 import math
@@ -42,8 +42,19 @@ class FlatModel(nn.Module):
             parameter.data = view
         self._model = (model,)  # in a tuple, or its parameters would be parameters here too
 
+    def eager(self) -> nn.Module:
+        """The network itself, whose gradients are views into `flat.grad`; set that to zero before a step, not to None.
+
+        It gives the same as `forward`, sooner where nothing is compiled: no views are made, and none taken back.
+        """
+        self.flat.grad = torch.zeros_like(self.flat)
+        named = dict(self._model[0].named_parameters())
+        for name, view in zip(self._names, self._views(self.flat.grad), strict=True):
+            named[name].grad = view
+        return self._model[0]
+
     def forward(self, *inputs: Tensor) -> Any:
-        """What the network gives, with a gradient to `flat` alone."""
+        """What the network gives, as a function of `flat`: the form to compile."""
         values = dict(zip(self._names, self._views(self.flat), strict=True))
         return functional_call(self._model[0], values, inputs)
 

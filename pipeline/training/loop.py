@@ -78,14 +78,14 @@ def train(
     )
     if resume:
         optimiser.load_state_dict(resume["optimiser"])
-    step_model = compiled(model) if compile_step else model
+    step_model = compiled(model) if compile_step else model.eager()
     task.model.train()
     for done in range(step + 1, config.steps + 1):
         rate = learning_rate(config, done - 1)
         for group in optimiser.param_groups:
             group["lr"] = rate
         loss, figures = task.loss(step_model, done - 1, part)
-        optimiser.zero_grad(set_to_none=True)
+        optimiser.zero_grad(set_to_none=compile_step)
         (loss * weight).backward()
         _average_over_workers(model.flat, world)
         norm = nn.utils.clip_grad_norm_(model.flat, math.inf if config.clip is None else config.clip)

@@ -63,7 +63,7 @@ class Task(Protocol):
         """Mean loss over a part of the global batch of a step.
 
         Args:
-            model: what to call: `self.model` as a function of all its parameters in one vector.
+            model: what to call: `self.model`, or the same compiled.
             step: 0 … steps − 1.
             part: which examples of the global batch of `batch_size`.
 

@@ -26,6 +26,21 @@ def test_outputs_and_gradients_are_the_networks_own():
     torch.testing.assert_close(model.flat.grad, expected)
 
 
+def test_the_network_called_itself_leaves_its_gradients_in_the_vector():
+    flow, z = small_flow()
+    model = FlatModel(flow)
+    latent_nats(*model(z)).mean().backward()
+    expected = model.flat.grad.clone()
+    network, optimiser = model.eager(), torch.optim.SGD([model.flat], lr=0.1)
+    before = model.flat.detach().clone()
+    for _ in range(2):
+        optimiser.zero_grad(set_to_none=False)
+        latent_nats(*network(z)).mean().backward()
+        torch.testing.assert_close(model.flat.grad, expected)
+    optimiser.step()
+    torch.testing.assert_close(model.flat.detach(), before - 0.1 * expected)
+
+
 def test_what_is_trained_is_read_and_saved_under_the_networks_names():
     flow, z = small_flow()
     model = FlatModel(flow)
