@@ -81,5 +81,11 @@ def read_weights(folder: Path, card: dict[str, Any], network: nn.Module) -> str:
     try:
         network.load_state_dict(load_file(path))
     except (SafetensorError, RuntimeError) as error:
-        raise InputError(f"{path}: does not fit the network of its card ({' '.join(str(error).split())})") from None
+        raise InputError(f"{path}: does not fit the network of its card ({_first(error)})") from None
     return found
+
+
+def _first(error: Exception) -> str:
+    """What does not fit, in a line; torch lists every key that is missing or unknown."""
+    line = " ".join(str(error).split())
+    return line if len(line) <= 300 else f"{line[:300]} …"

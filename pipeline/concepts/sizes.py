@@ -29,7 +29,7 @@ def factor_sizes(
         latents_a: zᵃ [P, N].
         latents_b: zᵇ [P, N].
         concept: [P]; 1 … K, what a pair shares.
-        num_concepts: K; with 0 everything is the residual's.
+        num_concepts: K; with 0 everything is the residual's, whatever the pairs.
         method: see `concept_scores`.
 
     Raises:
@@ -66,12 +66,12 @@ def concept_scores(
     num_concepts: int,
     method: SizeMethod = "correlation",
 ) -> list[float]:
-    """How alike the members of each concept's pairs are, s_1 … s_K, each in [−1, 1].
+    """How alike the members of each concept's pairs are, s_1 … s_K.
 
-    `correlation`: Eq. 10 divided by N, the mean over dimensions of the Pearson correlation of zᵃ_i and zᵇ_i; divided,
-    since as printed it lies in [−N, N] and its softmax gives everything to the residual. `covariance`: the authors'
+    `correlation`, in [−1, 1]: Eq. 10 divided by N, the mean over dimensions of the Pearson correlation of zᵃ_i and
+    zᵇ_i; as printed it lies in [−N, N] and its softmax gives everything to the residual. `covariance`: the authors'
     released code, Σ_i cov_i / Σ_i var_i, with one mean for both members of the concept's pairs and the variance over
-    the members of all pairs.
+    the members of all pairs; so that the score of a concept whose pairs vary more than all pairs may leave [−1, 1].
 
     Dimensions that are constant over all pairs are left out; where there is no other, each score is 0. One that is
     constant over a member of one concept's pairs alone has no correlation there and counts as 0.
@@ -89,6 +89,8 @@ def concept_scores(
     """
     if method not in ("correlation", "covariance"):
         raise InputError(f"method of factor sizes: found {method!r}, accepted are 'correlation' and 'covariance'")
+    if not num_concepts:
+        return []
     counts = {int(number): int(count) for number, count in zip(*np.unique(concept, return_counts=True), strict=True)}
     for number in range(1, num_concepts + 1):
         if counts.get(number, 0) < 2:
@@ -99,7 +101,7 @@ def concept_scores(
     if broken.any():
         raise InputError(f"latents: found a number that is not finite in dimension {int(np.argmax(broken))}")
     varying = np.setdiff1d(np.arange(latents_a.shape[1]), constant_dims(latents_a, latents_b))
-    if not len(varying) or not num_concepts:
+    if not len(varying):
         return [0.0] * num_concepts
     latents_a, latents_b = latents_a[:, varying].astype(np.float64), latents_b[:, varying].astype(np.float64)
     shares = [concept == number for number in range(1, num_concepts + 1)]

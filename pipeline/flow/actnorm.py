@@ -31,9 +31,18 @@ class ActNorm(nn.Module):
 
     @torch.no_grad()
     def initialise(self, x: Tensor) -> None:
-        """Set loc and log_scale from `x` [B, N], B ≥ 2; a constant dimension keeps scale 1."""
+        """Set loc and log_scale from `x` [B, N], B ≥ 2; a constant dimension keeps scale 1.
+
+        Raises:
+            RuntimeError: it was done before, or trained weights were loaded, which this would undo.
+            ValueError: there are fewer than two rows, or a number is not finite.
+        """
+        if self._ready:
+            raise RuntimeError("ActNorm is initialised already: a second time would undo what was trained")
         if len(x) < 2:
             raise ValueError(f"ActNorm: initialisation needs at least 2 rows, found {len(x)}")
+        if not x.isfinite().all():
+            raise ValueError("ActNorm: initialisation needs finite numbers, found NaN or infinity")
         std = x.std(dim=0, unbiased=False)
         self.loc.copy_(-x.mean(dim=0))
         self.log_scale.copy_(-torch.where(std > 0, std, torch.ones_like(std)).log())

@@ -1,5 +1,6 @@
 """Shape of a flow, and the paper's own as a preset."""
 
+import math
 from dataclasses import dataclass
 from typing import Literal, get_args
 
@@ -44,10 +45,10 @@ class FlowConfig:
 
     def __post_init__(self) -> None:
         for name, least in (("num_dims", 2), ("num_blocks", 1), ("width", 1), ("depth", 1)):
-            if getattr(self, name) < least:
+            if not isinstance(getattr(self, name), int) or getattr(self, name) < least:
                 raise ValueError(f"flow: {name}: found {getattr(self, name)}, accepted are integers from {least}")
-        if not self.log_scale_bound > 0:
-            raise ValueError(f"flow: log_scale_bound: found {self.log_scale_bound}, accepted are numbers above 0")
+        if not 0 < self.log_scale_bound < math.inf:
+            raise ValueError(f"flow: log_scale_bound: found {self.log_scale_bound}, accepted are finite ones above 0")
         for name, known in (("conditioner", Conditioning), ("activation", Activation), ("mixing", Mixing)):
             if getattr(self, name) not in get_args(known):
                 raise ValueError(

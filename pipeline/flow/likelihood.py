@@ -19,7 +19,7 @@ def shared_rho(concept: Tensor, num_factors: int, rho: float) -> Tensor:
         rho: the paper's σ_ab, in [0, 1).
 
     Returns:
-        [P, K + 1]: rho where the factor is shared, 0 elsewhere.
+        [P, K + 1] in float64: rho where the factor is shared, 0 elsewhere.
 
     References:
         Esser, Rombach, Ommer (CVPR 2020), Eqs. 2 and 3.
@@ -33,12 +33,12 @@ def changed_rho(concept: Tensor, num_factors: int, rho: float) -> Tensor:
     Two sketches of one image, say, that differ in its roundness.
 
     Args:
-        concept: [P] integers in 1 … K; the factor that is not shared.
+        concept: [P] integers in 0 … K; the factor that is not shared, 0 for the residual.
         num_factors: K + 1.
         rho: in [0, 1).
 
     Returns:
-        [P, K + 1]: 0 in the factor that changed, rho elsewhere, the residual included.
+        [P, K + 1] in float64: 0 in the factor that changed, rho elsewhere, in the residual too.
 
     References:
         Esser, Rombach, Ommer (CVPR 2020), section 3.2; in its released code a negative factor.
@@ -59,11 +59,11 @@ def graded_rho(concept: Tensor, distance: Tensor, num_factors: int, rho: float, 
         length: ℓ, above 0, in the units of the distance; at d = ℓ the correlation is .61 rho.
 
     Returns:
-        [P, K + 1].
+        [P, K + 1] in float64.
     """
     if not length > 0:
         raise ValueError(f"length must be above 0, found {length}")
-    likeness = torch.exp(-0.5 * (distance / length).square())
+    likeness = torch.exp(-0.5 * (distance.double() / length).square())
     return shared_rho(concept, num_factors, rho) * likeness[:, None]
 
 
@@ -75,7 +75,7 @@ def _checked(rho: float) -> float:
 
 def _is(concept: Tensor, num_factors: int) -> Tensor:
     """[P, K + 1]: 1 where the factor is the pair's."""
-    return torch.nn.functional.one_hot(concept, num_factors).to(torch.get_default_dtype())
+    return torch.nn.functional.one_hot(concept, num_factors).double()
 
 
 def pair_nats(
@@ -92,21 +92,21 @@ def pair_nats(
         log_abs_det_a: log|det T′(zᵃ)| [P].
         log_abs_det_b: log|det T′(zᵇ)| [P].
         layout: the K + 1 factors of a code.
-        rho: r [P, K + 1] in [0, 1): 0 where a factor is not shared.
+        rho: r [P, K + 1] in [0, 1): 0 where a factor is not shared; best in float64, as the functions here give it.
 
     Returns:
-        [P] nats.
+        [P] nats, in the type of the codes.
 
     References:
         Esser, Rombach, Ommer (CVPR 2020), Eqs. 2 to 8; the constants are those of the Gaussians of Eqs. 1 to 3.
     """
-    factor_of_dim = torch.tensor([k for k, size in enumerate(layout.sizes) for _ in range(size)], device=rho.device)
-    rho_dims = rho[:, factor_of_dim]  # [P, N]
-    variance_dims = 1 - rho_dims.square()
-    energy_a = code_a.square().sum(dim=1)
-    energy_b = ((code_b - rho_dims * code_a).square() / variance_dims + variance_dims.log()).sum(dim=1)
-    constant = layout.num_dims * math.log(2 * math.pi)
-    return 0.5 * (energy_a + energy_b) + constant - log_abs_det_a - log_abs_det_b
+    nats = 0.5 * code_a.square().sum(dim=1) + layout.num_dims * math.log(2 * math.pi) - log_abs_det_a - log_abs_det_b
+    for k, where in enumerate(layout.slices):
+        variance = 1 - rho[:, k].square()  # in the type of rho: near rho = 1 a rounded difference would lose its digits
+        r, weight, log_variance = (number.to(code_a.dtype) for number in (rho[:, k], 1 / variance, variance.log()))
+        error = code_b[:, where] - r[:, None] * code_a[:, where]
+        nats = nats + 0.5 * (weight * error.square().sum(dim=1) + layout.sizes[k] * log_variance)
+    return nats
 
 
 def latent_nats(code: Tensor, log_abs_det: Tensor) -> Tensor:

@@ -1,3 +1,5 @@
+import math
+
 import pytest
 import torch
 
@@ -47,3 +49,20 @@ def test_a_constant_dimension_keeps_scale_1(dtype: torch.dtype) -> None:
 def test_one_row_is_refused() -> None:
     with pytest.raises(ValueError, match="at least 2 rows, found 1"):
         ActNorm(3).initialise(torch.zeros(1, 3))
+
+
+@pytest.mark.parametrize("number", [math.nan, math.inf])
+def test_rows_that_are_not_finite_are_refused(number: float) -> None:
+    layer = ActNorm(2)
+    with pytest.raises(ValueError, match="finite numbers"):
+        layer.initialise(torch.tensor([[0.0, 1.0], [number, 2.0]]))
+    layer.initialise(torch.tensor([[0.0, 1.0], [1.0, 2.0]]))  # nothing of the refused rows is left
+
+
+def test_a_second_initialisation_is_refused_as_is_one_of_loaded_weights() -> None:
+    layer, loaded = ActNorm(6).double(), ActNorm(6).double()
+    layer.initialise(_rows())
+    loaded.load_state_dict(layer.state_dict())
+    for trained in (layer, loaded):
+        with pytest.raises(RuntimeError, match="initialised already"):
+            trained.initialise(_rows())

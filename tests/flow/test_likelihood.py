@@ -50,7 +50,7 @@ def _pair_nats(rho: Tensor) -> Tensor:
 @pytest.mark.parametrize("rho", [0.0, 0.3, 0.975])
 def test_one_shared_factor(rho: float) -> None:
     concept = torch.arange(PAIRS) % 3
-    by_pair = shared_rho(concept, 3, rho).double()
+    by_pair = shared_rho(concept, 3, rho)
     torch.testing.assert_close(_pair_nats(by_pair), _joint_nats(by_pair))
 
 
@@ -73,7 +73,7 @@ def test_latent_nats_are_the_gaussians() -> None:
 
 def test_with_no_concept_the_residual_is_the_whole_code() -> None:
     layout = Layout.of([], [N])
-    rho = shared_rho(torch.zeros(PAIRS, dtype=torch.int64), 1, 0.9).double()
+    rho = shared_rho(torch.zeros(PAIRS, dtype=torch.int64), 1, 0.9)
     nats = pair_nats(_transform(Z_A), _transform(Z_B), LOG_ABS_DET, LOG_ABS_DET, layout, rho)
     alone = latent_nats(_transform(Z_A), LOG_ABS_DET) + latent_nats(_transform(Z_B), LOG_ABS_DET)
     torch.testing.assert_close(nats, alone)
@@ -84,7 +84,7 @@ def test_a_shared_factor_that_agrees_is_cheaper_than_one_that_does_not() -> None
     other = code.clone()
     other[:, LAYOUT.slice("digit")] *= -1
     none = torch.zeros(1, dtype=torch.float64)
-    rho = shared_rho(torch.tensor([1]), 3, 0.9).double()
+    rho = shared_rho(torch.tensor([1]), 3, 0.9)
     assert pair_nats(code, code, none, none, LAYOUT, rho) < pair_nats(code, other, none, none, LAYOUT, rho)
 
 
@@ -93,14 +93,30 @@ def test_shared_rho_never_shares_the_residual() -> None:
     assert shared_rho(torch.tensor([0, 1, 2]), 3, 0.5).tolist() == expected
 
 
-def test_a_change_in_one_concept_shares_all_else() -> None:
-    expected = [[0.5, 0.0, 0.5], [0.5, 0.5, 0.0]]
-    assert changed_rho(torch.tensor([1, 2]), 3, 0.5).tolist() == expected
+def test_a_change_in_one_factor_shares_all_else() -> None:
+    expected = [[0.0, 0.5, 0.5], [0.5, 0.0, 0.5], [0.5, 0.5, 0.0]]
+    assert changed_rho(torch.tensor([0, 1, 2]), 3, 0.5).tolist() == expected
+
+
+def test_nats_of_float64_codes_are_exact_to_rounding() -> None:
+    """Against r and 1 − r² written out; rounded to float32, .975 alone would move them by 1e-3."""
+    r, variance = 0.975, 1 - 0.975**2
+    code_a, code_b = 5 * _normal(2, PAIRS, N, seed=5)
+    none = torch.zeros(PAIRS, dtype=torch.float64)
+    found = pair_nats(code_a, code_b, none, none, LAYOUT, changed_rho(torch.full((PAIRS,), 1), 3, r))
+    expected = []
+    for a, b in zip(code_a.tolist(), code_b.tolist(), strict=True):
+        nats = N * math.log(2 * math.pi) + sum(0.5 * x**2 for x in a)
+        for dim, (x, y) in enumerate(zip(a, b, strict=True)):
+            changed = LAYOUT.slice("digit").start <= dim < LAYOUT.slice("digit").stop
+            nats += 0.5 * y**2 if changed else 0.5 * ((y - r * x) ** 2 / variance + math.log(variance))
+        expected.append(nats)
+    torch.testing.assert_close(found, torch.tensor(expected, dtype=torch.float64), rtol=1e-13, atol=0)
 
 
 @pytest.mark.parametrize("concept", [1, 2])
 def test_nats_of_all_but_one(concept: int) -> None:
-    rho = changed_rho(torch.full((PAIRS,), concept), 3, 0.9).double()
+    rho = changed_rho(torch.full((PAIRS,), concept), 3, 0.9)
     torch.testing.assert_close(_pair_nats(rho), _joint_nats(rho))
 
 
@@ -109,7 +125,7 @@ def test_graded_rho_falls_with_the_distance() -> None:
     rho = graded_rho(concept, distance, 3, 0.8, 0.5)
     at_length = 0.8 * math.exp(-0.5)
     expected = [[0, 0.8, 0], [0, at_length, 0], [0, 0, at_length], [0, 0, 0], [0, 0, 0]]
-    torch.testing.assert_close(rho, torch.tensor(expected))
+    torch.testing.assert_close(rho, torch.tensor(expected, dtype=torch.float64))
 
 
 @pytest.mark.parametrize("length", [0.0, -1.0, math.nan])

@@ -1,4 +1,5 @@
 import copy
+import math
 import subprocess
 import sys
 from typing import Any
@@ -124,8 +125,10 @@ def test_the_paper_s_preset_is_that_of_its_released_code() -> None:
     assert sum(isinstance(layer, Shuffle) for layer in flow.layers) == 12
     z = torch.randn(50, 64, generator=torch.Generator().manual_seed(0))
     flow.initialise(z)
-    per_coupling = couplings[0](z)[1]
-    assert per_coupling.abs().max() <= 32, "a tanh bounds each log-scale by 1"
+    with torch.no_grad():
+        couplings[0].conditioners[1][-1].bias += 1000  # type: ignore[index]
+    largest = couplings[0](z)[1].abs().max()
+    assert 31 < largest <= 32, "a tanh bounds each of the 32 log-scales by 1"
 
 
 def test_the_default_starts_as_the_data_rotated_and_standardised() -> None:
@@ -144,7 +147,9 @@ def test_the_default_starts_as_the_data_rotated_and_standardised() -> None:
         ({"num_dims": 1}, "num_dims: found 1, accepted are integers from 2"),
         ({"num_blocks": 0}, "num_blocks: found 0, accepted are integers from 1"),
         ({"depth": 0}, "depth: found 0, accepted are integers from 1"),
-        ({"log_scale_bound": 0.0}, "log_scale_bound: found 0.0, accepted are numbers above 0"),
+        ({"width": 4.5}, "width: found 4.5, accepted are integers from 1"),
+        ({"log_scale_bound": 0.0}, "log_scale_bound: found 0.0, accepted are finite ones above 0"),
+        ({"log_scale_bound": math.inf}, "log_scale_bound: found inf, accepted are finite ones above 0"),
         ({"mixing": "stir"}, "mixing: found 'stir', accepted are shuffle, rotation, learned_rotation"),
         ({"conditioner": "both"}, "conditioner: found 'both', accepted are shared, split"),
         ({"activation": "step"}, "activation: found 'step', accepted are silu, leaky_relu"),
