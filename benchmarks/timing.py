@@ -11,6 +11,8 @@ import torch
 
 __all__ = ["Timing", "alternate", "machine", "seconds_of"]
 
+SLOW = 0.3  # seconds of a call
+
 
 @dataclass(frozen=True)
 class Timing:
@@ -49,16 +51,18 @@ def alternate(
 ) -> dict[str, Timing]:
     """Time all works in each of `rounds` rounds, a work in `bursts` short turns, so that all meet the same machine.
 
-    Each was called before. A turn lasts about 30 ms, and two calls at least.
+    Each was called before. A turn lasts about 30 ms, and a call at least; where calls are slow, one turn is a round.
     """
-    times = {name: max(2, int(0.03 / seconds_of(work, device, 2))) for name, work in works.items()}
+    once = {name: seconds_of(work, device, 2) for name, work in works.items()}
+    slow = max(once.values()) > SLOW
     found: dict[str, list[float]] = {name: [] for name in works}
     for _ in range(rounds):
         turns: dict[str, list[float]] = {name: [] for name in works}
-        for _ in range(bursts):
+        for _ in range(1 if slow else bursts):
             for name, work in works.items():
-                work()  # what the one before left in the caches
-                turns[name].append(1e3 * seconds_of(work, device, times[name]))
+                if not slow:
+                    work()  # what the one before left in the caches
+                turns[name].append(1e3 * seconds_of(work, device, max(1, int(0.03 / once[name]))))
         for name, values in turns.items():
             found[name].append(statistics.mean(values))
     return {name: Timing(statistics.median(values), min(values), max(values)) for name, values in found.items()}
