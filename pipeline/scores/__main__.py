@@ -45,6 +45,8 @@ class Table:
 def read_layout(path: Path) -> Layout:
     """The layout in a YAML file; ValueError names the file and what is wrong with it."""
     form = "a mapping of `names` (residual first, then at least one concept) and `sizes` (integers) is expected"
+    if not path.is_file():
+        raise ValueError(f"{path}: there is no such file; a YAML file of the layout is expected")
     try:
         data = YAML(typ="safe", pure=True).load(path.read_text())
     except (YAMLError, UnicodeDecodeError) as error:
@@ -213,8 +215,6 @@ def main() -> None:
     if arguments.seed < 0:
         parser.error(f"argument --seed: found {arguments.seed}; a number of at least 0 is expected")
     try:
-        if not arguments.layout.is_file():
-            raise ValueError(f"{arguments.layout}: there is no such file; a YAML file of the layout is expected")
         run(arguments.codes, arguments.layout, arguments.seed, arguments.json)
     except ValueError as error:
         print(f"error: {' '.join(str(error).split())}", file=sys.stderr)

@@ -12,54 +12,53 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipeline.layout import Layout
-from pipeline.scores import Score, as_json, code_scores
+from pipeline.scores import CodeScores, Score, as_json
 from pipeline.scores.__main__ import main, read_layout, read_table, subset_lines
 
-from .codes import LAYOUT, good_study
+from .codes import LAYOUT, Study, good_study
 
 STUDY = good_study(60)
 YAML = "names: [residual, digit, colour]\nsizes: [6, 4, 5]\n"
 ROOT = Path(__file__).parents[2]
 
 
-def columns(**other: Any) -> dict[str, Any]:
+def columns(study: Study, **other: Any) -> dict[str, Any]:
     """Columns of a good table, with `other` in place; None leaves one out."""
     given: dict[str, Any] = {
-        "code": [row.tolist() for row in STUDY.code],
-        "digit": STUDY.digit,
-        "colour": [row.tolist() for row in STUDY.colour],
-        "original": np.arange(60),
+        "code": [row.tolist() for row in study.code],
+        "digit": study.digit,
+        "colour": [row.tolist() for row in study.colour],
+        "original": np.arange(len(study.code)),
         **other,
     }
     return {name: column for name, column in given.items() if column is not None}
 
 
-def write(folder: Path, layout: str = YAML, **other: Any) -> list[str]:
+def write(folder: Path, study: Study = STUDY, layout: str = YAML, **other: Any) -> list[str]:
     """The table and the layout as files, and the arguments that name them."""
-    pq.write_table(pa.table(columns(**other)), folder / "codes.parquet")
+    pq.write_table(pa.table(columns(study, **other)), folder / "codes.parquet")
     (folder / "layout.yaml").write_text(layout)
     return [str(folder / "codes.parquet"), "--layout", str(folder / "layout.yaml")]
 
 
-def call(arguments: list[str]) -> subprocess.CompletedProcess[str]:
+def test_the_command_prints_what_the_library_measures_and_imports_nothing_else(
+    tmp_path: Path, good_scores: CodeScores
+) -> None:
+    arguments = [*write(tmp_path, good_study(100), id=np.arange(100)), "--json", "--seed", "3"]
     command = [sys.executable, "-X", "importtime", "-m", "pipeline.scores", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
-
-
-def test_the_command_prints_what_the_library_measures_and_imports_nothing_else(tmp_path: Path) -> None:
-    done = call([*write(tmp_path, id=np.arange(60)), "--json", "--seed", "5"])
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
     assert done.returncode == 0, done.stderr
-    found = code_scores(STUDY.code, STUDY.concepts, LAYOUT, np.arange(60), seed=5)
-    assert json.loads(done.stdout) == json.loads(json.dumps(as_json(found.scores)))
+    assert json.loads(done.stdout) == json.loads(json.dumps(as_json(good_scores.scores)))
     imports = [line for line in done.stderr.splitlines() if line.startswith("import time:")]
     packages = {line.rpartition("|")[2].strip().partition(".")[0] for line in imports}
     assert {"pyarrow", "sklearn"} <= packages
     assert not packages & {"torch", "ray", "mlflow", "pydantic"}
     said = [line for line in done.stderr.splitlines() if not line.startswith("import time:")]
     assert said[0].endswith("codes.parquet: columns that the layout does not name are ignored: id")
-    assert said[1:] == list(found.left_out)
+    assert said[1:] == list(good_scores.left_out)
 
 
+@pytest.mark.usefixtures("few_blocks")
 def test_the_table_has_each_score_with_interval_and_brackets(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -159,16 +158,16 @@ def test_a_wrong_input_ends_in_one_line_that_names_it(
 
 def test_files_that_are_none(tmp_path: Path) -> None:
     codes, _, layout = write(tmp_path)
+    with pytest.raises(
+        ValueError, match=r"nowhere\.yaml: there is no such file; a YAML file of the layout is expected"
+    ):
+        read_layout(tmp_path / "nowhere.yaml")
     with pytest.raises(ValueError, match=r"nowhere\.parquet: there is no such file"):
         read_table(tmp_path / "nowhere.parquet", LAYOUT)
     with pytest.raises(ValueError, match="is no Parquet file"):
         read_table(Path(layout), LAYOUT)
     with pytest.raises(ValueError, match="is no YAML"):
         read_layout(Path(codes))
-    done = call([codes, "--layout", str(tmp_path / "nowhere.yaml")])
-    said = [line for line in done.stderr.splitlines() if not line.startswith("import time:")]
-    assert done.returncode == 1
-    assert said == [f"error: {tmp_path}/nowhere.yaml: there is no such file; a YAML file of the layout is expected"]
 
 
 def test_a_layout_is_read_as_the_pipeline_writes_it(tmp_path: Path) -> None:

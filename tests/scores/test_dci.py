@@ -10,19 +10,13 @@ from pipeline.scores import Score, dci
 
 from .dims import Table, perfect_table
 
-STAGES = 6
+STAGES = 4
 module = import_module("pipeline.scores.dci")  # the package has the function under this name
 
 
 @pytest.fixture(scope="module")
 def table() -> Table:
     return perfect_table(300)
-
-
-@pytest.fixture
-def few_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
-    """For tests of values: each block of the jackknife refits all trees."""
-    monkeypatch.setattr(module, "_NUM_BLOCKS", 2)
 
 
 def scored(table: Table, stages: int = STAGES, **more: object) -> dict[str, Score]:
@@ -150,6 +144,15 @@ def test_constant_dimensions_and_codes_that_say_nothing(table: Table) -> None:
     assert nothing["completeness"].value == pytest.approx(0)
     constant = {"smile": np.ones(150, dtype=int)}
     assert dci(table.code[:150], constant, table.code[150:], constant) == {}
+
+
+@pytest.mark.usefixtures("few_blocks")
+def test_neither_units_nor_an_offset_matter(table: Table) -> None:
+    plain, far = scored(table, stages=1), scored(table.with_code(1e6 + 1e-3 * table.code), stages=1)
+    tiny = scored(table.with_code(1e-9 * table.code), stages=1)
+    for name, score in plain.items():
+        assert far[name].value == pytest.approx(score.value, abs=1e-3), name
+        assert tiny[name].value == pytest.approx(score.value, abs=1e-3), name
 
 
 def test_thirty_rows_with_a_class_in_the_test_half_alone() -> None:

@@ -1,5 +1,4 @@
 import json
-from importlib import import_module
 
 import numpy as np
 import pytest
@@ -12,10 +11,7 @@ NAMES = ["mig", "modularity", "irs", "sap", "dci_disentanglement", "dci_complete
 NAMES = [f"per_dimension/{name}" for name in [*NAMES, "explicitness"]]
 
 
-@pytest.fixture(autouse=True)
-def few_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each block of the jackknife refits all trees; tests/scores/test_dci.py tests the interval itself."""
-    monkeypatch.setattr(import_module("pipeline.scores.dci"), "_NUM_BLOCKS", 2)
+pytestmark = pytest.mark.usefixtures("few_blocks")
 
 
 def scored(table: Table, **more: object) -> dict[str, Score]:

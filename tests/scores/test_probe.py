@@ -32,7 +32,9 @@ def test_names(good: dict[str, Score]) -> None:
 
 
 def test_without_an_rbf_matrix_the_rest_is_the_same(study: Study, good: dict[str, Score]) -> None:
-    rest = probe_scores(study.matrix(), LAYOUT)
+    matrix = study.matrix()
+    assert matrix.permuted.shape == (5, 3, 2)
+    rest = probe_scores(matrix, LAYOUT)
     assert rest == {name: score for name, score in good.items() if "nonlinear" not in name}
 
 
@@ -63,18 +65,21 @@ def test_means_are_over_concepts(good: dict[str, Score]) -> None:
         assert good[f"probe/gap/{concept}"].value == pytest.approx(own.value - other.value)
 
 
+@pytest.mark.usefixtures("one_permutation")
 def test_rotation_within_factors_changes_nothing(study: Study, good: dict[str, Score]) -> None:
     rotated = study.rotated(rotation_within()).scores()
     for name, score in rotated.items():
         assert score.value == pytest.approx(good[name].value, abs=0.03), name
 
 
+@pytest.mark.usefixtures("one_permutation")
 def test_rotation_across_factors_is_seen(study: Study) -> None:
     rotated = study.rotated(rotation_across()).scores()
     assert rotated["probe/gap"].value < 0.4
     assert rotated["probe/other_max"].value > 0.3
 
 
+@pytest.mark.usefixtures("one_permutation")
 def test_a_leak_into_the_residual_is_seen_where_it_is(study: Study, good: dict[str, Score]) -> None:
     residual = study.factor("residual").copy()
     residual[:, :4] = study.factor("digit") + 0.5 * residual[:, :4]
@@ -86,6 +91,7 @@ def test_a_leak_into_the_residual_is_seen_where_it_is(study: Study, good: dict[s
     assert leaky["probe/own/digit"].value == good["probe/own/digit"].value
 
 
+@pytest.mark.usefixtures("one_permutation")
 def test_a_duplicate_in_another_factor_closes_the_gap_in_every_resample(study: Study) -> None:
     """Own and other predict alike, so a joint resample has no gap; resampled apart, they would differ."""
     one = np.repeat(study.factor("digit")[:, :1], 4, axis=1)
@@ -98,6 +104,7 @@ def test_a_duplicate_in_another_factor_closes_the_gap_in_every_resample(study: S
     assert scores["probe/other_max/digit"].details == {"factor": "colour"}
 
 
+@pytest.mark.usefixtures("one_permutation")
 def test_noise_has_no_score(study: Study) -> None:
     noise = np.random.default_rng(5).normal(size=study.code.shape)
     scores = Study(study.digit, study.colour, noise).scores()
@@ -107,6 +114,7 @@ def test_noise_has_no_score(study: Study) -> None:
 
 
 @pytest.mark.parametrize("valued", [False, True])
+@pytest.mark.usefixtures("one_permutation")
 def test_a_label_hidden_in_a_radius_is_missed_by_a_line_and_found_by_a_kernel(study: Study, valued: bool) -> None:
     radius = np.linalg.norm(study.factor("residual"), axis=1)
     hidden = radius if valued else (radius > np.median(radius)).astype(int)
@@ -117,6 +125,7 @@ def test_a_label_hidden_in_a_radius_is_missed_by_a_line_and_found_by_a_kernel(st
     assert scores["probe/leak_nonlinear/digit"].value > 0.5
 
 
+@pytest.mark.usefixtures("one_permutation")
 def test_linear_cells_agree_with_scikit_learn(study: Study) -> None:
     matrix = study.matrix()
     rows = np.arange(len(study.code))
@@ -132,6 +141,7 @@ def test_linear_cells_agree_with_scikit_learn(study: Study) -> None:
         assert matrix.cell(factor, "colour").value == pytest.approx(max(0, r2_score(study.colour, valued)))
 
 
+@pytest.mark.usefixtures("one_permutation")
 def test_matrix_as_json(study: Study) -> None:
     matrix = study.matrix()
     cells = json.loads(json.dumps(matrix.as_dict()))
@@ -139,6 +149,7 @@ def test_matrix_as_json(study: Study) -> None:
     assert cells["colour"]["digit"] == matrix.cell("colour", "digit").as_dict()
 
 
+@pytest.mark.usefixtures("one_permutation")
 def test_equal_seeds_give_equal_scores(study: Study) -> None:
     first, again, other = study.matrix(seed=2**62), study.matrix(seed=2**62), study.matrix(seed=3)
     assert first.as_dict() == again.as_dict()
@@ -146,6 +157,7 @@ def test_equal_seeds_give_equal_scores(study: Study) -> None:
 
 
 @pytest.mark.parametrize("kind", ["linear", "rbf"])
+@pytest.mark.usefixtures("one_permutation")
 def test_copies_of_an_original_never_help_to_predict_it(kind: str) -> None:
     """Random labels and codes, six copies of each: by original nothing is found, by row the copies are."""
     rng = np.random.default_rng(0)
@@ -159,6 +171,7 @@ def test_copies_of_an_original_never_help_to_predict_it(kind: str) -> None:
     assert by_row.value > 0.8
 
 
+@pytest.mark.usefixtures("one_permutation")
 def test_copies_of_an_original_do_not_narrow_an_interval() -> None:
     rng = np.random.default_rng(0)
     label = rng.integers(2, size=80)
@@ -175,6 +188,7 @@ def test_copies_of_an_original_do_not_narrow_an_interval() -> None:
     assert width(9, by_original=False) < 0.5 * width(1, by_original=True)
 
 
+@pytest.mark.usefixtures("one_permutation")
 def test_concepts_that_go_together_limit_what_a_perfect_code_reaches(study: Study) -> None:
     twins = {"digit": study.digit, "colour": study.digit % 4}
     matrix = probe_matrix(study.code, twins, LAYOUT)

@@ -41,6 +41,7 @@ def test_wrong_arguments_are_refused(study: Study) -> None:
         probe_matrix(study.code, study.concepts, LAYOUT, groups=np.arange(60) % 4)
 
 
+@pytest.mark.usefixtures("one_permutation")
 def test_summaries_want_a_linear_and_an_rbf_matrix_of_the_layout(study: Study) -> None:
     linear, rbf = study.matrix("linear"), study.matrix("rbf")
     with pytest.raises(ValueError, match=r"linear probes of .* are expected; found rbf ones"):
@@ -49,6 +50,7 @@ def test_summaries_want_a_linear_and_an_rbf_matrix_of_the_layout(study: Study) -
         probe_scores(linear, Layout.of(("digit", "colour", "smile"), (6, 4, 4, 1)), rbf)
 
 
+@pytest.mark.usefixtures("one_permutation")
 def test_a_layout_without_concepts_has_a_matrix_and_no_summary(study: Study) -> None:
     alone = Layout.of((), (15,))
     linear, rbf = (probe_matrix(study.code, study.concepts, alone, kind) for kind in ("linear", "rbf"))
@@ -57,6 +59,7 @@ def test_a_layout_without_concepts_has_a_matrix_and_no_summary(study: Study) -> 
 
 
 @pytest.mark.parametrize("kind", ["linear", "rbf"])
+@pytest.mark.usefixtures("one_permutation")
 def test_a_class_with_one_original_costs_a_perfect_code_its_share(kind: str) -> None:
     label = np.array([0, 1] * 20 + [2])
     code = np.stack([np.zeros(41), label], axis=1).astype(float)
@@ -77,6 +80,7 @@ def test_folds_where_all_classes_are_rare_and_where_one_class_is_all_there_is(ki
 
 @pytest.mark.parametrize("kind", ["linear", "rbf"])
 @pytest.mark.parametrize("valued", [False, True])
+@pytest.mark.usefixtures("one_permutation")
 def test_a_factor_of_one_dimension_in_any_unit(kind: str, valued: bool) -> None:
     rng = np.random.default_rng(0)
     label = rng.normal(size=100) if valued else rng.integers(2, size=100)
@@ -87,6 +91,7 @@ def test_a_factor_of_one_dimension_in_any_unit(kind: str, valued: bool) -> None:
 
 
 @pytest.mark.parametrize("kind", ["linear", "rbf"])
+@pytest.mark.usefixtures("one_permutation")
 def test_a_constant_factor_knows_nothing(kind: str) -> None:
     label = np.arange(60) % 3
     code = np.stack([np.full(60, 7.0), label], axis=1)
@@ -108,6 +113,7 @@ def test_each_original_is_in_one_fold_and_each_class_in_every_fold() -> None:
         assert set(label[held]) == set(range(5))
 
 
+@pytest.mark.usefixtures("one_permutation")
 def test_a_plain_array_has_the_concepts_of_the_layout_in_order() -> None:
     study = good_study(60)
     layout = Layout.of(("digit", "parity"), LAYOUT.sizes)
@@ -122,6 +128,7 @@ def test_a_plain_array_has_the_concepts_of_the_layout_in_order() -> None:
         probe_matrix(study.code, np.zeros((60, 3), dtype=int), layout)
 
 
+@pytest.mark.usefixtures("one_permutation")
 def test_an_rbf_probe_of_many_rows_sees_2000_of_them_and_says_so() -> None:
     rng = np.random.default_rng(0)
     code = rng.normal(size=(2010, 3))
@@ -137,26 +144,30 @@ def test_an_rbf_probe_of_many_rows_sees_2000_of_them_and_says_so() -> None:
     assert scores["probe/own"].details == {}
 
 
-def test_many_binary_attributes() -> None:
-    """As many factors, of one dimension each; a mean over ten concepts, and each by itself."""
+@pytest.mark.usefixtures("one_permutation")
+def test_binary_attributes_with_a_factor_of_one_dimension_each() -> None:
     rng = np.random.default_rng(0)
-    names = tuple(f"attribute_{number}" for number in range(10))
-    share = np.linspace(0.2, 0.8, 10)
-    attributes = (rng.uniform(size=(40, 10)) < share).astype(int)
-    code = np.hstack([rng.normal(size=(40, 1)), 4 * attributes + rng.normal(size=(40, 10))])
-    layout = Layout.of(names, (1,) * 11)
-    matrix = probe_matrix(code, attributes, layout)
-    assert matrix.permuted.shape == (1, 11, 10)  # as good a mean over so many as several over few
-    scores = probe_scores(matrix, layout)
+    names = tuple(f"attribute_{number}" for number in range(5))
+    attributes = (rng.uniform(size=(30, 5)) < np.linspace(0.3, 0.7, 5)).astype(int)
+    code = np.hstack([rng.normal(size=(30, 1)), 4 * attributes + rng.normal(size=(30, 5))])
+    layout = Layout.of(names, (1,) * 6)
+    scores = probe_scores(probe_matrix(code, attributes, layout), layout)
     assert scores["probe/own"].value > 0.8
     assert scores["probe/own"].perfect == 1
-    assert len([name for name in scores if name.startswith("probe/gap/")]) == 10
-    # The best of ten others at 40 rows finds something by luck, in the perfect code as well: the bracket says how much.
+    assert len([name for name in scores if name.startswith("probe/gap/")]) == 5
+    # The best of five others at 30 rows finds something by luck, in the perfect code too: the bracket says how much.
     assert scores["probe/other_max"].perfect > 0.2
     assert scores["probe/gap"].value < scores["probe/gap"].perfect < 0.8
 
 
+def test_ten_concepts_have_one_permutation() -> None:
+    attributes = np.random.default_rng(0).integers(2, size=(40, 10))
+    concepts = {f"attribute_{number}": column for number, column in enumerate(attributes.T)}
+    assert probe_matrix(attributes[:, :1] + 0.0, concepts, Layout.of((), (1,))).permuted.shape == (1, 1, 10)
+
+
 @pytest.mark.parametrize("kind", ["linear", "rbf"])
+@pytest.mark.usefixtures("one_permutation")
 def test_thirty_rows_have_wider_intervals(kind: str) -> None:
     few, many = good_study(30).matrix(kind), good_study(300).matrix(kind)
     one, other = (matrix.cell("colour", "colour") for matrix in (few, many))
@@ -166,6 +177,7 @@ def test_thirty_rows_have_wider_intervals(kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", ["linear", "rbf"])
+@pytest.mark.usefixtures("one_permutation")
 def test_one_outlier_row_costs_the_factor_that_it_is_in_and_no_other(kind: str) -> None:
     """A linear probe, standardised as scikit-learn does, loses half; a kernel keeps its unit and loses one row."""
     study = good_study(200)
