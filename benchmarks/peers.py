@@ -6,6 +6,7 @@ bounds the log-scale otherwise, its coupling takes the bound from here; where it
 `_copy` reorders the weights, so that the mathematics is equal and each library's layout stays its own.
 """
 
+import copy
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -43,9 +44,17 @@ class Subject:
     dims: Tensor | None = None
 
 
-def subject(library: str, flow: Flow) -> Subject:
-    """The flow as `library` builds it, with the weights of `flow` (N even, shuffles, conditioners of depth 2)."""
-    return LIBRARIES[library](flow)
+def subject(library: str, flow: Flow, device: torch.device) -> Subject:
+    """The flow as `library` builds it, with the weights of `flow` (N even, shuffles, conditioners of depth 2).
+
+    Args:
+        library: one of `LIBRARIES`.
+        flow: on the CPU; it stays as it is.
+        device: where the subject works.
+    """
+    one = LIBRARIES[library](copy.deepcopy(flow).to(device) if library == "ours" else flow)
+    one.module.to(device)
+    return one
 
 
 def _ours(flow: Flow) -> Subject:
@@ -234,7 +243,7 @@ def require_equal(flow: Flow, one: Subject, z: Tensor) -> None:
     Raises:
         AssertionError: outputs, log-determinants or inverses differ by more than 1e-4, or the parameter counts differ.
     """
-    code, log_abs_det = flow(z)
+    code, log_abs_det = copy.deepcopy(flow).to(z.device)(z)
     dims = torch.arange(z.shape[1]) if one.dims is None else one.dims
     found, found_log_abs_det = one.forward(z[:, dims])
     torch.testing.assert_close(found[:, torch.argsort(dims)], code, rtol=0, atol=1e-4)

@@ -73,19 +73,18 @@ def measure_cell(
     torch.compiler.reset()
     shape, batch, work = cell.split("/")
     num_blocks, width = SHAPES[shape]
-    flow, z = _flow(num_blocks, width, device), torch.randn(int(batch), NUM_DIMS, device=device)
+    flow, z = _flow(num_blocks, width), torch.randn(int(batch), NUM_DIMS, device=device)
     works: dict[str, Callable[[], object]] = {}
     failures: dict[str, str] = {}
     for library in libraries:
-        one = subject(library, flow)
-        one.module.to(device)
+        one = subject(library, flow, device)
         require_equal(flow, one, z[:25])
         make = _train_step if work == "train" else _inverse
         for way in ("eager", "compiled"):
             if way == "compiled" and library in eager_alone:
                 continue
             name, start = f"{library}, {way}", time.perf_counter()
-            step = make(subject(library, flow) if work == "train" else one, z, way == "compiled", bfloat16)
+            step = make(subject(library, flow, device) if work == "train" else one, z, way == "compiled", bfloat16)
             try:
                 for _ in range(3):
                     step()
@@ -102,7 +101,7 @@ def measure_cell(
     }  # fmt: skip
 
 
-def _flow(num_blocks: int, width: int, device: torch.device) -> Flow:
+def _flow(num_blocks: int, width: int) -> Flow:
     """A flow off its starting point, where couplings are the identity."""
     generator = torch.Generator().manual_seed(0)
     flow = Flow(FlowConfig(NUM_DIMS, num_blocks=num_blocks, width=width, mixing="shuffle"))
@@ -110,11 +109,10 @@ def _flow(num_blocks: int, width: int, device: torch.device) -> Flow:
     with torch.no_grad():
         for parameter in flow.parameters():
             parameter += 0.3 / width * torch.randn(parameter.shape, generator=generator)
-    return flow.to(device)
+    return flow
 
 
 def _train_step(one: Subject, z: Tensor, compiled: bool, bfloat16: bool) -> Callable[[], object]:
-    one.module.to(z.device)
     optimiser = torch.optim.AdamW([p for p in one.module.parameters() if p.requires_grad], lr=1e-4, fused=True)
 
     def loss_of(z: Tensor) -> Tensor:
@@ -162,7 +160,7 @@ def table(cells: list[dict[str, Any]]) -> Iterator[str]:
     yield f"| cell | {' | '.join(libraries)} | ours against the fastest | products alone |"
     yield "| --- |" + " ---: |" * (len(libraries) + 2)
     for cell in cells:
-        best = {}
+        best: dict[str, tuple[dict[str, float], str]] = {}
         for library in libraries:
             ways = {name: timing for name, timing in cell["ms"].items() if name.startswith(f"{library}, ")}
             if ways:
