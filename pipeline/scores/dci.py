@@ -57,10 +57,10 @@ def dci(
     Args:
         codes_train, codes_test: [n, N], [m, N].
         concepts_train, concepts_test: by name integer categories or float values, or one array.
-        stages: of boosting; disentanglement_lib has 100, at five times the cost. Measured on 1,000 rows of 32
-            dimensions, a concept of ten classes and one of three values: where each concept keeps to its block, 100 in
-            place of 20 lower disentanglement by .03 and completeness by .02, and raise informativeness by .04 to .05;
-            where all dimensions are mixed, by .05 to .08, by .05, and by .16 to .18.
+        stages: of boosting; disentanglement_lib has 100, at five times the cost. Measured on tables of 1,000 rows
+            of 32 dimensions, a concept of ten classes and one of three values: where each concept keeps to its block,
+            100 in place of 20 lower disentanglement by .02 to .03 and completeness by .02, and raise informativeness
+            by .03 to .05; where all dimensions are mixed, by .05 to .08, by .03 to .05, and by .10 to .18.
         groups: original of each row, train rows first, for blocks and permutations; None where each row is its own.
         seed: of both, and of the choice between equal splits.
 

@@ -14,7 +14,7 @@ from scipy.special import rel_entr
 
 from pipeline.scores.concepts import varying_dims
 
-__all__ = ["NUM_BINS", "bins_of", "collapsed_dims", "entropy", "labels_of", "mutual_information"]
+__all__ = ["NUM_BINS", "bins_of", "collapsed_dims", "labels_of", "mutual_information"]
 
 NUM_BINS = 20
 
@@ -55,12 +55,6 @@ def mutual_information(bins: NDArray[np.intp], labels: NDArray[np.intp]) -> NDAr
         product = joint.sum(axis=1, keepdims=True) * joint.sum(axis=0)
         information[dim] = rel_entr(joint, product).sum()
     return np.where(information > _NO_INFORMATION, information, 0)
-
-
-def entropy(labels: NDArray[np.intp]) -> float:
-    """Entropy of labels [n], in nats."""
-    share = np.unique(labels, return_counts=True)[1] / len(labels)
-    return float(-(share * np.log(share)).sum())
 
 
 def collapsed_dims(numbers: NDArray[np.float64]) -> list[int]:

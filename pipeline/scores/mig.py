@@ -9,8 +9,9 @@ from collections.abc import Mapping
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy.stats import entropy
 
-from pipeline.scores.discretise import bins_of, entropy, labels_of, mutual_information
+from pipeline.scores.discretise import bins_of, labels_of, mutual_information
 from pipeline.scores.plug_in import Concepts, Found, plug_in_score
 from pipeline.scores.result import Score
 
@@ -48,6 +49,6 @@ def _mean_gap(code: NDArray[np.float64], concepts: Concepts) -> Found:
         of_components = []
         for labels in labels_of(concept).T:
             second, first = np.sort(np.append(mutual_information(bins, labels), 0))[-2:]
-            of_components.append((first - second) / entropy(labels))
+            of_components.append((first - second) / entropy(np.unique(labels, return_counts=True)[1]))
         gaps[f"concept/{name}"] = float(np.mean(of_components))
     return float(np.mean(list(gaps.values()))), gaps

@@ -79,11 +79,10 @@ def probe_matrix(
     """Probe each factor for each concept, 5 folds by original.
 
     Chance is measured: the codes of whole originals are handed to other originals (all factors alike), labels and
-    folds stay, and the probes are fitted anew, five times, or three with a kernel
-    (once for ten concepts or more). Perfect is measured by the same
-    probes and folds on a code whose factors are the labels themselves, one-hot or values, with a constant residual;
-    so it is below 1 where a class has too few originals for five folds, and above 0 elsewhere where two concepts go
-    together.
+    folds stay, and the probes are fitted anew, five times, or three with a kernel (once for ten concepts or more).
+    Perfect is measured by the same probes and folds on a code whose factors are the labels themselves, one-hot or
+    values, with a constant residual; so it is below 1 where a class has too few originals for five folds, and above 0
+    elsewhere where two concepts go together.
 
     Linear probes see 10,000 rows at most and RBF ones 2,000, drawn by seed, by original and stratified over the
     classes (`stratified_rows`); the details then say so.

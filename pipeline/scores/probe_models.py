@@ -16,9 +16,9 @@ from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.spatial.distance import cdist
 from sklearn.kernel_ridge import KernelRidge
 from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.metrics.pairwise import rbf_kernel
 from sklearn.model_selection import GroupKFold, StratifiedGroupKFold
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -73,7 +73,7 @@ def features_of(code: NDArray[np.float64], kind: Kind) -> NDArray[np.float64]:
     ordered, cut = np.sort(code, axis=0), max(1, len(code) // _OUTERMOST)
     inner = np.clip(code, ordered[cut], ordered[-1 - cut])
     standard = StandardScaler().fit(np.where(np.ptp(inner, axis=0) > 0, inner, code)).transform(code)
-    return np.asarray(np.exp(cdist(standard, standard, "sqeuclidean") / -code.shape[1]))
+    return np.asarray(rbf_kernel(standard, gamma=1 / code.shape[1]))
 
 
 def out_of_fold(
