@@ -1,9 +1,10 @@
 """Our flow in other libraries: the same map with the same number of parameters, each from its own ready-made layers.
 
 A block is ActNorm, an affine coupling of the second half on the first, one of the first on the second, and a fixed
-permutation. A conditioner is a network of two hidden layers with SiLU; log-scale = 2 tanh(raw / 2). Where a library
-bounds the log-scale otherwise, its coupling takes the bound from here; where it orders outputs or halves otherwise,
-`_copy` reorders the weights, so that the mathematics is equal and each library's layout stays its own.
+permutation. A conditioner is a network of two hidden layers with SiLU; log-scale = 2 tanh(raw / 2), which each library
+takes as 4 σ(raw) − 2: FrEIA's own bound, and where a library has another its coupling takes this one from here. Where one
+orders outputs or halves otherwise, `_copy` reorders the weights, so that the mathematics is equal and each library's
+layout stays its own.
 """
 
 import copy
@@ -74,18 +75,14 @@ def _mlp(num_in: int, width: int, num_out: int) -> nn.Sequential:
 
 
 @torch.no_grad()
-def _copy(coupling: AffineCoupling, network: nn.Module, order: Tensor, factor: Tensor | None = None) -> None:
-    """Weights of a conditioner; the outputs of the last layer in `order`, times `factor`."""
+def _copy(coupling: AffineCoupling, network: nn.Module, order: Tensor) -> None:
+    """Weights of a conditioner; the outputs of the last layer in `order`."""
     ours = [layer for layer in coupling.conditioners[0] if isinstance(layer, nn.Linear)]  # type: ignore[union-attr]
     theirs = [layer for layer in network.modules() if isinstance(layer, nn.Linear) or type(layer).__name__ == "Linear"]
     for one, other in zip(ours, theirs, strict=True):
-        last = one is ours[-1]
         for name in ("weight", "bias"):
             value = getattr(one, name)
-            value = value[order] if last else value
-            if last and factor is not None:
-                value = value * (factor[:, None] if name == "weight" else factor)
-            getattr(other, name).copy_(value)
+            getattr(other, name).copy_(value[order] if one is ours[-1] else value)
 
 
 def _halves(num_dims: int) -> Tensor:
@@ -104,20 +101,19 @@ def _freia(flow: Flow) -> Subject:
             FrEIA.modules.GLOWCouplingBlock,
             subnet_constructor=lambda num_in, num_out: _mlp(num_in, width, num_out),
             clamp=2.0,
-            clamp_activation="TANH",
+            clamp_activation="SIGMOID",
         )
         inn.append(FrEIA.modules.PermuteRandom, seed=0)
         their_norm, coupling, permute = inn.module_list[-3:]
         their_norm.init_on_next_batch = False
-        half = torch.cat([torch.full((num_dims // 2,), 0.5), torch.ones(num_dims // 2)])  # 2 tanh(s), of raw / 2
         with torch.no_grad():
             their_norm.scale.copy_(norm.log_scale[swap][None])
             their_norm.bias.copy_((norm.log_scale.exp() * norm.loc)[swap][None])
             permute.perm.copy_(swap[shuffle.order[swap]])
             permute.perm_inv.copy_(torch.argsort(permute.perm))
-        _copy(first, coupling.subnet2, swap, half)
-        _copy(second, coupling.subnet1, swap, half)
-    return Subject(inn, inn, lambda code: inn(code, rev=True)[0], swap)
+        _copy(first, coupling.subnet2, swap)
+        _copy(second, coupling.subnet1, swap)
+    return Subject(inn, inn, lambda code: inn(code, rev=True, jac=False)[0], swap)
 
 
 class _Interleaved(nn.Module):
@@ -129,7 +125,7 @@ class _Interleaved(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         loc, raw = self.network(x).chunk(2, dim=1)
-        return torch.stack([loc, 2 * torch.tanh(raw / 2)], dim=2).flatten(1)
+        return torch.stack([loc, 4 * torch.sigmoid(raw) - 2], dim=2).flatten(1)
 
 
 def _normflows(flow: Flow) -> Subject:
@@ -158,7 +154,7 @@ class _NflowsCoupling(AffineCouplingTransform):  # type: ignore[misc]
 
     def _scale_and_shift(self, transform_params: Tensor) -> tuple[Tensor, Tensor]:
         shift, raw = transform_params.chunk(2, dim=1)
-        return (2 * torch.tanh(raw / 2)).exp(), shift
+        return (4 * torch.sigmoid(raw) - 2).exp(), shift
 
 
 class _WithContext(nn.Module):
@@ -201,7 +197,7 @@ class _Affine(zuko.transforms.MonotonicAffineTransform):  # type: ignore[misc]
 
 
 def _bounded_affine(shift: Tensor, raw: Tensor) -> _Affine:
-    return _Affine(shift, 2 * torch.tanh(raw / 2))
+    return _Affine(shift, 4 * torch.sigmoid(raw) - 2)
 
 
 def _norm_affine(shift: Tensor, log_scale: Tensor) -> Any:

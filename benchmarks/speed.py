@@ -28,7 +28,6 @@ from timing import alternate, machine
 from torch import Tensor
 
 from pipeline.flow import Flow, FlowConfig, latent_nats
-from pipeline.training.compiling import OPTIONS
 
 NUM_DIMS = 64
 SHAPES = {"6x128": (6, 128), "12x512": (12, 512)}
@@ -150,8 +149,7 @@ def _compiled(function: Any, device: torch.device) -> Any:
     Dynamo keeps what it compiled by code object: libraries that shared one would look through each other's guards.
     """
     own = types.FunctionType(function.__code__.replace(), function.__globals__, closure=function.__closure__)
-    graphs = {"triton.cudagraphs": True} if device.type == "cuda" else {}
-    return torch.compile(own, dynamic=False, options=OPTIONS | graphs)
+    return torch.compile(own, dynamic=False, mode="reduce-overhead" if device.type == "cuda" else None)
 
 
 def table(cells: list[dict[str, Any]]) -> Iterator[str]:

@@ -1,20 +1,17 @@
 """Whether a training compiles its step (torch.compile), and whether this machine can.
 
 Compiled and eager steps differ in the last bit, so a run keeps to its choice: it follows from the number of steps in
-all, and a checkpoint carries it.
+all, and a checkpoint carries it. A run that goes on where nothing can be compiled goes on eager, and stays so.
 """
 
 from collections.abc import Mapping
 from typing import Any
 
 import torch
-from torch import Tensor, nn
-from torch._inductor.utils import fresh_cache
+from torch import nn
 
-__all__ = ["COMPILE_FROM", "OPTIONS", "compiled", "prefers_compiling", "why_not"]
+__all__ = ["COMPILE_FROM", "compile_in_place", "prefers_compiling", "why_not"]
 
-BACKEND = "inductor"
-OPTIONS = {"cpp_wrapper": True}  # kernels are called from C++ and not from Python: a tenth of a step of 25 rows
 # Steps of a flow. At the default size (6 blocks of width 128, N = 32, 512 rows) on one core a compiled step took
 # 18.9 ms and an eager one 25.4; compilation took 39 s of CPU time, up to 58 s on a shared machine: even after 6,000 to
 # 9,000. Half the blocks compile in half the time and save half as much, so the number holds for other depths.
@@ -34,29 +31,29 @@ def prefers_compiling(steps: int, compile_from: int | None, resume: Mapping[str,
     return compile_from is not None and steps >= compile_from
 
 
-def why_not() -> str | None:
-    """Why this machine cannot compile, as one line; None where it can, found by compiling something small."""
-    torch.compiler.reset()  # nothing that was compiled before may answer
-    torch._inductor.config.compile_threads = 1
+def why_not(device: str) -> str | None:
+    """Why nothing can be compiled here for "cpu" or "cuda", as one line; None where it can be.
+
+    It is tried, with a small network forward and backward, and without what was compiled before.
+    """
+    from torch._inductor.utils import fresh_cache  # a second of imports, which a run that stays eager need not take
+
+    torch.compiler.reset()
+    model = nn.Linear(2, 2, device=device)
     try:
         with fresh_cache():
-            torch.compile(_small, backend=BACKEND, dynamic=False)(torch.zeros(8))
+            compile_in_place(model)
+            model(torch.ones(2, 2, device=device)).sum().backward()
     except Exception as error:  # whatever a compiler that is absent or broken may raise
-        return str(error).strip().splitlines()[0]
+        return next(iter(str(error).strip().splitlines()), type(error).__name__)
     return None
 
 
-def _small(x: Tensor) -> Tensor:
-    return x + 1
-
-
-def compiled(model: nn.Module) -> nn.Module:
-    """The model with a compiled forward and backward pass, for one shape of input.
+def compile_in_place(model: nn.Module) -> None:
+    """Compile the model's forward and backward pass, for one shape of input and without a break.
 
     Its kernels are compiled in this process: a pool of compilers beside each worker would take CPUs that nobody
     asked for.
     """
     torch._inductor.config.compile_threads = 1
-    options = OPTIONS if BACKEND == "inductor" else None
-    model.compile(backend=BACKEND, dynamic=False, options=options)
-    return model
+    model.compile(fullgraph=True, dynamic=False)

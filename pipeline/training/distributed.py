@@ -92,7 +92,7 @@ def train_with_ray(
         curves.show_at(run_folder, generation.folder)
         if generation.step < config.steps:
             going_on = f", going on from step {generation.step}" if generation.resume else ""
-            compile_step = _chooses_compiling(config.steps, compile_from, generation.resume, name)
+            compile_step = _chooses_compiling(config.steps, compile_from, generation.resume, name, resources)
             how = ", compiled" if compile_step else ""
             print(f"{name}: {machine.workers} worker(s) on {resources.device}{how}{going_on}", flush=True)
             with following(_shows_entries(name, generation, config.steps)):
@@ -104,11 +104,14 @@ def train_with_ray(
         return Result(read_checkpoint(last)["model"], metrics, generation.folder)
 
 
-def _chooses_compiling(steps: int, compile_from: int | None, resume: Path | None, name: str) -> bool:
-    """Whether the workers compile their step; the driver asks its own machine whether that works."""
+def _chooses_compiling(
+    steps: int, compile_from: int | None, resume: Path | None, name: str, resources: Resources
+) -> bool:
+    """Whether the workers compile their step, where one of them finds that it can."""
     if not prefers_compiling(steps, compile_from, read_checkpoint(resume) if resume else None):
         return False
-    if reason := why_not():
+    try_it = ray.remote(why_not).options(num_cpus=resources.cpus, num_gpus=resources.gpus)
+    if reason := ray.get(try_it.remote(resources.device)):
         print(
             f"{name}: runs eager, as a compiled step needs a working C++ compiler (Debian: g++): {reason}", flush=True
         )

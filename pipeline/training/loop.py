@@ -15,7 +15,7 @@ import torch.distributed as dist
 from torch import Tensor, nn
 
 from pipeline.errors import InputError
-from pipeline.training.compiling import compiled
+from pipeline.training.compiling import compile_in_place
 from pipeline.training.flat import FlatModel
 from pipeline.training.task import Task, TrainConfig
 
@@ -70,15 +70,19 @@ def train(
         task.model.load_state_dict(resume["model"])
     else:
         task.initialise()
+    if world > 1:  # workers of unlike machines may round a start differently
+        start = [task.model.state_dict()]
+        dist.broadcast_object_list(start)
+        task.model.load_state_dict(start[0])
     model = FlatModel(task.model)
-    if world > 1:
-        dist.broadcast(model.flat.detach(), 0)  # workers of unlike machines may round a start differently
     optimiser = torch.optim.AdamW(
         [model.flat], lr=config.learning_rate, betas=config.betas, weight_decay=config.weight_decay, fused=True
     )
     if resume:
         optimiser.load_state_dict(resume["optimiser"])
-    step_model = compiled(model) if compile_step else model.eager()
+    if compile_step:
+        compile_in_place(model)
+    step_model = model if compile_step else model.eager()
     task.model.train()
     for done in range(step + 1, config.steps + 1):
         rate = learning_rate(config, done - 1)

@@ -1,25 +1,44 @@
 """When a step is compiled, that a run keeps to its choice, and that a compiled flow gives what an eager one gives."""
 
+import os
 import shutil
+import sys
 
 import pytest
 import torch
+from torch._dynamo.testing import CompileCounterWithBackend
 
+from pipeline.cluster import Resources, start_ray
+from pipeline.config import MachineParams
 from pipeline.flow import Flow, FlowConfig, latent_nats
-from pipeline.training import compiling
-from pipeline.training.checkpoints import write_checkpoint
-from pipeline.training.compiling import compiled, prefers_compiling, why_not
-from pipeline.training.distributed import _chooses_compiling
+from pipeline.training import loop
+from pipeline.training.checkpoints import newest_checkpoint, read_checkpoint, write_checkpoint
+from pipeline.training.compiling import compile_in_place, prefers_compiling, why_not
+from pipeline.training.distributed import _chooses_compiling, train_with_ray
 from pipeline.training.flat import FlatModel
 from pipeline.training.loop import Hooks, train
 
 from .small_task import CONFIG, SmallConfig, SmallTask
 
+needs_compiler = pytest.mark.skipif(shutil.which("g++") is None, reason="needs the Debian package g++")
+
 
 @pytest.fixture
-def without_inductor(monkeypatch):
+def counter(monkeypatch):
+    """Counts what is compiled, by a backend that needs no C++ compiler."""
     torch.compiler.reset()
-    monkeypatch.setattr(compiling, "BACKEND", "aot_eager")
+    counter = CompileCounterWithBackend("aot_eager")
+    monkeypatch.setattr(loop, "compile_in_place", lambda model: model.compile(backend=counter, fullgraph=True))
+    return counter
+
+
+@pytest.fixture(scope="module")
+def ray_session():
+    """Workers that can import the tests."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", os.pathsep.join(path for path in sys.path if path))
+        with start_ray(MachineParams()):
+            yield
 
 
 def test_the_choice_follows_from_the_steps_in_all_and_a_checkpoint_keeps_it():
@@ -49,10 +68,11 @@ def run(resume=None, *, compile_step):
     return task.model.state_dict(), entries, states
 
 
-@pytest.mark.usefixtures("without_inductor")
-def test_a_compiled_run_resumes_bit_for_bit_and_agrees_with_an_eager_one():
+def test_a_compiled_run_resumes_bit_for_bit_and_agrees_with_an_eager_one(counter):
     eager, entries_eager, states_eager = run(compile_step=False)
+    assert counter.frame_count == 0
     whole, entries, states = run(compile_step=True)
+    assert counter.frame_count == 1
     assert [state["compiled"] for state in (states_eager[0], states[0])] == [False, True]
     resumed, later, _ = run(states[1], compile_step=True)
     assert later == [entry for entry in entries if entry["step"] > states[1]["step"]]
@@ -63,35 +83,56 @@ def test_a_compiled_run_resumes_bit_for_bit_and_agrees_with_an_eager_one():
         assert entry == pytest.approx(expected, rel=1e-3)
 
 
-def test_without_a_working_compiler_a_run_is_eager_and_says_so_in_one_line(tmp_path, capsys):
+@pytest.mark.usefixtures("ray_session")
+def test_without_a_working_compiler_a_run_is_eager_and_says_so_in_one_line(tmp_path, capsys, monkeypatch):
     folder = write_checkpoint(tmp_path, {"step": 1, "compiled": True})
-    with torch._inductor.config.patch({"cpp.cxx": ("no-such-compiler",)}):
-        assert not _chooses_compiling(5, 5, None, "train latent")
-        assert not _chooses_compiling(9, None, folder, "train latent")
-    lines = capsys.readouterr().out.splitlines()
-    assert len(lines) == 2
-    for line in lines:
-        assert line.startswith(
-            "train latent: runs eager, as a compiled step needs a working C++ compiler (Debian: g++)"
-        )
-    assert not _chooses_compiling(4, 5, None, "train latent")
+    resources = Resources(1, 0, "cpu")
+    monkeypatch.setattr("pipeline.training.distributed.why_not", without_compiler)
+    assert not _chooses_compiling(9, None, folder, "train latent", resources)
+    (line,) = capsys.readouterr().out.splitlines()
+    assert line.startswith("train latent: runs eager, as a compiled step needs a working C++ compiler (Debian: g++): ")
+    assert "no-such-compiler" in line
+    assert not _chooses_compiling(4, 5, None, "train latent", resources)
     assert capsys.readouterr().out == ""
 
 
+def without_compiler(device):
+    """What `why_not` finds on a machine without one; runs in a worker."""
+    with torch._inductor.config.patch({"cpp.cxx": ("no-such-compiler",)}):
+        return why_not(device)
+
+
 @pytest.mark.system
-@pytest.mark.skipif(shutil.which("g++") is None, reason="needs the Debian package g++")
+@needs_compiler
+@pytest.mark.usefixtures("ray_session")
+def test_workers_compile_a_run_that_is_long_enough_and_the_checkpoint_says_so(tmp_path, capsys):
+    found = train_with_ray(
+        SmallTask, SmallConfig(), CONFIG, MachineParams(), tmp_path / "small-0123", compile_from=CONFIG.steps
+    )
+    assert capsys.readouterr().out.startswith("small: 1 worker(s) on cpu, compiled\n")
+    checkpoint = newest_checkpoint(found.folder)
+    assert read_checkpoint(checkpoint)["compiled"]
+    eager, _, _ = run(compile_step=False)
+    assert any(not torch.equal(found.model[name], value) for name, value in eager.items()), "other last bits"
+    for name, value in eager.items():
+        torch.testing.assert_close(found.model[name], value, rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.system
+@needs_compiler
 def test_a_flow_compiled_by_inductor_gives_the_same_losses_and_gradients():
     torch.set_num_threads(1)
-    assert why_not() is None
     torch.compiler.reset()
     flow = Flow(FlowConfig(5, num_blocks=1, width=8, zero_init=False))
     generator = torch.Generator().manual_seed(0)
     z = torch.randn(30, 5, generator=generator)
     flow.initialise(z)
     outcomes = []
-    for wrap in (lambda model: model, compiled):
+    for compiled in (False, True):
         model = FlatModel(flow)
-        code, log_abs_det = wrap(model)(z)
+        if compiled:
+            compile_in_place(model)
+        code, log_abs_det = model(z)
         latent_nats(code, log_abs_det).mean().backward()
         outcomes.append((code.detach(), log_abs_det.detach(), model.flat.grad))
     torch.testing.assert_close(outcomes[0], outcomes[1], rtol=0, atol=1e-5)
