@@ -2,9 +2,9 @@
 
 A block is ActNorm, an affine coupling of the second half on the first, one of the first on the second, and a fixed
 permutation. A conditioner is a network of two hidden layers with SiLU; log-scale = 2 tanh(raw / 2), which each library
-takes as 4 σ(raw) − 2: FrEIA's own bound, and where a library has another its coupling takes this one from here. Where one
-orders outputs or halves otherwise, `_copy` reorders the weights, so that the mathematics is equal and each library's
-layout stays its own.
+takes as 4 σ(raw) − 2: FrEIA's own bound, and where a library has another, its coupling takes this one from here. Where
+one orders outputs or halves otherwise, `_copy` reorders the weights, so that the mathematics is equal and each
+library's layout stays its own.
 """
 
 import copy
