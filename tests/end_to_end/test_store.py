@@ -57,6 +57,9 @@ def test_one_training_and_one_sweep_all_finished(runs: list[Run]) -> None:
 def test_params_are_those_of_the_study(study: Repro, training: Run, iin: Iin) -> None:
     params = YAML(typ="safe", pure=True).load((study.path / "params.yaml").read_text())
     logged = training.data.params
+    betas = params["train"].pop("betas")
+    assert logged["train.betas"] == ", ".join(str(beta) for beta in betas)
+    assert logged["train.schedule"] == params["train"].pop("schedule")
     assert {key: float(logged[f"train.{key}"]) for key in params["train"]} == params["train"]
     assert float(logged["rho"]) == params["flow"]["rho"]
     assert int(logged["flow.width"]) == params["flow"]["width"]
