@@ -42,7 +42,6 @@ def main() -> None:
     measure = commands.add_parser("measure")
     measure.add_argument("--cells", nargs="+", choices=ALL, default=ALL, metavar="SHAPE/BATCH/WORK")
     measure.add_argument("--libraries", nargs="+", choices=LIBRARIES, default=list(LIBRARIES))
-    measure.add_argument("--eager", nargs="*", choices=LIBRARIES, default=[], help="timed eager alone")
     measure.add_argument("--bfloat16", action="store_true", help="conditioners in bfloat16, in all libraries")
     measure.add_argument("--out", type=Path, required=True)
     report = commands.add_parser("report")
@@ -55,19 +54,18 @@ def main() -> None:
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     done = set()
     if arguments.out.is_file():
-        done = {json.loads(line)["cell"] for line in arguments.out.read_text().splitlines()}
+        measured = (json.loads(line) for line in arguments.out.read_text().splitlines())
+        done = {found["cell"] for found in measured if found["bfloat16"] == arguments.bfloat16}
     arguments.out.parent.mkdir(parents=True, exist_ok=True)
     for cell in arguments.cells:
         if cell not in done:
-            found = measure_cell(cell, arguments.libraries, arguments.eager, device, bfloat16=arguments.bfloat16)
+            found = measure_cell(cell, arguments.libraries, device, bfloat16=arguments.bfloat16)
             with arguments.out.open("a") as file:
                 file.write(json.dumps(found) + "\n")
             print("\n".join(table([found])), flush=True)
 
 
-def measure_cell(
-    cell: str, libraries: list[str], eager_alone: list[str], device: torch.device, *, bfloat16: bool
-) -> dict[str, Any]:
+def measure_cell(cell: str, libraries: list[str], device: torch.device, *, bfloat16: bool) -> dict[str, Any]:
     """Time one cell: for each library and way (eager, compiled) median, fastest and slowest round, in ms."""
     torch.compiler.reset()
     shape, batch, work = cell.split("/")
@@ -80,15 +78,14 @@ def measure_cell(
         require_equal(flow, one, z[:25])
         make = _train_step if work == "train" else _inverse
         for way in ("eager", "compiled"):
-            if way == "compiled" and library in eager_alone:
-                continue
             name, start = f"{library}, {way}", time.perf_counter()
             step = make(subject(library, flow, device) if work == "train" else one, z, way == "compiled", bfloat16)
             try:
                 for _ in range(3):
                     step()
             except Exception as error:  # a library that torch.compile does not take counts with its eager time
-                failures[name] = str(error).strip().splitlines()[0]
+                failures[name] = next(iter(str(error).strip().splitlines()), type(error).__name__)
+                print(f"{cell}: {name} left out: {failures[name]}", flush=True)
                 continue
             works[name] = step
             print(f"{cell}: {name} ready after {time.perf_counter() - start:.0f} s", flush=True)

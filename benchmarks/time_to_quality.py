@@ -7,30 +7,32 @@
 Run them in the project's folder after `dvc repro`: latents, layout and params are those of the study there. The clock
 counts training alone, from the first step on; what is held out is measured outside it. It is the CPU time of the
 process with one thread: on an idle machine that is the wall clock, and on a shared one it leaves out what others use.
-The paper's preset (`FlowConfig.paper`, Adam as released) runs until 10 minutes after its best value, 60 minutes at
+The paper's preset (`studies/paper_preset.yaml`) runs until 10 minutes after its best value, 60 minutes at
 most; the default runs the schedule of params.yaml to its end. Both see the same pairs, rho and layout.
 """
 
 import argparse
 import json
-import time
-from dataclasses import asdict
+import os
+from collections.abc import Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
 from statistics import median
 from typing import Any
 
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 import matplotlib.pyplot as plt
 import torch
+from clocked import ClockedTask
 
-from pipeline.config import load_params
-from pipeline.data import load_latents
+from pipeline.config import Params, load_params
 from pipeline.files import write_json
-from pipeline.flow import FlowConfig
-from pipeline.training.flow_setup import flow_config
-from pipeline.training.flow_task import FlowTask, FlowTaskConfig
-from pipeline.training.loop import learning_rate
+from pipeline.study import read_study
+from pipeline.training.flow_setup import flow_setup
+from pipeline.training.flow_task import FlowTask
+from pipeline.training.loop import Hooks, train
 from pipeline.training.optimisation import train_config
-from pipeline.training.task import TrainConfig
 from pipeline.tuning.flow_file import read_flow_file
 
 PATIENCE, LIMIT = 600.0, 3600.0  # training seconds of the paper's preset after its best value, and in all
@@ -42,75 +44,64 @@ def main() -> None:
     """Train once, or draw and judge what several trainings left."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     commands = parser.add_subparsers(dest="command", required=True)
-    run = commands.add_parser("run")
-    run.add_argument("preset", choices=COLOURS)
-    run.add_argument("--seed", type=int, default=0, help="of weights, pairs and noise")
-    run.add_argument("--layer", default="latent")
-    run.add_argument("--out", type=Path, required=True)
+    one = commands.add_parser("run")
+    one.add_argument("preset", choices=COLOURS)
+    one.add_argument("--seed", type=int, default=0, help="of weights, pairs and noise")
+    one.add_argument("--layer", default="latent")
+    one.add_argument("--out", type=Path, required=True)
     report = commands.add_parser("report")
     report.add_argument("runs", type=Path, nargs="+")
     report.add_argument("--picture", type=Path, required=True)
     arguments = parser.parse_args()
     if arguments.command == "run":
         torch.set_num_threads(1)
-        train(arguments.preset, arguments.seed, arguments.layer, arguments.out)
+        run(arguments.preset, arguments.seed, arguments.layer, arguments.out)
     else:
         show([json.loads(path.read_text()) for path in arguments.runs], arguments.picture)
 
 
-def train(preset: str, seed: int, layer: str, out: Path) -> None:
+def run(preset: str, seed: int, layer: str, out: Path) -> None:
     """Train one flow and write its curve after each point, so that a run that was ended is not lost."""
-    params, latents = load_params(), Path("data/latents") / layer
-    num_dims = load_latents(latents, "val").num_dims
+    params = _params(preset, seed)
     choice = read_flow_file(Path("models/layers") / layer / "flow.yaml")
+    num_blocks = params.flow.num_blocks if preset == "paper" else choice.num_blocks
+    setup, _ = flow_setup(params, Path("data/latents") / layer, num_blocks, choice.layout)
+    config = replace(train_config(params.train, seed), validate_every=100 if preset == "paper" else 50)
     if preset == "paper":
-        config = FlowConfig.paper(num_dims, seed)
-        training = TrainConfig(
-            steps=10**9, batch_size=25, learning_rate=4.5e-6 * 25, betas=(0.5, 0.9), schedule="constant",
-            weight_decay=0.0, clip=None, seed=seed,
-        )  # fmt: skip
-        every = 20.0
-    else:
-        config, training = flow_config(params.flow, num_dims, seed, choice.num_blocks), train_config(params.train, seed)
-        every = 1.0
-    setup = FlowTaskConfig(
-        latents=str(latents.resolve()), flow=config, layout=choice.layout, rho=params.flow.rho,
-        batch_size=training.batch_size, seed=seed,
-    )  # fmt: skip
-    task = FlowTask(setup, torch.device("cpu"))
-    task.initialise()
-    parameters = list(task.model.parameters())
-    optimiser = torch.optim.AdamW(
-        parameters, lr=training.learning_rate, betas=training.betas, weight_decay=training.weight_decay, fused=True
-    )
+        config = replace(config, steps=10**9)  # its end is that of the clock
+    task = ClockedTask(FlowTask(setup, torch.device("cpu")))
     curve: list[dict[str, float]] = []
-    clock = wall = due = 0.0
-    for step in range(training.steps + 1):
-        over = step == training.steps or (preset == "paper" and _over(curve, clock))
-        if clock >= due or over:
-            due = clock + every
-            with torch.no_grad():
-                nats = task.validate(task.model, step)["pair_nats"]
-            curve.append({"step": step, "seconds": clock, "wall_seconds": wall, "pair_nats": nats})
-            write_json(out, {"preset": preset, "seed": seed, "flow": asdict(config), "curve": curve})
-            print(f"{preset}, seed {seed}: {step} steps, {clock:.0f} s, {nats:.2f} nats a held-out pair", flush=True)
-        if over:
+
+    def log(entry: dict[str, float]) -> None:
+        if "val/pair_nats" not in entry:
             return
-        start, wall_start = time.process_time(), time.perf_counter()
-        for group in optimiser.param_groups:
-            group["lr"] = learning_rate(training, step)
-        loss, _ = task.loss(task.model, step, slice(0, training.batch_size))
-        optimiser.zero_grad(set_to_none=True)
-        loss.backward()
-        if training.clip is not None:
-            torch.nn.utils.clip_grad_norm_(parameters, training.clip)
-        optimiser.step()
-        clock, wall = clock + time.process_time() - start, wall + time.perf_counter() - wall_start
+        curve.append({"step": entry["step"], "seconds": task.seconds, "pair_nats": entry["val/pair_nats"]})
+        write_json(out, {"preset": preset, "seed": seed, "flow": asdict(setup.flow), "curve": curve})
+        print("{step} steps, {seconds:.0f} s, {pair_nats:.2f} nats a held-out pair".format(**curve[-1]), flush=True)
+        if preset == "paper" and _over(curve):
+            raise _OverError
+
+    try:
+        train(task, replace(config, checkpoint_every=config.steps), Hooks(log=log))
+    except _OverError:
+        return
 
 
-def _over(curve: list[dict[str, float]], clock: float) -> bool:
-    best = min(curve, key=lambda point: point["pair_nats"], default=None)
-    return clock >= LIMIT or (best is not None and clock >= best["seconds"] + PATIENCE)
+class _OverError(Exception):
+    """The paper's preset has had its time."""
+
+
+def _params(preset: str, seed: int) -> Params:
+    """The study's params with another seed, and for the paper's preset what its study changes."""
+    sections = load_params().model_dump()
+    for name, changes in (read_study("paper_preset") if preset == "paper" else {}).items():
+        sections[name] |= changes
+    return Params.model_validate(sections | {"seed": seed})
+
+
+def _over(curve: Sequence[dict[str, float]]) -> bool:
+    best = min(curve, key=lambda point: point["pair_nats"])
+    return curve[-1]["seconds"] >= min(LIMIT, best["seconds"] + PATIENCE)
 
 
 def show(runs: list[dict[str, Any]], picture: Path) -> None:

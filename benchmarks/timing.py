@@ -9,7 +9,7 @@ from pathlib import Path
 
 import torch
 
-__all__ = ["Timing", "alternate", "machine", "seconds_of"]
+__all__ = ["Timing", "alternate", "machine", "now", "seconds_of"]
 
 SLOW = 0.3  # seconds of a call
 
@@ -29,21 +29,23 @@ class Timing:
     high: float
 
 
-def seconds_of(work: Callable[[], object], device: torch.device, times: int) -> float:
-    """Seconds of one of `times` calls: wall clock on a GPU; on a CPU this process's own time, with one thread.
+def now(device: torch.device) -> float:
+    """Seconds: wall clock on a GPU, all work there done; on a CPU this process's own time, with one thread.
 
     On an idle machine that is the wall clock, and on a shared one it leaves out what others use.
     """
-    cuda = device.type == "cuda"
-    clock = time.perf_counter if cuda else time.process_time
-    if cuda:
+    if device.type == "cuda":
         torch.cuda.synchronize()
-    start = clock()
+        return time.perf_counter()
+    return time.process_time()
+
+
+def seconds_of(work: Callable[[], object], device: torch.device, times: int) -> float:
+    """Seconds of one of `times` calls."""
+    start = now(device)
     for _ in range(times):
         work()
-    if cuda:
-        torch.cuda.synchronize()
-    return (clock() - start) / times
+    return (now(device) - start) / times
 
 
 def alternate(
