@@ -19,7 +19,7 @@ from products import product_seconds
 from timing import machine, seconds_of
 
 from pipeline.flow import Flow, FlowConfig, latent_nats
-from pipeline.training.compiling import compile_in_place
+from pipeline.training.compiling import CompiledModel
 from pipeline.training.flat import FlatModel
 
 DEFAULT, ROWS = FlowConfig(num_dims=32), 512
@@ -59,9 +59,7 @@ def measure(config: FlowConfig, rows: int, device: torch.device, *, compile_step
     flow, z = Flow(config).to(device), torch.randn(rows, config.num_dims, device=device)
     flow.initialise(torch.randn(512, config.num_dims, device=device))
     model = FlatModel(flow)
-    if compile_step:
-        compile_in_place(model)
-    called = model if compile_step else model.eager()
+    called = CompiledModel(model) if compile_step else model.eager()
     optimiser = torch.optim.AdamW([model.flat], lr=1e-4, fused=True)
 
     def step() -> None:

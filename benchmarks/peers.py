@@ -9,7 +9,7 @@ library's layout stays its own.
 
 import copy
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from typing import Any
 
 import FrEIA.framework
@@ -36,12 +36,15 @@ class Subject:
         module: holds the parameters.
         forward: latents [B, N] to (codes [B, N], log|det| [B]).
         inverse: codes to latents.
+        traced: whether it is compiled as a graph of tensors, as our training compiles a flow.
         dims: where a library works on other positions, position of each of its dimensions in ours.
     """
 
     module: nn.Module
     forward: Callable[[Tensor], tuple[Tensor, Tensor]]
     inverse: Callable[[Tensor], Tensor]
+    _: KW_ONLY
+    traced: bool = False
     dims: Tensor | None = None
 
 
@@ -60,7 +63,7 @@ def subject(library: str, flow: Flow, device: torch.device) -> Subject:
 
 def _ours(flow: Flow) -> Subject:
     model = FlatModel(flow)
-    return Subject(model, model, flow.inverse)
+    return Subject(model, model, flow.inverse, traced=True)
 
 
 def _blocks(flow: Flow) -> list[tuple[Any, AffineCoupling, AffineCoupling, Shuffle]]:
@@ -113,7 +116,7 @@ def _freia(flow: Flow) -> Subject:
             permute.perm_inv.copy_(torch.argsort(permute.perm))
         _copy(first, coupling.subnet2, swap)
         _copy(second, coupling.subnet1, swap)
-    return Subject(inn, inn, lambda code: inn(code, rev=True, jac=False)[0], swap)
+    return Subject(inn, inn, lambda code: inn(code, rev=True, jac=False)[0], dims=swap)
 
 
 class _Interleaved(nn.Module):

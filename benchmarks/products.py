@@ -21,20 +21,20 @@ def product_seconds(
 ) -> float:
     """Seconds of all products of a step, the fastest of `rounds`; each layer has weights of its own.
 
-    With `backward` the gradients to inputs and weights too, but for the input of the flow itself, which needs none.
+    With `backward` the gradients to inputs and weights too: even the first layer's input has one, as an ActNorm with
+    parameters of its own comes before it.
     """
     half = num_dims // 2
     products: list[Callable[[], Tensor]] = []
-    for coupling in range(2 * num_blocks):
-        for layer, (num_in, num_out) in enumerate(pairwise((half, width, width, num_dims))):
+    for _ in range(2 * num_blocks):
+        for num_in, num_out in pairwise((half, width, width, num_dims)):
             weight, x, y = (
                 torch.randn(shape, device=device) for shape in ((num_out, num_in), (batch, num_in), (batch, num_out))
             )
             products.append(_product(x, weight.T, y))
             if backward:
                 products.append(_product(y.T, x, torch.empty_like(weight)))
-                if coupling or layer:
-                    products.append(_product(y, weight, torch.empty_like(x)))
+                products.append(_product(y, weight, torch.empty_like(x)))
 
     def run() -> None:
         for product in products:

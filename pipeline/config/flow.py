@@ -16,8 +16,8 @@ Decay = Annotated[float, Field(ge=0, lt=1)]
 class FlowParams(Section):
     """The flow T and its pair loss."""
 
-    num_blocks: Count = 6
-    width: Count = 128
+    num_blocks: Count = 12
+    width: Count = 64
     """Units in a hidden layer of a conditioner."""
     depth: Count = 2
     """Hidden layers of a conditioner."""
@@ -43,14 +43,16 @@ class TrainParams(Section):
     steps: Count = 1800
     batch_size: Annotated[int, Field(ge=2)] = 256
     """Pairs a step, over all workers."""
-    learning_rate: Positive = 1e-2
-    schedule: Literal["cosine", "constant"] = "cosine"
+    learning_rate: Positive = 6e-3
+    schedule: Literal["cosine", "constant"] = "constant"
     """Whether the learning rate falls to 0 over the steps, or stays."""
     betas: tuple[Decay, Decay] = (0.9, 0.999)
     """Of AdamW: decay of its first and second moment a step."""
     weight_decay: Annotated[float, Field(ge=0)] = 0.1
     clip: Positive | None = 5.0
     """Largest norm of the gradient; empty: none."""
+    ema_decay: Decay | None = 0.995
+    """A step, of the moving average of the parameters that is the trained flow; empty: the last parameters are."""
     log_every: Count = 20
     validate_every: Count = 200
     checkpoint_every: Count = 200
@@ -65,7 +67,7 @@ class TuneParams(Section):
     """Training steps of each trial; there is no early stop."""
     concurrent: Count = 2
     """Trials at once, one CPU each."""
-    num_blocks: Annotated[tuple[Count, ...], Field(min_length=1)] = (4, 6, 8)
+    num_blocks: Annotated[tuple[Count, ...], Field(min_length=1)] = (8, 12, 16)
     scale: Annotated[tuple[Positive, ...], Field(min_length=1)] = (1.25, 1.5, 1.75)
     """Sizes tried for a concept, in shares of its estimate; that leans to the residual, which then keeps what leaks."""
 

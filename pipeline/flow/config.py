@@ -33,8 +33,8 @@ class FlowConfig:
     """
 
     num_dims: int
-    num_blocks: int = 6
-    width: int = 128
+    num_blocks: int = 12
+    width: int = 64
     depth: int = 2
     conditioner: Conditioning = "shared"
     activation: Activation = "silu"

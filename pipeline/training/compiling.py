@@ -4,13 +4,14 @@ Compiled and eager steps differ in the last bit, so a run keeps to its choice: i
 all, and a checkpoint carries it. A run that goes on where nothing can be compiled goes on eager, and stays so.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
+from torch.fx.experimental.proxy_tensor import make_fx
 
-__all__ = ["COMPILE_FROM", "compile_in_place", "prefers_compiling", "why_not"]
+__all__ = ["COMPILE_FROM", "CompiledModel", "prefers_compiling", "traced", "why_not"]
 
 # Steps of a flow. At the default size (6 blocks of width 128, N = 32, 512 rows) on one core a compiled step took
 # 18.9 ms and an eager one 25.4; compilation took 39 s of CPU time, up to 58 s on a shared machine: even after 6,000 to
@@ -42,18 +43,42 @@ def why_not(device: str) -> str | None:
     model = nn.Linear(2, 2, device=device)
     try:
         with fresh_cache():
-            compile_in_place(model)
-            model(torch.ones(2, 2, device=device)).sum().backward()
+            CompiledModel(model)(torch.ones(2, 2, device=device)).sum().backward()
     except Exception as error:  # whatever a compiler that is absent or broken may raise
         return next(iter(str(error).strip().splitlines()), type(error).__name__)
     return None
 
 
-def compile_in_place(model: nn.Module) -> None:
-    """Compile the model's forward and backward pass, for one shape of input and without a break.
+class CompiledModel(nn.Module):
+    """A network whose forward and backward pass are compiled at the first call of each shape of inputs.
 
-    Its kernels are compiled in this process: a pool of compilers beside each worker would take CPUs that nobody
-    asked for.
+    What is compiled is the graph of its tensors, with the modules traced away: otherwise each call would check the
+    attributes of all of them anew, which takes a sixth of a step of 25 rows. Its kernels are compiled in this process:
+    a pool of compilers beside each worker would take CPUs that nobody asked for.
+
+    Args:
+        model: a function of its inputs' values and its parameters alone, without a draw.
     """
-    torch._inductor.config.compile_threads = 1
-    model.compile(fullgraph=True, dynamic=False)
+
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__()
+        self._model = (model,)  # in a tuple, or its parameters would be parameters here too
+        self._compiled: dict[tuple[torch.Size, ...], Callable[..., Any]] = {}
+
+    def forward(self, *inputs: Tensor) -> Any:
+        """What the network gives."""
+        shapes = tuple(value.shape for value in inputs)
+        if shapes not in self._compiled:
+            torch._inductor.config.compile_threads = 1
+            graph = traced(self._model[0], *inputs)
+            self._compiled[shapes] = torch.compile(graph, fullgraph=True, dynamic=False)
+        return self._compiled[shapes](*inputs)
+
+
+def traced(function: Callable[..., Any], *examples: Tensor) -> nn.Module:
+    """The operations of a function for inputs shaped as `examples`, as one graph that reads parameters where they are.
+
+    For speed alone: it takes inputs of another shape without an error and may give wrong numbers. To save a flow for
+    use elsewhere there is `torch.export`.
+    """
+    return make_fx(lambda *inputs: function(*inputs))(*examples)

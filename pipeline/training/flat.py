@@ -1,7 +1,7 @@
 """All trained parameters of a network as one vector, so that what an optimiser and workers do is done once a step.
 
-A flow of 6 blocks has 84 small parameters. As one vector they take one AdamW kernel, one norm, and one message
-between workers, and a compiled step meets one parameter instead of 84: at 25 rows that saves a sixth of its time.
+A flow of 12 blocks has 168 small parameters. As one vector they take one AdamW kernel, one norm, and one message
+between workers, and a compiled step meets one parameter instead of all: at 25 rows that saves a sixth of its time.
 """
 
 import math

@@ -1,12 +1,14 @@
 """The training loop, for one worker or many: torch only, and nothing of Ray.
 
-The state of a run is the model, the optimiser and the number of steps done, nothing else: the learning rate and every
-draw are functions of the step. So a run that resumes from a state ends in the same weights, bit for bit with one
-worker, as one that was never interrupted. Whether its step is compiled is chosen by the caller and kept in the state.
+The state of a run is the model, its moving average where one is kept, the optimiser and the number of steps done,
+nothing else: the learning rate and every draw are functions of the step. So a run that resumes from a state ends in
+the same weights, bit for bit with one worker, as one that was never interrupted. Whether its step is compiled is chosen
+by the caller and kept in the state.
 """
 
 import math
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +17,8 @@ import torch.distributed as dist
 from torch import Tensor, nn
 
 from pipeline.errors import InputError
-from pipeline.training.compiling import compile_in_place
+from pipeline.training.average import MovingAverage
+from pipeline.training.compiling import CompiledModel
 from pipeline.training.flat import FlatModel
 from pipeline.training.task import Task, TrainConfig
 
@@ -32,7 +35,8 @@ class Hooks:
         log: called by rank 0 with each entry of the curves: {"step": 20, "train/loss": 0.5, …}, and
             {"step": 200, "val/loss": 0.6}.
         checkpoint: called by every rank with the state after a step; "model" and "optimiser" are state dicts, and
-            "compiled" says whether the step was.
+            "compiled" says whether the step was. With a moving average "model" is the average, and "last" [P] are the
+            parameters that the next step starts from.
     """
 
     log: Callable[[dict[str, float]], None] = lambda _entry: None
@@ -48,6 +52,8 @@ def train(
     compile_step: bool = False,
 ) -> None:
     """Train `task.model` in place, from its beginning or from a state that `hooks.checkpoint` was given.
+
+    With `config.ema_decay` it ends as the moving average of its parameters, which is also what is validated.
 
     Where a torch.distributed process group is there, each of its processes calls this and takes its part of the batch.
 
@@ -75,14 +81,15 @@ def train(
         dist.broadcast_object_list(start)
         task.model.load_state_dict(start[0])
     model = FlatModel(task.model)
+    average = None if config.ema_decay is None else MovingAverage(model.flat, config.ema_decay)
+    if resume and average:
+        model.flat.data.copy_(resume["last"])
     optimiser = torch.optim.AdamW(
         [model.flat], lr=config.learning_rate, betas=config.betas, weight_decay=config.weight_decay, fused=True
     )
     if resume:
         optimiser.load_state_dict(resume["optimiser"])
-    if compile_step:
-        compile_in_place(model)
-    step_model = model if compile_step else model.eager()
+    step_model = CompiledModel(model) if compile_step else model.eager()
     task.model.train()
     for done in range(step + 1, config.steps + 1):
         rate = learning_rate(config, done - 1)
@@ -94,22 +101,22 @@ def train(
         _average_over_workers(model.flat, world)
         norm = nn.utils.clip_grad_norm_(model.flat, math.inf if config.clip is None else config.clip)
         optimiser.step()
+        if average:
+            average.update(done)
         if _due(done, config.log_every, config.steps):
             entry = _mean_over_workers({**figures, "gradient_norm": norm}, weight)
             _require_finite(entry, done)
             if rank == 0:
                 hooks.log({"step": done} | _named("train", {**entry, "learning_rate": rate}))
         if rank == 0 and _due(done, config.validate_every, config.steps):
-            hooks.log({"step": done} | _named("val", _validate(task, done)))
+            with average.in_place() if average else nullcontext():
+                hooks.log({"step": done} | _named("val", _validate(task, done)))
         if _due(done, config.checkpoint_every, config.steps):
-            hooks.checkpoint(
-                {
-                    "step": done,
-                    "model": task.model.state_dict(),
-                    "optimiser": optimiser.state_dict(),
-                    "compiled": compile_step,
-                }
-            )
+            state = {"step": done, "optimiser": optimiser.state_dict(), "compiled": compile_step}
+            with average.in_place() if average else nullcontext() as last:
+                hooks.checkpoint(state | {"model": task.model.state_dict()} | ({} if last is None else {"last": last}))
+    if average:
+        average.take()
     task.model.eval()
 
 

@@ -20,6 +20,7 @@ class TrainConfig:
         betas: of AdamW, decay of its first and second moment a step.
         weight_decay: of AdamW.
         clip: largest norm of the gradient; None: it is taken as it is.
+        ema_decay: of the moving average of the parameters that is the trained network; None: the last parameters are.
         warmup: steps over which the learning rate rises from 0.
         log_every: steps between two points of a training curve.
         validate_every: steps between two points of a validation curve; the last step is always one.
@@ -35,6 +36,7 @@ class TrainConfig:
     betas: tuple[float, float] = (0.9, 0.999)
     weight_decay: float = 0.01
     clip: float | None = 5.0
+    ema_decay: float | None = None
     warmup: int = 0
     log_every: int = 20
     validate_every: int = 200

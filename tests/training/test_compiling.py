@@ -3,6 +3,7 @@
 import os
 import shutil
 import sys
+from functools import partial
 
 import pytest
 import torch
@@ -11,9 +12,8 @@ from torch._dynamo.testing import CompileCounterWithBackend
 from pipeline.cluster import Resources, start_ray
 from pipeline.config import MachineParams
 from pipeline.flow import Flow, FlowConfig, latent_nats
-from pipeline.training import loop
 from pipeline.training.checkpoints import newest_checkpoint, read_checkpoint, write_checkpoint
-from pipeline.training.compiling import compile_in_place, prefers_compiling, why_not
+from pipeline.training.compiling import CompiledModel, prefers_compiling, why_not
 from pipeline.training.distributed import _chooses_compiling, train_with_ray
 from pipeline.training.flat import FlatModel
 from pipeline.training.loop import Hooks, train
@@ -28,7 +28,7 @@ def counter(monkeypatch):
     """Counts what is compiled, by a backend that needs no C++ compiler."""
     torch.compiler.reset()
     counter = CompileCounterWithBackend("aot_eager")
-    monkeypatch.setattr(loop, "compile_in_place", lambda model: model.compile(backend=counter, fullgraph=True))
+    monkeypatch.setattr(torch, "compile", partial(torch.compile, backend=counter))
     return counter
 
 
@@ -83,6 +83,18 @@ def test_a_compiled_run_resumes_bit_for_bit_and_agrees_with_an_eager_one(counter
         assert entry == pytest.approx(expected, rel=1e-3)
 
 
+def test_each_shape_of_inputs_is_compiled_once_for_the_parameters_as_they_are(counter):
+    network = torch.nn.Linear(3, 2)
+    model = CompiledModel(network)
+    for rows in (4, 5, 4, 5):
+        with torch.no_grad():
+            network.weight += 1
+        x = torch.randn(rows, 3)
+        torch.testing.assert_close(model(x), network(x))
+    assert counter.frame_count == 2
+    assert list(model.parameters()) == []
+
+
 @pytest.mark.usefixtures("ray_session")
 def test_without_a_working_compiler_a_run_is_eager_and_says_so_in_one_line(tmp_path, capsys, monkeypatch):
     folder = write_checkpoint(tmp_path, {"step": 1, "compiled": True})
@@ -130,9 +142,7 @@ def test_a_flow_compiled_by_inductor_gives_the_same_losses_and_gradients():
     outcomes = []
     for compiled in (False, True):
         model = FlatModel(flow)
-        if compiled:
-            compile_in_place(model)
-        code, log_abs_det = model(z)
+        code, log_abs_det = (CompiledModel(model) if compiled else model)(z)
         latent_nats(code, log_abs_det).mean().backward()
         outcomes.append((code.detach(), log_abs_det.detach(), model.flat.grad))
     torch.testing.assert_close(outcomes[0], outcomes[1], rtol=0, atol=1e-5)

@@ -41,10 +41,14 @@ def task_error_at_start() -> float:
     return task.validate(task.model, 0)["squared_error"]
 
 
+AVERAGED = replace(CONFIG, ema_decay=0.9)
+
+
+@pytest.mark.parametrize("config", [CONFIG, AVERAGED])
 @pytest.mark.parametrize("checkpoint", [0, 2])
-def test_a_resumed_run_ends_in_the_same_weights_bit_for_bit(checkpoint):
-    whole, entries, states = run()
-    resumed, later, _ = run(resume=states[checkpoint])
+def test_a_resumed_run_ends_in_the_same_weights_bit_for_bit(checkpoint, config):
+    whole, entries, states = run(config)
+    resumed, later, _ = run(config, resume=states[checkpoint])
     for name, value in whole.model.state_dict().items():
         assert torch.equal(resumed.model.state_dict()[name], value)
     assert later == [entry for entry in entries if entry["step"] > states[checkpoint]["step"]]
@@ -116,6 +120,27 @@ def test_betas_schedule_decay_and_clip_are_those_of_the_config():
     torch.testing.assert_close(trained(clipped), by_hand(config, (0.5, 0.9), 0.3), rtol=1e-4, atol=1e-5)
     for other in (clipped, replace(config, betas=(0.9, 0.999)), replace(config, schedule="cosine")):
         assert (trained(other) - trained(config)).abs().max() > 1e-3
+
+
+def weights(model):
+    return torch.cat([value.flatten() for value in model.values()])
+
+
+def test_a_run_ends_as_the_moving_average_of_what_a_run_without_it_passes_through():
+    every_step = {"checkpoint_every": 1, "validate_every": 1}
+    _, _, steps = run(replace(CONFIG, **every_step))
+    task, entries, states = run(replace(AVERAGED, **every_step))
+    start = SmallTask(SmallConfig(), torch.device("cpu"))
+    start.initialise()
+    average = weights(start.model.state_dict()).double()
+    for done, (plain, state) in enumerate(zip(steps, states, strict=True), 1):
+        decay = min(0.9, (1 + done) / (10 + done))
+        average = decay * average + (1 - decay) * weights(plain["model"]).double()
+        assert torch.equal(state["last"], weights(plain["model"]))
+        torch.testing.assert_close(weights(state["model"]).double(), average, rtol=0, atol=1e-6)
+    assert torch.equal(weights(task.model.state_dict()), weights(states[-1]["model"]))
+    held_out = [entry["val/squared_error"] for entry in entries if "val/squared_error" in entry]
+    assert held_out[-1] == task.validate(task.model, 40)["squared_error"]
 
 
 @pytest.mark.parametrize(("batch_size", "world"), [(7, 2), (8, 3), (5, 5), (1, 1)])

@@ -9,8 +9,8 @@ from pipeline.training.task import TrainConfig
 
 def test_every_key_of_section_train_is_used():
     params = TrainParams(
-        steps=7, batch_size=5, learning_rate=0.1, schedule="constant", betas=(0.5, 0.9), weight_decay=0.2, clip=None,
-        log_every=1, validate_every=2, checkpoint_every=3,
+        steps=7, batch_size=5, learning_rate=0.1, schedule="cosine", betas=(0.5, 0.9), weight_decay=0.2, clip=None,
+        ema_decay=0.5, log_every=1, validate_every=2, checkpoint_every=3,
     )  # fmt: skip
     default = TrainParams()
     assert not any(getattr(params, key) == getattr(default, key) for key in TrainParams.model_fields)
