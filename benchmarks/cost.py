@@ -3,7 +3,7 @@
     python benchmarks/cost.py --picture docs/cost.png              # eager, as a default training runs
     python benchmarks/cost.py --picture docs/cost.png --compiled   # half a minute of compilation a point and more
 
-One quantity varies at a time around N = 32, 6 blocks of width 128 and 512 rows (256 pairs), the default study's.
+One quantity varies at a time around N = 32, 12 blocks of width 64 and 512 rows (256 pairs), the default study's.
 """
 
 import argparse
@@ -95,7 +95,7 @@ def draw(found: dict[str, list[tuple[int, float, float]]], where: str, picture: 
     panels[0].set_ylabel("milliseconds")
     panels[0].yaxis.set_major_formatter("{x:g}")
     panels[0].legend(frameon=False, loc="upper left")
-    panels[1].set_title(f"N = 32, 6 blocks × width 128, 512 rows, one varied at a time ({where})", fontsize=10)
+    panels[1].set_title(f"N = 32, 12 blocks × width 64, 512 rows, one varied at a time ({where})", fontsize=10)
     picture.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(picture, dpi=130)
 
