@@ -111,12 +111,11 @@ def _flow(num_blocks: int, width: int) -> Flow:
 
 
 def _train_step(one: Subject, z: Tensor, compiled: bool, bfloat16: bool) -> Callable[[], object]:
-    forward = traced(one.forward, z) if compiled and one.traced else one.forward
+    forward = _prepared(one.forward, z, trace=compiled and one.traced, bfloat16=bfloat16)
     optimiser = torch.optim.AdamW([p for p in one.module.parameters() if p.requires_grad], lr=1e-4, fused=True)
 
     def loss_of(z: Tensor) -> Tensor:
-        with torch.autocast(z.device.type, torch.bfloat16, enabled=bfloat16):
-            code, log_abs_det = forward(z)
+        code, log_abs_det = forward(z)
         return latent_nats(code, log_abs_det).mean()
 
     function = _compiled(loss_of, z.device) if compiled else loss_of
@@ -130,12 +129,7 @@ def _train_step(one: Subject, z: Tensor, compiled: bool, bfloat16: bool) -> Call
 
 
 def _inverse(one: Subject, z: Tensor, compiled: bool, bfloat16: bool) -> Callable[[], object]:
-    back = traced(one.inverse, z) if compiled and one.traced else one.inverse
-
-    def inverse(code: Tensor) -> Tensor:
-        with torch.autocast(code.device.type, torch.bfloat16, enabled=bfloat16):
-            return back(code)
-
+    inverse = _prepared(one.inverse, z, trace=compiled and one.traced, bfloat16=bfloat16)
     function = _compiled(inverse, z.device) if compiled else inverse
 
     @torch.no_grad()
@@ -143,6 +137,19 @@ def _inverse(one: Subject, z: Tensor, compiled: bool, bfloat16: bool) -> Callabl
         return function(z)
 
     return step
+
+
+def _prepared(function: Callable[[Tensor], Any], x: Tensor, *, trace: bool, bfloat16: bool) -> Callable[[Tensor], Any]:
+    """The function, under autocast where asked, and for inputs shaped as `x` as a graph of its tensors where asked."""
+
+    def called(x: Tensor) -> Any:
+        with torch.autocast(x.device.type, torch.bfloat16, enabled=bfloat16):
+            return function(x)
+
+    if not trace:
+        return called
+    graph = traced(called, x)
+    return lambda x: graph(x)
 
 
 def _compiled(function: Any, device: torch.device) -> Any:
