@@ -60,10 +60,10 @@ def measure(config: FlowConfig, rows: int, device: torch.device, *, compile_step
     flow.initialise(torch.randn(512, config.num_dims, device=device))
     model = FlatModel(flow)
     called = CompiledModel(model) if compile_step else model.eager()
-    optimiser = torch.optim.AdamW([model.flat], lr=1e-4, fused=True)
+    optimiser = torch.optim.AdamW(model.parameters(), lr=1e-4, fused=True)
 
     def step() -> None:
-        optimiser.zero_grad(set_to_none=compile_step)
+        model.zero_grad()
         latent_nats(*called(z)).mean().backward()
         optimiser.step()
 

@@ -7,7 +7,7 @@ by the caller and kept in the state.
 """
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
@@ -35,8 +35,8 @@ class Hooks:
         log: called by rank 0 with each entry of the curves: {"step": 20, "train/loss": 0.5, …}, and
             {"step": 200, "val/loss": 0.6}.
         checkpoint: called by every rank with the state after a step; "model" and "optimiser" are state dicts, and
-            "compiled" says whether the step was. With a moving average "model" is the average, and "last" [P] are the
-            parameters that the next step starts from.
+            "compiled" says whether the step was. With a moving average "model" is the average, and "last" are the
+            parameters that the next step starts from, in the order of `FlatModel.parameters()`.
     """
 
     log: Callable[[dict[str, float]], None] = lambda _entry: None
@@ -81,11 +81,13 @@ def train(
         dist.broadcast_object_list(start)
         task.model.load_state_dict(start[0])
     model = FlatModel(task.model)
-    average = None if config.ema_decay is None else MovingAverage(model.flat, config.ema_decay)
+    parameters = list(model.parameters())
+    average = None if config.ema_decay is None else MovingAverage(parameters, config.ema_decay)
     if resume and average:
-        model.flat.data.copy_(resume["last"])
+        for parameter, last in zip(parameters, resume["last"], strict=True):
+            parameter.data.copy_(last)
     optimiser = torch.optim.AdamW(
-        [model.flat], lr=config.learning_rate, betas=config.betas, weight_decay=config.weight_decay, fused=True
+        parameters, lr=config.learning_rate, betas=config.betas, weight_decay=config.weight_decay, fused=True
     )
     if resume:
         optimiser.load_state_dict(resume["optimiser"])
@@ -96,10 +98,10 @@ def train(
         for group in optimiser.param_groups:
             group["lr"] = rate
         loss, figures = task.loss(step_model, done - 1, part)
-        optimiser.zero_grad(set_to_none=compile_step)
+        model.zero_grad()
         (loss * weight).backward()
-        _average_over_workers(model.flat, world)
-        norm = nn.utils.clip_grad_norm_(model.flat, math.inf if config.clip is None else config.clip)
+        _average_over_workers(parameters, world)
+        norm = nn.utils.clip_grad_norm_(parameters, math.inf if config.clip is None else config.clip)
         optimiser.step()
         if average:
             average.update(done)
@@ -144,8 +146,8 @@ def _rank_and_world() -> tuple[int, int]:
     return 0, 1
 
 
-def _average_over_workers(parameter: nn.Parameter, world: int) -> None:
-    if world > 1:
+def _average_over_workers(parameters: Sequence[nn.Parameter], world: int) -> None:
+    for parameter in parameters if world > 1 else ():
         assert parameter.grad is not None
         dist.all_reduce(parameter.grad)
         parameter.grad /= world

@@ -1,9 +1,11 @@
-"""One vector of all parameters: the network's own are views of it, in both directions."""
+"""One vector of the small parameters: the network's own are views of it, in both directions."""
 
+import pytest
 import torch
 from torch import nn
 
 from pipeline.flow import Flow, FlowConfig, latent_nats
+from pipeline.training import flat
 from pipeline.training.flat import FlatModel
 
 
@@ -13,32 +15,57 @@ def small_flow() -> tuple[Flow, torch.Tensor]:
     return flow, z
 
 
-def test_outputs_and_gradients_are_the_networks_own():
+def gradients(flow) -> list[torch.Tensor]:
+    return [parameter.grad.clone() for parameter in flow.parameters()]
+
+
+def vector(values) -> torch.Tensor:
+    return torch.cat([value.flatten() for value in values])
+
+
+@pytest.fixture(params=[flat.LARGE, 40])
+def large(request, monkeypatch) -> int:
+    """Elements from which a parameter stays apart: none of the flow does, or its weights of 7 × 7 and 10 × 7."""
+    monkeypatch.setattr(flat, "LARGE", request.param)
+    return request.param
+
+
+def small_and_large(values, large) -> torch.Tensor:
+    """In the order of the model's parameters."""
+    small = [value for value in values if value.numel() < large]
+    return vector(small + [value for value in values if value.numel() >= large])
+
+
+def test_outputs_and_gradients_are_the_networks_own(large):
     flow, z = small_flow()
     latent_nats(*flow(z)).mean().backward()
-    expected = torch.cat([parameter.grad.flatten() for parameter in flow.parameters()])
-    outputs = flow(z)
+    expected, outputs = small_and_large(gradients(flow), large), flow(z)
+    flow.zero_grad()
     model = FlatModel(flow)
-    assert [name for name, _ in model.named_parameters()] == ["flat"]
+    apart = sum(parameter.numel() >= large for parameter in flow.parameters())
+    assert [name for name, _ in model.named_parameters()] == ["flat", *(f"large.{index}" for index in range(apart))]
+    assert (apart > 0) == (large == 40)
     for found, output in zip(model(z), outputs, strict=True):
         assert torch.equal(found, output)
     latent_nats(*model(z)).mean().backward()
-    torch.testing.assert_close(model.flat.grad, expected)
+    torch.testing.assert_close(vector(parameter.grad for parameter in model.parameters()), expected)
 
 
-def test_the_network_called_itself_leaves_its_gradients_in_the_vector():
+def test_the_network_called_itself_leaves_its_gradients_in_the_parameters(large):
     flow, z = small_flow()
+    latent_nats(*flow(z)).mean().backward()
+    expected = small_and_large(gradients(flow), large)
+    flow.zero_grad()
     model = FlatModel(flow)
-    latent_nats(*model(z)).mean().backward()
-    expected = model.flat.grad.clone()
-    network, optimiser = model.eager(), torch.optim.SGD([model.flat], lr=0.1)
-    before = model.flat.detach().clone()
+    parameters = list(model.parameters())
+    network, optimiser = model.eager(), torch.optim.SGD(parameters, lr=0.1)
+    before = vector(parameters).detach()
     for _ in range(2):
-        optimiser.zero_grad(set_to_none=False)
+        model.zero_grad()
         latent_nats(*network(z)).mean().backward()
-        torch.testing.assert_close(model.flat.grad, expected)
+        torch.testing.assert_close(vector(parameter.grad for parameter in parameters), expected)
     optimiser.step()
-    torch.testing.assert_close(model.flat.detach(), before - 0.1 * expected)
+    torch.testing.assert_close(vector(parameters).detach(), before - 0.1 * expected)
 
 
 def test_what_is_trained_is_read_and_saved_under_the_networks_names():
