@@ -50,7 +50,9 @@ def why_not(device: str) -> str | None:
 
 
 class CompiledModel(nn.Module):
-    """A network whose forward and backward pass are compiled at the first call of each shape of inputs.
+    """A network whose forward and backward pass are compiled at the first call of each kind of inputs.
+
+    A kind is the inputs' shapes, types and devices, and whether autocast is on.
 
     What is compiled is the graph of its tensors, with the modules traced away: otherwise each call would check the
     attributes of all of them anew, which takes a sixth of a step of 25 rows. Its kernels are compiled in this process:
@@ -63,16 +65,19 @@ class CompiledModel(nn.Module):
     def __init__(self, model: nn.Module) -> None:
         super().__init__()
         self._model = (model,)  # in a tuple, or its parameters would be parameters here too
-        self._compiled: dict[tuple[torch.Size, ...], Callable[..., Any]] = {}
+        self._compiled: dict[tuple[Any, ...], Callable[..., Any]] = {}
 
     def forward(self, *inputs: Tensor) -> Any:
         """What the network gives."""
-        shapes = tuple(value.shape for value in inputs)
-        if shapes not in self._compiled:
+        device = inputs[0].device.type
+        autocast = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else None
+        kind = (autocast, *((value.shape, value.dtype, value.device) for value in inputs))
+        if kind not in self._compiled:
             torch._inductor.config.compile_threads = 1
             graph = traced(self._model[0], *inputs)
-            self._compiled[shapes] = torch.compile(graph, fullgraph=True, dynamic=False)
-        return self._compiled[shapes](*inputs)
+            self._compiled[kind] = torch.compile(graph, fullgraph=True, dynamic=False)
+        with torch.autocast(device, enabled=False):  # its casts are in the graph, and what it keeps in float32 stays so
+            return self._compiled[kind](*inputs)
 
 
 def traced(function: Callable[..., Any], *examples: Tensor) -> nn.Module:

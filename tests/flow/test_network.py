@@ -131,6 +131,18 @@ def test_the_paper_s_preset_is_that_of_its_released_code() -> None:
     assert 31 < largest <= 32, "a tanh bounds each of the 32 log-scales by 1"
 
 
+@pytest.mark.parametrize("bound", [0.5, 2.0])
+def test_a_log_scale_is_the_bound_times_the_tanh_of_its_share_of_it(bound: float) -> None:
+    x = torch.randn(40, 6, generator=torch.Generator().manual_seed(0)).double()
+    flow = Flow(FlowConfig(6, num_blocks=1, width=16, zero_init=False, log_scale_bound=bound)).double()
+    (coupling, _) = (layer for layer in flow.layers if isinstance(layer, AffineCoupling))
+    raw = 3 * coupling.conditioners[0](x[:, 3:] if coupling.swap else x[:, :3])[:, 3:]
+    with torch.no_grad():
+        coupling.conditioners[0][-1].weight *= 3  # type: ignore[index, operator]
+        coupling.conditioners[0][-1].bias *= 3  # type: ignore[index, operator]
+    torch.testing.assert_close(coupling(x)[1], (bound * torch.tanh(raw / bound)).sum(dim=1))
+
+
 def test_the_default_starts_as_the_data_rotated_and_standardised() -> None:
     z = 3 * torch.randn(300, 8, generator=torch.Generator().manual_seed(0)) + 1
     flow = Flow(FlowConfig(8))

@@ -1,8 +1,10 @@
 """When a step is compiled, that a run keeps to its choice, and that a compiled flow gives what an eager one gives."""
 
+import copy
 import os
 import shutil
 import sys
+from dataclasses import replace
 from functools import partial
 
 import pytest
@@ -12,6 +14,7 @@ from torch._dynamo.testing import CompileCounterWithBackend
 from pipeline.cluster import Resources, start_ray
 from pipeline.config import MachineParams
 from pipeline.flow import Flow, FlowConfig, latent_nats
+from pipeline.training import flat
 from pipeline.training.checkpoints import newest_checkpoint, read_checkpoint, write_checkpoint
 from pipeline.training.compiling import CompiledModel, prefers_compiling, why_not
 from pipeline.training.distributed import _chooses_compiling, train_with_ray
@@ -48,33 +51,23 @@ def test_the_choice_follows_from_the_steps_in_all_and_a_checkpoint_keeps_it():
     assert not prefers_compiling(101, 100, {"step": 50, "compiled": False})
 
 
-def run(resume=None, *, compile_step):
+def run(resume=None, config=CONFIG, *, compile_step):
     task, entries, states = SmallTask(SmallConfig(), torch.device("cpu")), [], []
-
-    def checkpoint(state):
-        states.append(
-            {
-                "step": state["step"],
-                "compiled": state["compiled"],
-                "model": {name: value.clone() for name, value in state["model"].items()},
-                "optimiser": {
-                    "param_groups": state["optimiser"]["param_groups"],
-                    "state": {0: {name: value.clone() for name, value in state["optimiser"]["state"][0].items()}},
-                },
-            }
-        )
-
-    train(task, CONFIG, Hooks(log=entries.append, checkpoint=checkpoint), resume, compile_step=compile_step)
+    hooks = Hooks(log=entries.append, checkpoint=lambda state: states.append(copy.deepcopy(state)))
+    train(task, config, hooks, resume, compile_step=compile_step)
     return task.model.state_dict(), entries, states
 
 
-def test_a_compiled_run_resumes_bit_for_bit_and_agrees_with_an_eager_one(counter):
-    eager, entries_eager, states_eager = run(compile_step=False)
+@pytest.mark.parametrize("large", [flat.LARGE, 64])
+@pytest.mark.parametrize("config", [CONFIG, replace(CONFIG, ema_decay=0.5)])
+def test_a_compiled_run_resumes_bit_for_bit_and_agrees_with_an_eager_one(counter, config, large, monkeypatch):
+    monkeypatch.setattr(flat, "LARGE", large)
+    eager, entries_eager, states_eager = run(config=config, compile_step=False)
     assert counter.frame_count == 0
-    whole, entries, states = run(compile_step=True)
+    whole, entries, states = run(config=config, compile_step=True)
     assert counter.frame_count == 1
     assert [state["compiled"] for state in (states_eager[0], states[0])] == [False, True]
-    resumed, later, _ = run(states[1], compile_step=True)
+    resumed, later, _ = run(states[1], config, compile_step=True)
     assert later == [entry for entry in entries if entry["step"] > states[1]["step"]]
     for name, value in whole.items():
         assert torch.equal(resumed[name], value), name
@@ -93,6 +86,21 @@ def test_each_shape_of_inputs_is_compiled_once_for_the_parameters_as_they_are(co
         torch.testing.assert_close(model(x), network(x))
     assert counter.frame_count == 2
     assert list(model.parameters()) == []
+
+
+def test_autocast_and_the_type_of_inputs_hold_as_in_the_network_itself(counter):
+    flow = Flow(FlowConfig(6, num_blocks=2, width=16, zero_init=False))
+    z = torch.randn(40, 6, generator=torch.Generator().manual_seed(0))
+    flow.initialise(z)
+    model = CompiledModel(flow)
+    for enabled in (False, True):
+        with torch.autocast("cpu", torch.bfloat16, enabled=enabled):
+            for found, expected in zip(model(z), flow(z), strict=True):
+                assert found.dtype == torch.float32
+                torch.testing.assert_close(found, expected, rtol=0, atol=1e-6)
+    flow.double()
+    torch.testing.assert_close(model(z.double()), flow(z.double()))
+    assert counter.frame_count == 3
 
 
 @pytest.mark.usefixtures("ray_session")
@@ -146,3 +154,17 @@ def test_a_flow_compiled_by_inductor_gives_the_same_losses_and_gradients():
         latent_nats(code, log_abs_det).mean().backward()
         outcomes.append((code.detach(), log_abs_det.detach(), model.flat.grad))
     torch.testing.assert_close(outcomes[0], outcomes[1], rtol=0, atol=1e-5)
+
+
+@pytest.mark.system
+@needs_compiler
+@torch.no_grad()
+def test_a_flow_and_its_inverse_compiled_by_inductor_as_a_user_would():
+    torch.set_num_threads(1)
+    torch.compiler.reset()
+    flow = Flow(FlowConfig(5, num_blocks=1, width=8, zero_init=False))
+    z = torch.randn(30, 5, generator=torch.Generator().manual_seed(0))
+    flow.initialise(z)
+    code, log_abs_det = torch.compile(flow, fullgraph=True)(z)
+    torch.testing.assert_close((code, log_abs_det), flow(z), rtol=0, atol=1e-5)
+    torch.testing.assert_close(torch.compile(flow.inverse, fullgraph=True)(code), z, rtol=0, atol=1e-5)

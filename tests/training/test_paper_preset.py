@@ -18,4 +18,4 @@ def test_the_study_is_the_preset() -> None:
     train = train_config(params.train, 0)
     assert train.learning_rate == 4.5e-6 * train.batch_size
     assert (train.batch_size, train.betas, train.schedule) == (25, (0.5, 0.9), "constant")
-    assert (train.weight_decay, train.clip) == (0, None)
+    assert (train.weight_decay, train.clip, train.ema_decay) == (0, None, None)
