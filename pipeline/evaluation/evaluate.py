@@ -114,7 +114,9 @@ def _swaps(
     references = [
         _only({name: value[rows.numpy()] for name, value in seen.items()}, layout) for rows in (recipient, donor)
     ]
-    return swap_score(references[0], references[1], swapped, layout, draw_seed(seed, "evaluate/swap_intervals"))
+    groups = np.stack([test.original[recipient.numpy()], test.original[donor.numpy()]], axis=1)
+    intervals = draw_seed(seed, "evaluate/swap_intervals")
+    return swap_score(references[0], references[1], swapped, layout, intervals, groups)
 
 
 def _densities(
@@ -124,6 +126,7 @@ def _densities(
     if alone := sampler.alone():
         print(f"test {alone}", flush=True)
     pairs = sampler.draw(0, num_pairs)
+    originals = np.stack([test.original[pairs.a], test.original[pairs.b]], axis=1)
     noise = _noise(seed, "evaluate/noise", 2 * num_pairs, test.num_dims)
     rows = np.concatenate((pairs.a, pairs.b))
     code, log_abs_det = flow(torch.from_numpy(test.mean[rows] + test.scale[rows] * noise))
@@ -143,9 +146,11 @@ def _densities(
         gaussian_nats(drawn["train"], drawn["test"]),
         test.num_dims,
         draw_seed(seed, "evaluate/likelihood_intervals"),
+        originals,
+        test.original,
     )
     intervals = draw_seed(seed, "evaluate/pair_intervals")
-    scores |= pair_correlation(code_a.numpy(), code_b.numpy(), pairs.concept, layout, intervals)
+    scores |= pair_correlation(code_a.numpy(), code_b.numpy(), pairs.concept, layout, intervals, groups=originals)
     chance = draw_seed(seed, "evaluate/total_correlation")
     scores["block_tc"] = block_total_correlation(test_code.numpy(), layout, chance, groups=test.original)
     return scores

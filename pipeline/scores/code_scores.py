@@ -98,4 +98,7 @@ def _pairs(
         elif alone:
             left_out.append(f"pair scores of '{name}' are without {alone} rows whose value no other original has")
     able = [name for name in layout.concepts if pairs.alone[name] < len(code)]
-    return pair_correlation(code[pairs.a], code[pairs.b], pairs.concept, layout, seed, able) if able else {}
+    if not able:
+        return {}
+    groups = np.stack([index[pairs.a], index[pairs.b]], axis=1)
+    return pair_correlation(code[pairs.a], code[pairs.b], pairs.concept, layout, seed, able, groups)

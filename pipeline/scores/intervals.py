@@ -5,8 +5,11 @@ counts, and all resamples of all scores are one matrix product; equal seeds give
 scores are resampled jointly. Plug-in scores (total correlation, mutual information) are biased by repeated rows,
 which a bootstrap has and a jackknife has not.
 
-Sources: Efron and Tibshirani, An Introduction to the Bootstrap, 1993 (percentile interval, chapter 13); Kott, The
-delete-a-group jackknife, Journal of Official Statistics 17, 2001.
+Pairs are resampled by the originals of both their members: two pairs that share one are not two observations.
+
+Sources: Efron and Tibshirani, An Introduction to the Bootstrap, 1993 (percentile interval, chapter 13); Davezies,
+D'Haultfœuille and Guyonvarch, Empirical process results for exchangeable arrays, Annals of Statistics 49, 2021 (pairs);
+Kott, The delete-a-group jackknife, Journal of Official Statistics 17, 2001.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -26,6 +29,8 @@ __all__ = [
     "bootstrap_sums",
     "jackknife_ends",
     "jackknife_interval",
+    "pair_bootstrap_sums",
+    "pair_originals",
 ]
 
 LEVEL = 0.95
@@ -47,6 +52,47 @@ def bootstrap_sums(
     """
     sums = original_sums(rows, original_index(groups, len(rows)))
     return np.concatenate([counts @ sums for counts in bootstrap_counts(len(sums), seed, num_resamples)])
+
+
+def pair_bootstrap_sums(
+    rows: NDArray[np.float64], originals: NDArray[np.intp] | None, num_originals: int, seed: int
+) -> NDArray[np.float64]:
+    """Sums [B, M] over B resamples of the originals: a pair counts as often as its originals were drawn, multiplied.
+
+    The interval is a little wide where hardly any two pairs share an original: there a resample of pairs would do.
+
+    Args:
+        rows: what is summed, one row a pair [P, M].
+        originals: numbers of the originals of both members [P, 2], as from `pair_originals`; None resamples pairs.
+        num_originals: how many originals all pairs have, of which these may be a part.
+        seed: of the draw; equal seeds and as many originals draw equal resamples, whatever the pairs.
+    """
+    if originals is None:
+        return bootstrap_sums(rows, seed)
+    a, b = originals.T
+    at_once = max(1, _CHUNK // len(rows))
+    return np.concatenate(
+        [
+            (part[:, a] * part[:, b]) @ rows
+            for counts in bootstrap_counts(num_originals, seed)
+            for part in np.split(counts, range(at_once, len(counts), at_once))
+        ]
+    )
+
+
+def pair_originals(groups: ArrayLike | None, num_pairs: int) -> tuple[NDArray[np.intp] | None, int]:
+    """Numbers 0 … G − 1 [P, 2] of the originals of both members of each pair [P, 2], and G; None and 0 for None.
+
+    Raises:
+        ValueError: if there is not one original a member.
+    """
+    if groups is None:
+        return None, 0
+    found, expected = np.asarray(groups), (num_pairs, 2)
+    if found.shape != expected:
+        raise ValueError(f"groups: found shape {found.shape}; both originals of each pair are expected, {expected}")
+    index = original_index(found.ravel(), found.size)
+    return index.reshape(expected), int(index.max()) + 1
 
 
 def bootstrap_counts(num_groups: int, seed: int, num_resamples: int = NUM_RESAMPLES) -> Iterator[NDArray[np.float64]]:

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from pipeline.layout import Layout
 from pipeline.scores.checks import checked_codes
-from pipeline.scores.intervals import bootstrap_interval, bootstrap_sums
+from pipeline.scores.intervals import bootstrap_interval, pair_bootstrap_sums, pair_originals
 from pipeline.scores.result import Score
 
 __all__ = ["pair_correlation"]
@@ -28,13 +28,15 @@ def pair_correlation(
     layout: Layout,
     seed: int = 0,
     concepts: Sequence[str] | None = None,
+    groups: ArrayLike | None = None,
 ) -> dict[str, Score]:
     """`pair/own`, the correlation in the shared factor, and `pair/other_max`, the largest elsewhere.
 
     `pair/own` is the mean over concepts; `pair/other_max` the largest absolute correlation over concepts and their
-    other factors, the residual included. `<name>/<concept>` gives each concept over its own pairs. Intervals resample
-    the pairs of each concept; chance pairs each a with the b of another pair of its concept. No perfect value: it
-    depends on rho and on the noise of the latents. With no concept in the layout there is no score.
+    other factors, the residual included. `<name>/<concept>` gives each concept over its own pairs. `own` lies in
+    [−1, 1], `other_max` in [0, 1]. Intervals resample the originals; chance pairs each a with the b of another pair of
+    its concept: about 0 for `own`, above it for `other_max`, as a largest value is. No perfect value: it depends on rho
+    and on the noise of the latents. With no concept in the layout there is no score. The scores are defined here.
 
     Args:
         codes_a, codes_b: codes of the members of P pairs [P, N].
@@ -42,6 +44,7 @@ def pair_correlation(
         layout: the factors of the codes.
         seed: of resamples and permutations.
         concepts: those to score, where some of the layout's have no pairs; None scores all.
+        groups: originals of both members of each pair [P, 2]; None where no two pairs share one.
 
     Raises:
         ValueError: if codes are not finite or of another shape, a concept is unknown, or has fewer than 3 pairs.
@@ -52,6 +55,7 @@ def pair_correlation(
     if not layout.concepts:
         return {}
     shared = _factor_numbers(np.asarray(concept), len(code_a), layout)
+    originals, num_originals = pair_originals(groups, len(code_a))
     rng = np.random.default_rng(seed)
     value, resamples, chance = {}, {}, {}
     for name in layout.concepts if concepts is None else concepts:
@@ -62,7 +66,8 @@ def pair_correlation(
         a, b = (code[rows] - code[rows].mean(axis=0) for code in (code_a, code_b))
         sums = _sums(a, b, layout)
         value[name] = _correlations(sums.sum(axis=0), layout)
-        resamples[name] = _correlations(bootstrap_sums(sums, seed), layout)
+        of_pairs = None if originals is None else originals[rows]
+        resamples[name] = _correlations(pair_bootstrap_sums(sums, of_pairs, num_originals, seed), layout)
         shuffled = [_sums(a, b[rng.permutation(len(b))], layout).sum(axis=0) for _ in range(_NUM_PERMUTATIONS)]
         chance[name] = _correlations(np.stack(shuffled), layout)
     values, samples, chances = _summaries(value, layout), _summaries(resamples, layout), _summaries(chance, layout)
@@ -100,7 +105,7 @@ def _correlations(sums: NDArray[np.float64], layout: Layout) -> NDArray[np.float
     """Pooled correlation of each factor [..., F] from summed rows; 0 where a factor does not vary."""
     num_dims, num_factors = layout.num_dims, layout.num_factors
     starts = [where.start for where in layout.slices]
-    count = sums[..., -1:]
+    count = np.maximum(sums[..., -1:], 1)  # a resample without a pair varies in nothing
     mean_a, mean_b = sums[..., :num_dims] / count, sums[..., num_dims : 2 * num_dims] / count
     products = np.split(sums[..., 2 * num_dims : 2 * num_dims + 3 * num_factors] / count, 3, axis=-1)
     means = [np.add.reduceat(m, starts, axis=-1) for m in (mean_a * mean_b, mean_a**2, mean_b**2)]

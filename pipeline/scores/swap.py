@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from pipeline.layout import Layout
 from pipeline.scores.checks import checked_rows
-from pipeline.scores.intervals import bootstrap_interval, bootstrap_sums
+from pipeline.scores.intervals import bootstrap_interval, pair_bootstrap_sums, pair_originals
 from pipeline.scores.result import Score
 
 __all__ = ["swap_score"]
@@ -30,6 +30,7 @@ def swap_score(
     swapped: Mapping[str, Mapping[str, ArrayLike]],
     layout: Layout,
     seed: int = 0,
+    groups: ArrayLike | None = None,
 ) -> dict[str, Score]:
     """`swap/score`, the harmonic mean of follow and stay, and what it is made of.
 
@@ -40,8 +41,9 @@ def swap_score(
     count. `swap/follow` is the mean over concepts, `swap/stay` over (factor, other concept). A share over no pair is
     left out, of the means as well; details give the number of pairs that count.
 
-    Intervals resample pairs, the same for every share. Chance: each pair gets the swapped images of another pair.
-    Perfect: the judge sees exactly the references. With no concept in the layout there is no score.
+    Each lies in [0, 1]; the scores are defined here. Intervals resample the originals, the same for every share.
+    Chance: each pair gets the swapped images of another pair. Perfect: the judge sees exactly the references. With no
+    concept in the layout there is no score.
 
     Args:
         recipient, donor: what the judge sees in the reconstructions, for each concept integer classes [n] or float
@@ -49,6 +51,7 @@ def swap_score(
         swapped: for each factor, residual included, what it sees after that factor was swapped.
         layout: the factors.
         seed: of resamples and permutations.
+        groups: originals of recipient and donor of each pair [n, 2]; None where no two pairs share one.
 
     Raises:
         ValueError: if a factor or concept is missing, or shapes and types disagree.
@@ -63,6 +66,7 @@ def swap_score(
     classes = {name: _is_classes(recipient[name]) for name in layout.concepts}
     seen = {factor: _judged(swapped[factor], f"swapped '{factor}'", recipient, layout) for factor in layout.names}
     num_pairs = len(to[layout.concepts[0]])
+    originals, num_originals = pair_originals(groups, num_pairs)
     ideal = {factor: {**to, factor: frm[factor]} if factor in frm else to for factor in layout.names}
 
     outcomes = _outcomes(to, frm, seen, classes)
@@ -74,7 +78,7 @@ def swap_score(
         chances.append(_sums(_outcomes(to, frm, other, classes)).sum(axis=0))
 
     value = _summaries(_sums(outcomes).sum(axis=0), outcomes)
-    resamples = _summaries(bootstrap_sums(_sums(outcomes), seed), outcomes)
+    resamples = _summaries(pair_bootstrap_sums(_sums(outcomes), originals, num_originals, seed), outcomes)
     chance = _summaries(np.stack(chances), outcomes)
     perfect = _summaries(_sums(_outcomes(to, frm, ideal, classes)).sum(axis=0), outcomes)
     scores = {}

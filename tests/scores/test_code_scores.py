@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 
 from pipeline.layout import Layout
-from pipeline.scores import CodeScores, code_scores, probe_matrix
+from pipeline.scores import CodeScores, code_scores, pair_correlation, probe_matrix
+from pipeline.scores.shared_pairs import shared_pairs
 
 from .codes import LAYOUT, good_study, rotation_across
 
@@ -29,6 +30,15 @@ def test_parts_are_those_of_their_functions(good_scores: CodeScores) -> None:
     linear = probe_matrix(study.code, study.concepts, LAYOUT, seed=3)
     for factor in LAYOUT.names:
         assert good_scores.scores[f"probe/matrix/{factor}/digit"] == linear.cell(factor, "digit")
+
+
+def test_pairs_are_resampled_by_their_originals(good_scores: CodeScores) -> None:
+    study = good_study(100)
+    pairs = shared_pairs({"digit": study.digit}, np.arange(100), 2000, 3)
+    both = study.code[pairs.a], study.code[pairs.b]
+    groups = np.stack([pairs.a, pairs.b], axis=1)
+    expected = pair_correlation(*both, pairs.concept, LAYOUT, 3, ["digit"], groups)
+    assert good_scores.scores["pair/own/digit"] == expected["pair/own/digit"]
 
 
 def test_a_constant_dimension_and_few_rows_leave_total_correlation_out() -> None:

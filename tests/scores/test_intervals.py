@@ -3,7 +3,14 @@ import pytest
 from scipy.stats import t as student_t
 
 from pipeline.scores import intervals
-from pipeline.scores.intervals import bootstrap_counts, bootstrap_interval, bootstrap_sums, jackknife_interval
+from pipeline.scores.intervals import (
+    bootstrap_counts,
+    bootstrap_interval,
+    bootstrap_sums,
+    jackknife_interval,
+    pair_bootstrap_sums,
+    pair_originals,
+)
 
 
 def test_each_resample_draws_as_many_originals_as_there_are() -> None:
@@ -52,6 +59,45 @@ def test_coverage_by_original_is_right_and_by_row_too_small() -> None:
             covered[name] += low <= 0 <= high
     assert 0.90 <= covered["original"] / 200 <= 0.99
     assert covered["row"] / 200 <= 0.75
+
+
+def test_a_pair_counts_as_often_as_its_originals_were_drawn_multiplied(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(intervals, "_CHUNK", 35)  # of five pairs seven resamples at once, of four originals eight
+    rows = np.random.default_rng(0).normal(size=(5, 2))
+    originals, num_originals = pair_originals([[7, 9], [7, 8], [8, 9], [2, 7], [9, 2]], 5)
+    assert originals is not None
+    assert num_originals == 4
+    sums = pair_bootstrap_sums(rows, originals, num_originals, 3)
+    for counts, found in zip(np.concatenate(list(bootstrap_counts(4, 3))), sums, strict=True):
+        expected = sum(counts[a] * counts[b] * row for (a, b), row in zip(originals, rows, strict=True))
+        np.testing.assert_allclose(found, expected, atol=1e-12)
+    part = pair_bootstrap_sums(rows[:2], originals[:2], num_originals, 3)
+    rest = pair_bootstrap_sums(rows[2:], originals[2:], num_originals, 3)
+    np.testing.assert_allclose(part + rest, sums, atol=1e-12)  # the same resamples
+
+
+def test_one_original_a_member_is_asked_for() -> None:
+    assert pair_originals(None, 3) == (None, 0)
+    with pytest.raises(ValueError, match=r"groups: found shape \(3,\); both originals of each pair are expected"):
+        pair_originals([1, 2, 3], 3)
+
+
+@pytest.mark.parametrize("num_originals", [60, 400])
+def test_coverage_of_pairs_by_original_holds_and_by_pair_is_too_small(num_originals: int) -> None:
+    rng = np.random.default_rng(0)
+    covered = {"original": 0, "pair": 0}
+    for trial in range(100):
+        of_original = rng.normal(size=num_originals)  # true mean 0
+        a = rng.integers(num_originals, size=1000)
+        b = (a + rng.integers(1, num_originals, size=1000)) % num_originals
+        values = of_original[a] + of_original[b] + 0.3 * rng.normal(size=1000)
+        rows = np.stack([values, np.ones(1000)], axis=1)
+        for name, groups in (("original", np.stack([a, b], axis=1)), ("pair", None)):
+            sums = pair_bootstrap_sums(rows, *pair_originals(groups, 1000), trial)
+            low, high = bootstrap_interval(sums[:, 0] / sums[:, 1], values.mean())
+            covered[name] += low <= 0 <= high
+    assert covered["original"] >= 90
+    assert covered["pair"] <= 80
 
 
 def test_interval_is_widened_to_its_value_and_ignores_nan() -> None:

@@ -70,6 +70,19 @@ def test_scores_and_their_intervals() -> None:
     assert all(score.chance is None and score.perfect is None for score in scores.values())
 
 
+def test_originals_that_recur_make_the_intervals_wider() -> None:
+    rng = np.random.default_rng(0)
+    of_original = rng.normal(size=40)
+    a, b = rng.integers(40, size=(2, 1000))
+    pairs, latent = of_original[a] + of_original[b], np.repeat(of_original, 5)
+    by_row = likelihood_scores(pairs, latent, 0 * latent, 3)
+    originals = {"pair_groups": np.stack([a, b], axis=1), "groups": np.repeat(np.arange(40), 5)}
+    by_original = likelihood_scores(pairs, latent, 0 * latent, 3, **originals)
+    for name, wide in by_original.items():
+        assert wide.value == by_row[name].value
+        assert wide.high - wide.low > 1.8 * (by_row[name].high - by_row[name].low), name
+
+
 def test_gain_has_the_sign_of_the_better_density() -> None:
     """Latents in two clusters: their own mixture gains on a Gaussian; a Gaussian gains nothing on itself."""
     rng = np.random.default_rng(0)

@@ -129,3 +129,17 @@ def test_wrong_arguments_are_refused() -> None:
 def test_no_concept_no_score() -> None:
     a, b, _ = pairs_of(40)
     assert pair_correlation(a, b, np.zeros(40, dtype=int), Layout.of((), (LAYOUT.num_dims,))) == {}
+
+
+def test_originals_that_recur_in_many_pairs_make_the_interval_wider_and_nothing_else() -> None:
+    rng = np.random.default_rng(0)
+    codes = rng.normal(size=(40, LAYOUT.num_dims))
+    a = rng.integers(40, size=1000)
+    b = (a + rng.integers(1, 40, size=1000)) % 40
+    concept = rng.integers(1, 3, size=1000)
+    by_pair = pair_correlation(codes[a], codes[b], concept, LAYOUT)
+    by_original = pair_correlation(codes[a], codes[b], concept, LAYOUT, groups=np.stack([a, b], axis=1))
+    for name, wide in by_original.items():
+        narrow = by_pair[name]
+        assert (wide.value, wide.chance) == (narrow.value, narrow.chance)
+        assert wide.high - wide.low > 1.3 * (narrow.high - narrow.low), name

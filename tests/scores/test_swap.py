@@ -70,6 +70,16 @@ def values(scores: dict[str, Score]) -> dict[str, float]:
     return {name: score.value for name, score in scores.items()}
 
 
+def test_originals_that_recur_make_the_intervals_wider_and_nothing_else() -> None:
+    to, frm = references()
+    swapped = sloppy_swaps(to, frm)
+    groups = np.stack([np.arange(NUM) % 20, 20 + np.arange(NUM) // 20], axis=1)
+    by_pair, by_original = swap_score(to, frm, swapped, LAYOUT), swap_score(to, frm, swapped, LAYOUT, groups=groups)
+    assert values(by_pair) == values(by_original)
+    for name, wide in by_original.items():
+        assert wide.high - wide.low > 1.2 * (by_pair[name].high - by_pair[name].low), name
+
+
 def test_sloppy_edits_by_a_plain_loop() -> None:
     to, frm = references()
     scores = swap_score(to, frm, sloppy_swaps(to, frm), LAYOUT)
