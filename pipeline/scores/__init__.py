@@ -1,6 +1,9 @@
 """How disentangled a code is, in numbers: one metric a file, each with an interval, chance and a perfect value.
 
-numpy, scipy, scikit-learn and the layout alone, so that it serves as a library for codes from anywhere.
+numpy, scipy, scikit-learn and the layout alone, so that it serves as a library for codes from anywhere. A score is a
+`Score`: `.value`, `.low`, `.high`, `.chance`, `.perfect`, `.details`. A function that measures several things at once
+(`dci`, `probe_scores`, `pair_correlation`, `swap_score`, `preservation`, `response`) gives them by name; one that has
+no meaning for what it is given (a code without concepts, concepts that are all constant) gives None or nothing.
 """
 
 from pipeline.scores.code_scores import CodeScores, code_scores

@@ -1,7 +1,9 @@
 """Held-out likelihood: of pairs under the flow, and of latents against a Gaussian.
 
 Nats of different latents (layers, backbones) do not compare; the gain over a Gaussian fitted to the same latents does
-better. Chance and a perfect code have no meaning for a density.
+better. Each is any real number; chance and a perfect code have no meaning for a density. The pair loss is that of
+Esser, Rombach and Ommer, CVPR 2020, arXiv 2004.13166, with all constants; bits per dimension as in Dinh, Sohl-Dickstein
+and Bengio, Density estimation using Real NVP, ICLR 2017, arXiv 1605.08803; the gain is defined here.
 """
 
 from math import log

@@ -4,6 +4,10 @@ Every cell of the matrix (factor × concept) is a probe's score out of fold: bal
 (acc − 1/C) / (1 − 1/C), for classes, R² uniform over components for values, each at least 0. The summaries are one
 function of a matrix, applied to the values, to each bootstrap resample (one set of originals for all cells, so the
 gap is resampled jointly), to codes permuted against the labels (chance) and to a perfect code.
+
+A cell lies in [0, 1], and so does each summary but `probe/gap`, in [−1, 1]. Probes: Alain and Bengio, Understanding
+intermediate layers using linear classifier probes, 2016, arXiv 1610.01644; balanced accuracy: Brodersen et al., The
+balanced accuracy and its posterior distribution, ICPR 2010. The summaries are defined here.
 """
 
 from collections.abc import Mapping

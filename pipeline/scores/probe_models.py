@@ -9,6 +9,9 @@ Values: ridge, or kernel ridge with an RBF kernel, both with alpha = 1. A linear
 fitted to; a kernel compares standardised codes with gamma = 1 / (dimensions of the factor). It is computed once for
 all rows, concepts, folds and permutations, so its code is standardised over all of them, without any label, the
 outermost rows at each end of a dimension set to the next.
+
+The models are scikit-learn's. That kind of model and control tasks decide what a probe says: Hewitt and Liang,
+Designing and interpreting probes with control tasks, EMNLP 2019, arXiv 1909.03368; the permuted codes are such a task.
 """
 
 import warnings

@@ -1,4 +1,8 @@
-"""Gaussian total correlation between factors: what they know about each other, as far as a covariance shows it."""
+"""Gaussian total correlation between factors: what they know about each other, as far as a covariance shows it.
+
+Watanabe, Information theoretical analysis of multivariate correlation, IBM Journal of Research and Development 4, 1960;
+here of blocks of dimensions, under a Gaussian.
+"""
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -16,7 +20,7 @@ _NUM_PERMUTATIONS = 20
 
 
 def block_total_correlation(codes: ArrayLike, layout: Layout, seed: int = 0, groups: ArrayLike | None = None) -> Score:
-    """`block_tc` = ½ (Σ_k log det Σ_kk − log det Σ), in nats; 0 where the factors are uncorrelated.
+    """`block_tc` = ½ (Σ_k log det Σ_kk − log det Σ), in nats; 0 where the factors are uncorrelated, unbounded above.
 
     The plug-in estimate is biased upwards by a finite n. `chance`, the mean over codes whose factors are permuted by
     original, each on its own, is what independent factors give at this n: less is better, down to chance. There is no
