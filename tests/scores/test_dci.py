@@ -155,6 +155,21 @@ def test_neither_units_nor_an_offset_matter(table: Table) -> None:
         assert tiny[name].value == pytest.approx(score.value, abs=1e-3), name
 
 
+@pytest.mark.usefixtures("few_blocks")
+def test_one_outlier_row_matters_only_beyond_what_trees_can_split(table: Table) -> None:
+    clean = scored(table)
+    near, far = table.code.copy(), table.code.copy()
+    near[4, 0], far[4, 0] = 1e5, 1e12
+    spoilt, lost = scored(table.with_code(near)), scored(table.with_code(far))
+    for name, score in clean.items():
+        assert spoilt[name].value == pytest.approx(score.value, abs=0.02), name
+        assert lost[name].low <= lost[name].value <= lost[name].high, name
+        assert lost[name].perfect == score.perfect, name
+    told = lost["informativeness"].details
+    assert told["concept/digit"] < 0.5
+    assert told["concept/shape"] == pytest.approx(clean["informativeness"].details["concept/shape"], abs=0.02)
+
+
 def test_thirty_rows_with_a_class_in_the_test_half_alone() -> None:
     rng = np.random.default_rng(0)
     label = np.r_[np.zeros(15, dtype=int), np.arange(15) % 3]

@@ -76,6 +76,33 @@ def test_values_have_no_classes(table: Table) -> None:
     assert scored(table.classes().with_code(table.code)).value == scored(table).value
 
 
+def test_concepts_that_go_together_are_told_by_one_another_and_a_perfect_code_is_still_1() -> None:
+    rng = np.random.default_rng(0)
+    smile = rng.integers(2, size=400)
+    glasses = np.where(rng.uniform(size=400) < 0.7, smile, rng.integers(2, size=400))
+    both = Table({"smile": smile, "glasses": glasses}, np.stack([smile, glasses], axis=1) + 0.0)
+    perfect, smile_alone = scored(both), scored(both.with_code(both.code[:, :1]))
+    assert perfect.value == perfect.perfect == 1
+    leak = roc_auc_score(glasses[1::2], smile[1::2])  # what the labels alone tell of each other
+    assert leak > 0.75
+    assert smile_alone.details["concept/glasses"] == pytest.approx(leak)
+    assert smile_alone.details["concept/smile"] == smile_alone.perfect == 1
+    assert smile_alone.chance == pytest.approx(0.5, abs=0.06)
+
+
+def test_one_outlier_row_hides_its_dimension_from_the_fit_or_costs_one_test_row(table: Table) -> None:
+    clean = scored(table)
+    train, test = table.code.copy(), table.code.copy()
+    train[4, 0] = test[5, 0] = 1e5
+    fitted, asked = scored(table.with_code(train)), scored(table.with_code(test))
+    assert fitted.details["concept/digit"] == pytest.approx(0.5, abs=0.1)  # all others are alike in the new unit
+    assert clean.details["concept/digit"] - 0.02 < asked.details["concept/digit"] < clean.details["concept/digit"]
+    for score in (fitted, asked):
+        assert score.details["concept/shape"] == pytest.approx(clean.details["concept/shape"], abs=0.02)
+        assert score.perfect == 1
+        assert score.low <= score.value <= score.high
+
+
 def test_a_class_without_a_train_row_is_one_half_and_one_without_a_test_row_does_not_count() -> None:
     label = np.r_[np.arange(40) % 2, np.arange(40) % 2]
     label[-10:] = 5

@@ -71,6 +71,16 @@ def test_concepts_that_go_together_lower_the_perfect_code_alike() -> None:
     assert score.value == score.perfect < 0.9
 
 
+def test_an_outlier_is_reported_and_costs_its_dimension_alone(table: Table) -> None:
+    code = table.code.copy()
+    code[4, 2] = 1e5
+    clean, spoilt = scored(table), scored(table.with_code(code))
+    assert spoilt.details["collapsed_dims"] == "2"
+    assert "collapsed_dims" not in clean.details
+    assert clean.value - 1 / 5 <= spoilt.value < clean.value - 0.02
+    assert spoilt.perfect == clean.perfect
+
+
 def test_few_rows_and_forty_attributes() -> None:
     attributes = np.random.default_rng(0).integers(2, size=(30, 40))
     score = scored(Table(attributes, attributes.astype(float)))

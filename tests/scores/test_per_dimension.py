@@ -88,7 +88,8 @@ def test_thirty_rows_with_attributes_of_one_value_an_outlier_and_dead_dimensions
     for name, score in scores.items():
         assert score.details["constant_dims"] == "4, 5", name
         assert score.details["constant_concepts"] == "2, 5", name
-    assert scores["per_dimension/mig"].details["collapsed_dims"] == "1"
+    for name in ("per_dimension/mig", "per_dimension/modularity"):
+        assert scores[name].details["collapsed_dims"] == "1"
 
 
 def test_wrong_arguments_are_refused() -> None:

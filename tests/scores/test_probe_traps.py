@@ -160,6 +160,25 @@ def test_binary_attributes_with_a_factor_of_one_dimension_each() -> None:
     assert scores["probe/gap"].value < scores["probe/gap"].perfect < 0.8
 
 
+def test_forty_binary_attributes() -> None:
+    rng = np.random.default_rng(0)
+    attributes = rng.integers(2, size=(200, 40))
+    concepts = {f"attribute_{number}": column for number, column in enumerate(attributes.T)}
+    code = rng.normal(size=(200, 2))
+    code[:, 1] += 4 * attributes[:, 7]
+    layout = Layout.of(("attribute_7",), (1, 1))
+    matrix = probe_matrix(code, concepts, layout)
+    assert matrix.value.shape == matrix.perfect.shape == (2, 40)
+    assert matrix.permuted.shape == (1, 2, 40)
+    for cells in (matrix.value, matrix.resamples, matrix.permuted, matrix.perfect):
+        assert ((cells >= 0) & (cells <= 1)).all()
+    planted = matrix.cell("attribute_7", "attribute_7")
+    assert planted.chance < 0.3 < 0.85 < planted.low
+    assert planted.perfect == 1
+    assert np.delete(matrix.value.ravel(), 47).max() < 0.35
+    assert probe_scores(matrix, layout)["probe/gap"].value > 0.7
+
+
 def test_ten_concepts_have_one_permutation() -> None:
     attributes = np.random.default_rng(0).integers(2, size=(40, 10))
     concepts = {f"attribute_{number}": column for number, column in enumerate(attributes.T)}

@@ -1,3 +1,5 @@
+from importlib import import_module
+
 import numpy as np
 import pytest
 from sklearn.svm import LinearSVC
@@ -72,6 +74,47 @@ def test_binary_concepts_reach_one_half() -> None:
     score = sap(attributes[:200].astype(float), attributes[:200], attributes[200:].astype(float), attributes[200:])
     assert score is not None
     assert score.value == score.perfect == pytest.approx(0.5, abs=0.08)
+
+
+def test_forty_binary_attributes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(import_module("pipeline.scores.sap"), "_NUM_PERMUTATIONS", 1)
+    rng = np.random.default_rng(0)
+    attributes = rng.integers(2, size=(200, 40))
+    code = rng.normal(size=(200, 2))
+    code[:, 1] += 4 * attributes[:, 7]
+    score = scored(Table({str(k): column for k, column in enumerate(attributes.T)}, code))
+    gaps = [score.details[f"concept/{k}"] for k in range(40)]
+    assert score.value == pytest.approx(np.mean(gaps))
+    assert gaps[7] > 0.3 > 2 * max(gaps[:7] + gaps[8:])
+    assert 0 <= score.chance < 0.1 < 0.3 < score.perfect < 0.5
+    assert 0 <= score.low <= score.value <= score.high < 0.1
+
+
+def test_concepts_that_go_together_are_not_held_against_a_perfect_code() -> None:
+    rng = np.random.default_rng(0)
+    smile, free = rng.integers(2, size=(2, 400))
+    glasses = np.where(rng.uniform(size=400) < 0.7, smile, free)
+    together, apart = (
+        scored(Table({"smile": smile, "other": other}, np.stack([smile, other], axis=1) + 0.0))
+        for other in (glasses, free)
+    )
+    same = (smile == glasses)[1::2].mean()  # what the other dimension tells in test rows
+    assert together.value == together.perfect == pytest.approx(1 - same)
+    assert together.value < 0.25 < 0.4 < apart.perfect
+
+
+def test_one_outlier_row_costs_its_dimension_a_machine_or_a_correlation(table: Table) -> None:
+    """In a train row it sets the threshold of its dimension, in a test row the correlation of its values."""
+    clean = scored(table)
+    for row, dim, concept, low, high in ((4, 0, "digit", 0, 0.25), (5, 2, "colour", 0.6, 0.7)):
+        code = table.code.copy()
+        code[row, dim] = 1e5
+        spoilt = scored(table.with_code(code))
+        assert low < spoilt.details[f"concept/{concept}"] < high < clean.details[f"concept/{concept}"]
+        for other in {*table.concepts} - {concept}:
+            assert spoilt.details[f"concept/{other}"] == pytest.approx(clean.details[f"concept/{other}"], abs=0.05)
+        assert spoilt.perfect == clean.perfect
+        assert spoilt.chance < spoilt.low <= spoilt.value <= spoilt.high
 
 
 def test_the_interval_is_the_bootstrap_of_the_test_originals() -> None:

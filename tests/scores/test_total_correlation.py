@@ -56,6 +56,17 @@ def test_jackknife_width_is_that_of_the_delta_method() -> None:
     assert score.high - score.value == pytest.approx(score.value - score.low)
 
 
+def test_one_outlier_row_sets_the_correlation_and_the_interval_says_so() -> None:
+    code = np.random.default_rng(0).multivariate_normal([0, 0], [[1, 0.8], [0.8, 1]], size=300)
+    one, both = code.copy(), code.copy()
+    one[17, 0], both[17] = 1e3, 1e3
+    clean, hidden, made = (block_total_correlation(rows, PAIR) for rows in (code, one, both))
+    assert hidden.value < 0.1 * clean.low
+    assert made.value > 5 * clean.high
+    assert made.low < clean.value < made.high
+    assert made.high - made.low > 20 * (clean.high - clean.low)
+
+
 def test_copies_do_not_narrow_the_interval() -> None:
     code, _ = mixed(200)
     rows = np.repeat(np.arange(200), 5)
