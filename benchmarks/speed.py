@@ -5,8 +5,8 @@
 
 Needs benchmarks/requirements.txt. A training step is forward, mean negative log-likelihood, backward and AdamW (fused).
 Each library is timed eager and compiled (by torch.compile with the options that training uses; ours as training
-compiles it, its parameters one vector and its modules traced away), and the better of its two counts; before that its
-outputs, log-determinants, inverse and parameter count are proved equal to ours. One process times all of a cell in
+compiles it, its small parameters one vector and its modules traced away), and the better of its two counts; before that
+its outputs, log-determinants, inverse and parameter count are proved equal to ours. One process times all of a cell in
 alternating rounds. A cell that is in the file is not measured again: remove its line to do so.
 """
 

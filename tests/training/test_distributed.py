@@ -21,7 +21,7 @@ from pipeline.training.loop import train
 
 from .small_task import CONFIG, SmallConfig, SmallTask
 
-DEADLINE = 600  # seconds; only a failure waits so long
+DEADLINE = 120  # seconds; only a failure waits so long
 
 
 @pytest.fixture(scope="module")
