@@ -6,10 +6,11 @@ from pipeline.cluster import start_ray
 from pipeline.config import load_params
 from pipeline.entry import layer_argument, run
 from pipeline.latents import extract
+from pipeline.training.fingerprint import run_folder
 
 
 def main() -> None:
-    """Encode every image by the frozen backbone."""
+    """Encode every image by the frozen backbone, or those that a killed start has left."""
     params, layer = load_params(), layer_argument()
     with start_ray(params.machine) as worker:
         extract(
@@ -20,6 +21,7 @@ def main() -> None:
             batch_size=params.latents.batch_size,
             machine=params.machine,
             worker=worker,
+            run_folder=run_folder(params.machine.storage, "extract", layer),
         )
 
 

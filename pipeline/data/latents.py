@@ -1,16 +1,20 @@
-"""The latents table as arrays."""
+"""The latents table as arrays; on disk it is one shard after another, `<split>-00000.parquet` and so on."""
 
+import hashlib
 from dataclasses import dataclass
+from itertools import zip_longest
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from pipeline.data.columns import category_columns, value_columns, vector_column
 from pipeline.errors import InputError
-from pipeline.tables import read_table
+from pipeline.files import sha256_file
+from pipeline.tables import read_schema, read_table
 
-__all__ = ["Latents", "load_latents"]
+__all__ = ["Latents", "latents_sha256", "load_latents", "shard_name", "shards_of"]
 
 
 @dataclass(frozen=True)
@@ -51,7 +55,7 @@ class Latents:
 
 
 def load_latents(folder: Path, split: str, backbone_sha256: str | None = None) -> Latents:
-    """Read `folder`/`split`.parquet.
+    """Read the shards of a split.
 
     Args:
         folder: `data/latents/<layer>`.
@@ -59,16 +63,20 @@ def load_latents(folder: Path, split: str, backbone_sha256: str | None = None) -
         backbone_sha256: the backbone on disk; latents of another are refused.
 
     Raises:
-        InputError: if the file is no latents table, was changed, or stems from another backbone.
+        InputError: if a shard is missing, no latents table, was changed, or stems from another backbone.
     """
-    path = folder / f"{split}.parquet"
-    table, metadata = read_table(path)
-    for name in ("mean", "scale"):
-        if name not in table.column_names:
-            raise InputError(f"{path}: no column '{name}'; its columns are {', '.join(table.column_names)}")
-    found = metadata["backbone_sha256"]
-    if backbone_sha256 is not None and found != backbone_sha256:
-        raise InputError(f"{path}: latents of backbone {found[:12]}, but the one on disk is {backbone_sha256[:12]}")
+    parts = []
+    for path in shards_of(folder, split):
+        table, metadata = read_table(path)
+        for name in ("mean", "scale"):
+            if name not in table.column_names:
+                raise InputError(f"{path}: no column '{name}'; its columns are {', '.join(table.column_names)}")
+        found = metadata["backbone_sha256"]
+        if backbone_sha256 is not None and found != backbone_sha256:
+            raise InputError(f"{path}: latents of backbone {found[:12]}, but the one on disk is {backbone_sha256[:12]}")
+        backbone_sha256 = found  # all shards are of one
+        parts.append(table.replace_schema_metadata(None))
+    table = pa.concat_tables(parts)
     return Latents(
         id=table["id"].to_numpy(),
         original=table["original"].to_numpy(),
@@ -79,3 +87,29 @@ def load_latents(folder: Path, split: str, backbone_sha256: str | None = None) -
         backbone_sha256=found,
         layer=metadata["layer"],
     )
+
+
+def latents_sha256(folder: Path, split: str) -> str:
+    """SHA-256 over those of a split's shards: names the rows that a flow has learned from."""
+    return hashlib.sha256("".join(sha256_file(path) for path in shards_of(folder, split)).encode()).hexdigest()
+
+
+def shards_of(folder: Path, split: str) -> list[Path]:
+    """Files of a split, in the order of their rows.
+
+    Raises:
+        InputError: if there is none, or the last ones are missing.
+    """
+    paths = sorted(folder.glob(f"{split}-*.parquet"))
+    if not paths:
+        raise InputError(f"{folder / shard_name(split, 0)}: not there; run `dvc repro`")
+    expected = [folder / shard_name(split, number) for number in range(read_schema(paths[0])[1]["shards"])]
+    for found, wanted in zip_longest(paths, expected):
+        if found != wanted:
+            raise InputError(f"{wanted or found}: {'not there' if wanted else 'one shard too many'}; run `dvc repro`")
+    return paths
+
+
+def shard_name(split: str, number: int) -> str:
+    """File name of a shard, counted from 0."""
+    return f"{split}-{number:05d}.parquet"

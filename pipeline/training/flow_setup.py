@@ -8,9 +8,8 @@ from torch import Tensor
 
 from pipeline.concepts import PairSampler
 from pipeline.config import FlowParams, Params, TrainParams
-from pipeline.data import load_latents
+from pipeline.data import latents_sha256, load_latents
 from pipeline.draws import draw_seed
-from pipeline.files import sha256_file
 from pipeline.flow import Flow, FlowConfig
 from pipeline.layout import Layout
 from pipeline.training.flow_task import FlowTaskConfig
@@ -70,7 +69,7 @@ def flow_card(
         "seed": setup.seed,
         "train": params.model_dump(),
         "backbone_sha256": backbone_sha256,
-        "data_sha256": sha256_file(Path(setup.latents) / "train.parquet"),
+        "data_sha256": latents_sha256(Path(setup.latents), "train"),
         "fingerprint": run.name.rpartition("-")[2],
     }
 

@@ -1,3 +1,4 @@
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from pipeline.errors import InputError
 from pipeline.tables import images_schema, latents_schema, read_table, write_table
 
 BACKBONE = "ab" * 32
-METADATA = {"backbone_sha256": BACKBONE, "layer": "latent", "concepts": ["digit", "colour"]}
+METADATA = {"backbone_sha256": BACKBONE, "layer": "latent", "concepts": ["digit", "colour"], "shard": 0, "shards": 1}
 MEAN = np.arange(12, dtype=np.float32).reshape(4, 3)
 
 
@@ -31,7 +32,7 @@ def _write_latents(folder: Path, metadata: dict[str, Any] | None = None, **colum
     schema = latents_schema(3, ["digit", "colour"], {"colour": 3})
     schema = pa.schema([field for field in schema if content[field.name] is not None])
     rows = {name: column for name, column in content.items() if column is not None}
-    write_table(folder / "val.parquet", pa.table(rows, schema=schema), METADATA | (metadata or {}))
+    write_table(folder / "val-00000.parquet", pa.table(rows, schema=schema), METADATA | (metadata or {}))
 
 
 def test_latents_are_sorted_by_id_and_typed(tmp_path: Path) -> None:
@@ -77,8 +78,34 @@ def test_latents_that_do_not_fit_are_refused_in_one_line(
     _write_latents(tmp_path, metadata, **columns)
     with pytest.raises(InputError) as caught:
         load_latents(tmp_path, "val", BACKBONE)
-    assert str(caught.value).startswith(f"{tmp_path / 'val.parquet'}: {message}")
+    assert str(caught.value).startswith(f"{tmp_path / 'val-00000.parquet'}: {message}")
     assert "\n" not in str(caught.value)
+
+
+def test_shards_are_read_in_their_order(tmp_path: Path) -> None:
+    _write_latents(tmp_path, {"shards": 2})
+    (tmp_path / "val-00000.parquet").rename(tmp_path / "val-00001.parquet")
+    _write_latents(tmp_path, {"shards": 2}, id=[-1, -2, -3, -4])
+    latents = load_latents(tmp_path, "val", BACKBONE)
+    assert latents.id.tolist() == [-4, -3, -2, -1, 0, 1, 2, 3]
+    assert latents.mean.shape == (8, 3)
+
+
+@pytest.mark.parametrize(("removed", "kept"), [(0, 1), (1, 0)])
+def test_a_missing_shard_is_named(tmp_path: Path, removed: int, kept: int) -> None:
+    _write_latents(tmp_path, {"shards": 2})
+    (tmp_path / "val-00000.parquet").rename(tmp_path / f"val-{kept:05d}.parquet")
+    with pytest.raises(InputError) as caught:
+        load_latents(tmp_path, "val")
+    assert str(caught.value) == f"{tmp_path}/val-{removed:05d}.parquet: not there; run `dvc repro`"
+
+
+def test_a_shard_too_many_is_named(tmp_path: Path) -> None:
+    _write_latents(tmp_path)
+    shutil.copy(tmp_path / "val-00000.parquet", tmp_path / "val-00001.parquet")
+    with pytest.raises(InputError) as caught:
+        load_latents(tmp_path, "val")
+    assert str(caught.value) == f"{tmp_path}/val-00001.parquet: one shard too many; run `dvc repro`"
 
 
 def test_without_a_backbone_to_compare_latents_of_any_are_read(tmp_path: Path) -> None:
@@ -110,13 +137,14 @@ def test_to_unit_range() -> None:
 
 def test_an_images_table_without_images_is_refused(tmp_path: Path) -> None:
     _write_latents(tmp_path)
+    (tmp_path / "val-00000.parquet").rename(tmp_path / "val.parquet")
     with pytest.raises(InputError, match=r"val\.parquet: no column 'image'; its columns are id, original, split, mean"):
         load_images(tmp_path, "val")
 
 
 def test_a_missing_split_is_named(tmp_path: Path) -> None:
-    for load in (load_images, load_latents):
-        with pytest.raises(InputError, match=r"val\.parquet: not there; run `dvc repro`"):
+    for load, name in ((load_images, "val"), (load_latents, "val-00000")):
+        with pytest.raises(InputError, match=rf"{name}\.parquet: not there; run `dvc repro`"):
             load(tmp_path, "val")
 
 

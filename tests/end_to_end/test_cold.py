@@ -14,7 +14,7 @@ from .project import OUTPUTS
 
 def test_every_output_has_the_same_bytes(study: Repro, again: Repro) -> None:
     first, second = study.project.files(*OUTPUTS), again.project.files(*OUTPUTS)
-    assert {"data/latents/latent/train.parquet", "results/latent/figures/swap_digit.png"} <= first.keys()
+    assert {"data/latents/latent/train-00000.parquet", "results/latent/figures/swap_digit.png"} <= first.keys()
     assert first.keys() == second.keys()
     assert [name for name in first if first[name] != second[name]] == []
 
@@ -38,6 +38,6 @@ def test_the_backbone_is_what_its_stage_left(study: Repro) -> None:
 def test_everything_after_it_names_this_backbone(study: Repro) -> None:
     sha256 = sha256_file(study.path / "models/backbone/weights.safetensors")
     for split in SPLITS:
-        assert read_schema(study.path / f"data/latents/latent/{split}.parquet")[1]["backbone_sha256"] == sha256
+        assert read_schema(study.path / f"data/latents/latent/{split}-00000.parquet")[1]["backbone_sha256"] == sha256
     card = json.loads((study.path / "models/layers/latent/iin/card.json").read_text())
     assert card["backbone_sha256"] == sha256

@@ -45,15 +45,16 @@ def test_latents_of_another_backbone(copy: Project) -> None:
     save_backbone(folder, Autoencoder(old.num_dims, old.card["width"], seed=7), {}, metrics="")
     new = load_backbone(folder)
     assert refused(copy, "python", "-m", "stages.evaluate", "--layer", "latent") == (
-        f"{LATENTS}/train.parquet: latents of backbone {old.sha256[:12]}, but the one on disk is {new.sha256[:12]}"
+        f"{LATENTS}/train-00000.parquet: latents of backbone {old.sha256[:12]}, "
+        f"but the one on disk is {new.sha256[:12]}"
     )
 
 
 def test_truncated_latents(copy: Project) -> None:
-    path = copy.path / LATENTS / "train.parquet"
+    path = copy.path / LATENTS / "train-00000.parquet"
     path.write_bytes(path.read_bytes()[:-100])
     line = refused(copy, "python", "-m", "stages.train", "--layer", "latent")
-    assert line.startswith(f"{LATENTS}/train.parquet: truncated or no Parquet file")
+    assert line.startswith(f"{LATENTS}/train-00000.parquet: truncated or no Parquet file")
 
 
 def test_more_than_ray_has(copy: Project) -> None:

@@ -13,6 +13,7 @@ from pipeline.backbones import Autoencoder, load_backbone, save_backbone
 from pipeline.cluster import Resources, start_ray
 from pipeline.config import MachineParams
 from pipeline.data import load_images, load_latents, to_unit_range
+from pipeline.data.latents import shard_name
 from pipeline.errors import InputError
 from pipeline.latents import extract
 from pipeline.tables import SPLITS, read_table
@@ -36,7 +37,13 @@ class Extraction:
             batch_size=batch_size,
             machine=MACHINE,
             worker=self.worker,
+            run_folder=self.runs,
         )
+
+    @property
+    def runs(self) -> Path:
+        """Where finished shards wait for the others."""
+        return self.folder.with_name("runs")
 
 
 @pytest.fixture(scope="module")
@@ -64,7 +71,7 @@ def test_rows_are_the_encoders_of_the_same_image(extraction: Extraction, split: 
 
 
 def test_the_metadata_say_where_the_latents_come_from(extraction: Extraction) -> None:
-    _, metadata = read_table(extraction.folder / "val.parquet")
+    _, metadata = read_table(extraction.folder / "val-00000.parquet")
     assert metadata["backbone_sha256"] == load_backbone(extraction.backbone).sha256
     assert (metadata["layer"], metadata["shape"], metadata["noise"]) == ("latent", [5], "encoder")
     assert metadata["concepts"] == ["digit", "colour"]
@@ -73,10 +80,10 @@ def test_the_metadata_say_where_the_latents_come_from(extraction: Extraction) ->
 def test_running_twice_gives_the_same_bytes(extraction: Extraction, tmp_path: Path) -> None:
     extraction.run(tmp_path / "again")
     assert sorted(path.name for path in (tmp_path / "again").iterdir()) == sorted(
-        f"{split}.parquet" for split in SPLITS
+        shard_name(split, 0) for split in SPLITS
     )
     for split in SPLITS:
-        name = f"{split}.parquet"
+        name = shard_name(split, 0)
         assert (tmp_path / "again" / name).read_bytes() == (extraction.folder / name).read_bytes()
 
 
@@ -85,7 +92,7 @@ def test_latents_of_another_backbone_are_refused(extraction: Extraction, tmp_pat
     other, own = load_backbone(tmp_path / "other").sha256, load_backbone(extraction.backbone).sha256
     with pytest.raises(InputError) as caught:
         load_latents(extraction.folder, "test", other)
-    path = extraction.folder / "test.parquet"
+    path = extraction.folder / "test-00000.parquet"
     assert str(caught.value) == f"{path}: latents of backbone {own[:12]}, but the one on disk is {other[:12]}"
 
 
@@ -103,7 +110,9 @@ def test_a_damaged_images_table_is_refused_and_the_old_latents_stay(
     damaged = Extraction(tmp_path / "images", extraction.backbone, tmp_path / "latents", extraction.worker)
     with pytest.raises(InputError, match=r"test\.parquet: (truncated|found checksum)"):
         damaged.run(tmp_path / "latents")
-    assert (tmp_path / "latents" / "test.parquet").read_bytes() == (extraction.folder / "test.parquet").read_bytes()
+    assert (tmp_path / "latents" / "test-00000.parquet").read_bytes() == (
+        extraction.folder / "test-00000.parquet"
+    ).read_bytes()
     assert sorted(path.name for path in tmp_path.iterdir()) == ["images", "latents"]
 
 

@@ -33,5 +33,5 @@ def write_latents(folder: Path) -> Path:
         schema = latents_schema(NUM_DIMS, ["digit", "colour"], {"colour": 3})
         table = pa.table({name: columns[name] for name in schema.names}, schema=schema)
         metadata = {"backbone_sha256": "0" * 64, "layer": "latent", "concepts": ["digit", "colour"]}
-        write_table(folder / f"{split}.parquet", table, metadata)
+        write_table(folder / f"{split}-00000.parquet", table, metadata | {"shard": 0, "shards": 1})
     return folder

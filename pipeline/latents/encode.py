@@ -1,0 +1,100 @@
+"""What an actor of the extraction does: read a row group of images, encode it, write its shard."""
+
+from pathlib import Path
+from typing import Any, TypedDict
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import torch
+from numpy.typing import NDArray
+
+from pipeline.backbones import load_backbone
+from pipeline.cluster import Resources
+from pipeline.data import to_unit_range
+from pipeline.data.images import decode
+from pipeline.tables import latents_schema, read_schema, write_table
+
+__all__ = ["Encoder", "Work"]
+
+
+class Work(TypedDict):
+    """A row group to encode.
+
+    Attributes:
+        split: train, val or test.
+        path: of the images file, absolute.
+        group: number of the row group.
+        groups: how many the file has.
+        rows: in the row group.
+        shard: where the latents go, absolute.
+    """
+
+    split: str
+    path: str
+    group: int
+    groups: int
+    rows: int
+    shard: str
+
+
+class Encoder:
+    """The frozen backbone on its device, and one row group after another.
+
+    Args:
+        backbone: its folder, absolute.
+        layer: where it is split.
+        worker: what this actor has of the machine.
+        batch_size: images encoded at once.
+    """
+
+    def __init__(self, backbone: str, layer: str, worker: Resources, batch_size: int) -> None:
+        torch.set_num_threads(worker.cpus)
+        self._backbone = load_backbone(Path(backbone), worker.device)
+        self._layer, self._batch_size = layer, batch_size
+
+    def __call__(self, batch: pa.Table) -> pa.Table:
+        """Encode the row group of the one item of a batch, in column `work`.
+
+        Returns:
+            One row: `split`, `rows`, and under `not_finite` the ids of images whose latent holds NaN or an infinity;
+            where there are any, no shard was written.
+        """
+        item: Work = batch["work"][0].as_py()
+        path = Path(item["path"])
+        with pq.ParquetFile(path) as file:
+            table = file.read_row_group(item["group"])
+        mean, scale = self._encode(decode(table["image"], path))
+        broken = ~(np.isfinite(mean).all(axis=1) & np.isfinite(scale).all(axis=1))
+        if not broken.any():
+            self._write(item, table, mean, scale)
+        ids = table["id"].to_numpy()[broken].tolist()
+        return pa.table(
+            {"split": [item["split"]], "rows": [item["rows"]], "not_finite": pa.array([ids], pa.list_(pa.int64()))}
+        )
+
+    def _encode(self, pixels: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Mean and scale [n, N] of images [n, H, W, 3]."""
+        starts = range(0, len(pixels), self._batch_size)
+        encoded = [self._backbone.encode(to_unit_range(pixels[i : i + self._batch_size])) for i in starts]
+        mean, scale = (torch.cat(parts).cpu().numpy() for parts in zip(*encoded, strict=True))
+        return mean, scale
+
+    def _write(self, item: Work, table: pa.Table, mean: NDArray[np.float32], scale: NDArray[np.float32]) -> None:
+        _, source = read_schema(Path(item["path"]))
+        schema = latents_schema(mean.shape[1], list(source["categories"]), source["values"])
+        table = table.append_column("mean", _vectors(mean)).append_column("scale", _vectors(scale))
+        metadata: dict[str, Any] = {
+            "backbone_sha256": self._backbone.sha256,
+            "layer": self._layer,
+            "shape": [mean.shape[1]],
+            "noise": "encoder",
+            "shard": item["group"],
+            "shards": item["groups"],
+            **{key: source[key] for key in ("source", "categories", "values", "concepts")},
+        }
+        write_table(Path(item["shard"]), table.select(schema.names).cast(schema), metadata)
+
+
+def _vectors(values: NDArray[np.float32]) -> pa.FixedSizeListArray:
+    return pa.FixedSizeListArray.from_arrays(pa.array(values.ravel()), values.shape[1])
