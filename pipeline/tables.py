@@ -2,12 +2,14 @@
 
 Both tables are Parquet. `images` holds one row an image, with the image as Hugging Face `datasets` lays it out and one
 column a concept; `latents` holds one row an image, with the mean and scale of its latent and the same concepts. A file
-whose schema, row count or checksum differs from what was written is refused with its name.
+whose schema, row count or checksum differs from what was written is refused with its name. Rows are written and read in
+row groups, each with a checksum of its own, so that a table need not fit in memory.
 """
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -21,17 +23,22 @@ from pipeline.files import atomic_file
 
 __all__ = [
     "FORMAT",
+    "ROW_GROUP",
     "SPLITS",
+    "TableWriter",
+    "group_rows",
     "images_schema",
     "latents_schema",
+    "read_group",
     "read_schema",
     "read_table",
+    "table_writer",
     "write_table",
 ]
 
-FORMAT = "1"
+FORMAT = "2"
 SPLITS = ("train", "val", "test")
-ROW_GROUP = 4096  # rows: a few MB of 32x32 images or latents, small enough to stream
+ROW_GROUP = 2048  # rows at most: a few MB of 32x32 images or of latents, small enough to stream
 KEY = b"invertible-interpretation"
 
 _BASE = [pa.field("id", pa.int64()), pa.field("original", pa.int64()), pa.field("split", pa.string())]
@@ -56,16 +63,51 @@ def latents_schema(num_dims: int, categories: Sequence[str], values: Mapping[str
     )
 
 
-def write_table(path: Path, table: pa.Table, metadata: Mapping[str, Any]) -> None:
-    """Write `table`, rows sorted by id, with `metadata`, the row count and a checksum of the rows in the schema.
+class TableWriter:
+    """Appends row groups to a table that `table_writer` opened."""
 
-    The same rows and metadata give the same bytes.
+    def __init__(self, file: pq.ParquetWriter, schema: pa.Schema) -> None:
+        self._file, self._schema = file, schema
+        self._last = None
+        self.rows = 0
+        self.checksums: list[str] = []
+
+    def write(self, rows: pa.Table) -> None:
+        """Append at most `ROW_GROUP` rows as one row group; their ids ascend and come after those written before."""
+        ids = rows["id"].to_numpy()
+        before = ids[:1] if self._last is None else np.r_[self._last, ids[:-1]]
+        if len(ids) > ROW_GROUP or (len(ids) and not (before <= ids).all()):
+            raise ValueError(f"row group of {len(ids)} rows: at most {ROW_GROUP} with ascending ids are expected")
+        if not len(ids):
+            return
+        self._last = ids[-1]
+        rows = rows.select(self._schema.names).cast(self._schema).combine_chunks()
+        self._file.write_table(rows, row_group_size=ROW_GROUP)
+        self.rows += rows.num_rows
+        self.checksums.append(_checksum(rows))
+
+
+@contextmanager
+def table_writer(path: Path, schema: pa.Schema, metadata: Mapping[str, Any]) -> Iterator[TableWriter]:
+    """Write a table group by group; it is at `path` when the block ends well, else nothing is.
+
+    `metadata`, the row count and the checksum of each row group are in the file's own metadata. The same groups and
+    metadata give the same bytes.
     """
-    table = table.sort_by("id").combine_chunks()
-    record = {"format": FORMAT, "rows": table.num_rows, "checksum": _checksum(table), **metadata}
-    table = table.replace_schema_metadata({KEY: json.dumps(record, sort_keys=True)})
-    with atomic_file(path) as beside:
-        pq.write_table(table, beside, row_group_size=ROW_GROUP, compression="zstd")
+    schema = schema.remove_metadata()
+    with atomic_file(path) as beside, pq.ParquetWriter(beside, schema, compression="zstd") as file:
+        writer = TableWriter(file, schema)
+        yield writer
+        record = {"format": FORMAT, "rows": writer.rows, "checksums": writer.checksums, **metadata}
+        file.add_key_value_metadata({KEY: json.dumps(record, sort_keys=True)})
+
+
+def write_table(path: Path, table: pa.Table, metadata: Mapping[str, Any]) -> None:
+    """Write a table that is in memory, its rows sorted by id."""
+    table = table.sort_by("id")
+    with table_writer(path, table.schema, metadata) as writer:
+        for start in range(0, table.num_rows, ROW_GROUP):
+            writer.write(table.slice(start, ROW_GROUP))
 
 
 def read_schema(path: Path) -> tuple[pa.Schema, dict[str, Any]]:
@@ -75,12 +117,13 @@ def read_schema(path: Path) -> tuple[pa.Schema, dict[str, Any]]:
         InputError: if the file is missing, truncated, no Parquet, or not written by this pipeline.
     """
     try:
-        schema = pq.read_schema(path)
+        with pq.ParquetFile(path) as file:
+            schema, metadata = file.schema_arrow.remove_metadata(), file.metadata.metadata
     except FileNotFoundError:
         raise InputError(f"{path}: not there; run `dvc repro`") from None
     except (pa.ArrowException, OSError) as error:
         raise InputError(f"{path}: truncated or no Parquet file ({_first_line(error)})") from None
-    record = json.loads((schema.metadata or {}).get(KEY, b"{}"))
+    record = json.loads((metadata or {}).get(KEY, b"{}"))
     if record.get("format") != FORMAT:
         found = f"format {record['format']}" if "format" in record else f"columns {', '.join(schema.names)}"
         raise InputError(f"{path}: not a table of this pipeline: found {found}, expected format {FORMAT}")
@@ -97,15 +140,51 @@ def read_table(path: Path, columns: Sequence[str] | None = None) -> tuple[pa.Tab
     missing = [name for name in columns or () if name not in schema.names]
     if missing:
         raise InputError(f"{path}: no column '{missing[0]}'; its columns are {', '.join(schema.names)}")
+    if columns is None:
+        groups = [read_group(path, group) for group in range(len(group_rows(path)))]
+        return pa.concat_tables(groups) if groups else schema.empty_table(), record
     try:
-        table = pq.read_table(path, columns=list(columns) if columns else None)
+        table = pq.read_table(path, columns=list(columns))
     except (pa.ArrowException, OSError) as error:
         raise InputError(f"{path}: truncated or damaged ({_first_line(error)})") from None
-    if table.num_rows != record["rows"]:
-        raise InputError(f"{path}: found {table.num_rows} rows, expected {record['rows']}")
-    if columns is None and (found := _checksum(table)) != record["checksum"]:
-        raise InputError(f"{path}: found checksum {found}, expected {record['checksum']}: the rows were changed")
     return table, record
+
+
+def group_rows(path: Path) -> list[int]:
+    """Number of rows of each row group.
+
+    Raises:
+        InputError: as `read_schema`, and if there are more or fewer than were written.
+    """
+    _, record = read_schema(path)
+    with pq.ParquetFile(path) as file:
+        rows = [file.metadata.row_group(group).num_rows for group in range(file.metadata.num_row_groups)]
+    if sum(rows) != record["rows"] or len(rows) != len(record["checksums"]):
+        raise InputError(
+            f"{path}: found {sum(rows)} rows in {len(rows)} groups, "
+            f"expected {record['rows']} in {len(record['checksums'])}"
+        )
+    return rows
+
+
+def read_group(path: Path, group: int) -> pa.Table:
+    """The rows of one row group, without metadata.
+
+    Raises:
+        InputError: as `read_schema`, and if the group is damaged or its checksum differs.
+    """
+    _, record = read_schema(path)
+    try:
+        with pq.ParquetFile(path) as file:
+            table = file.read_row_group(group).replace_schema_metadata(None)
+    except (pa.ArrowException, OSError) as error:
+        raise InputError(f"{path}: truncated or damaged ({_first_line(error)})") from None
+    expected = record["checksums"][group]
+    if (found := _checksum(table)) != expected:
+        raise InputError(
+            f"{path}: found checksum {found[:12]}, expected {expected[:12]}: rows of group {group} were changed"
+        )
+    return table
 
 
 def _concept_fields(categories: Sequence[str], values: Mapping[str, int]) -> list[pa.Field]:
@@ -136,8 +215,10 @@ def _hash_array(array: pa.Array, digest: "hashlib._Hash") -> None:
         _hash_array(array.flatten(), digest)
     elif pa.types.is_binary(array.type) or pa.types.is_string(array.type):
         digest.update(pc.binary_length(array).fill_null(0).to_numpy(zero_copy_only=False).tobytes())
-        for value in array.cast(pa.large_binary()).to_pylist():
-            digest.update(value or b"")
+        filled = array.cast(pa.large_binary()).fill_null(b"")
+        _, offsets, values = filled.buffers()
+        ends = np.frombuffer(offsets, np.int64)[[filled.offset, filled.offset + len(filled)]]
+        digest.update(memoryview(values)[ends[0] : ends[1]] if values is not None else b"")
     else:
         digest.update(array.to_numpy(zero_copy_only=False).tobytes())
 

@@ -7,7 +7,18 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipeline.errors import InputError
-from pipeline.tables import images_schema, latents_schema, read_schema, read_table, write_table
+from pipeline.tables import (
+    KEY,
+    ROW_GROUP,
+    group_rows,
+    images_schema,
+    latents_schema,
+    read_group,
+    read_schema,
+    read_table,
+    table_writer,
+    write_table,
+)
 
 NUM_ROWS, NUM_DIMS = 6000, 3  # more than one row group
 METADATA = {"concepts": ["digit", "colour"], "backbone_sha256": "ab" * 32}
@@ -48,8 +59,11 @@ def path(tmp_path: Path) -> Path:
 
 def _rewrite(path: Path, table: pa.Table, **metadata: Any) -> None:
     """Write `table` in the file's place, as another program would that keeps the metadata."""
-    kept = pq.read_schema(path).metadata
-    pq.write_table(table.replace_schema_metadata(metadata or kept), path)
+    pq.write_table(table.replace_schema_metadata(metadata or _record(path)), path, row_group_size=ROW_GROUP)
+
+
+def _record(path: Path) -> dict[bytes, bytes]:
+    return {KEY: pq.read_metadata(path).metadata[KEY]}
 
 
 @pytest.mark.parametrize("table", [_latents(), _images()], ids=["latents", "images"])
@@ -81,7 +95,35 @@ def test_rows_are_sorted_by_id_and_give_the_same_bytes_in_any_order(path: Path, 
 
 def test_row_groups_can_be_streamed(path: Path) -> None:
     with pq.ParquetFile(path) as file:
-        assert [file.metadata.row_group(i).num_rows for i in range(file.num_row_groups)] == [4096, 1904]
+        assert [file.metadata.row_group(i).num_rows for i in range(file.num_row_groups)] == [2048, 2048, 1904]
+    assert group_rows(path) == [2048, 2048, 1904]
+    assert read_group(path, 1).equals(_latents().slice(2048, 2048))
+
+
+def test_a_table_is_written_group_by_group(path: Path, tmp_path: Path) -> None:
+    with table_writer(tmp_path / "groups.parquet", _latents().schema, METADATA) as writer:
+        for start in range(0, NUM_ROWS, 2048):
+            writer.write(_latents().slice(start, 2048))
+    assert (tmp_path / "groups.parquet").read_bytes() == path.read_bytes()
+
+
+@pytest.mark.parametrize("rows", [[1, 0], [3, 4, 3]])
+def test_rows_out_of_order_are_a_defect_and_nothing_is_half_written(tmp_path: Path, rows: list[int]) -> None:
+    def write() -> None:
+        with table_writer(tmp_path / "groups.parquet", _latents().schema, METADATA) as writer:
+            writer.write(_latents().slice(2, 1))
+            writer.write(_latents().take(rows))
+
+    with pytest.raises(ValueError, match=r"ascending ids are expected"):
+        write()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_only_the_group_that_was_changed_is_refused(path: Path) -> None:
+    _rewrite(path, _one_number_changed(_latents()))
+    assert read_group(path, 2).equals(_latents().slice(4096))
+    with pytest.raises(InputError, match=r"found checksum \w{12}, expected \w{12}: rows of group 0 were changed"):
+        read_group(path, 0)
 
 
 def test_chosen_columns(path: Path) -> None:
@@ -117,19 +159,19 @@ def test_a_damaged_page(path: Path) -> None:
 
 def test_foreign_parquet(path: Path) -> None:
     pq.write_table(pa.table({"x": [1], "y": [2]}), path)
-    with pytest.raises(InputError, match=r"train\.parquet: .* found columns x, y, expected format 1"):
+    with pytest.raises(InputError, match=r"train\.parquet: .* found columns x, y, expected format 2"):
         read_table(path)
 
 
 def test_another_format_version(path: Path) -> None:
     _rewrite(path, _latents(), **{"invertible-interpretation": '{"format": "0"}'})
-    with pytest.raises(InputError, match=r"train\.parquet: .* found format 0, expected format 1"):
+    with pytest.raises(InputError, match=r"train\.parquet: .* found format 0, expected format 2"):
         read_table(path)
 
 
 def test_a_wrong_number_of_rows(path: Path) -> None:
     _rewrite(path, _latents().slice(0, 5000))
-    with pytest.raises(InputError, match=r"train\.parquet: found 5000 rows, expected 6000"):
+    with pytest.raises(InputError, match=r"train\.parquet: found 5000 rows in 3 groups, expected 6000 in 3"):
         read_table(path)
 
 
@@ -176,7 +218,7 @@ def test_a_changed_image_is_refused(tmp_path: Path, changed: tuple[bytes, bytes]
 
 
 def test_a_rewritten_file_of_the_same_rows_is_accepted(path: Path) -> None:
-    """Neither the compression nor the row groups matter, only what a reader gets."""
-    kept = pq.read_schema(path).metadata
-    pq.write_table(_latents().replace_schema_metadata(kept), path, row_group_size=500, compression="none")
+    """The compression does not matter, only what a reader gets."""
+    table = _latents().replace_schema_metadata(_record(path))
+    pq.write_table(table, path, row_group_size=ROW_GROUP, compression="none")
     assert read_table(path)[0].equals(_latents())

@@ -5,7 +5,6 @@ from typing import Any, TypedDict
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 import torch
 from numpy.typing import NDArray
 
@@ -13,9 +12,12 @@ from pipeline.backbones import load_backbone
 from pipeline.cluster import Resources
 from pipeline.data import to_unit_range
 from pipeline.data.images import decode
-from pipeline.tables import latents_schema, read_schema, write_table
+from pipeline.errors import InputError
+from pipeline.tables import latents_schema, read_group, read_schema, write_table
 
 __all__ = ["Encoder", "Work"]
+
+_SHOWN = 5  # ids in an error
 
 
 class Work(TypedDict):
@@ -57,21 +59,28 @@ class Encoder:
         """Encode the row group of the one item of a batch, in column `work`.
 
         Returns:
-            One row: `split`, `rows`, and under `not_finite` the ids of images whose latent holds NaN or an infinity;
-            where there are any, no shard was written.
+            One row: `rows`, and under `error` a line where no shard was written: the images were changed or can't be
+            decoded, or a latent is not finite.
         """
         item: Work = batch["work"][0].as_py()
+        try:
+            self._write_shard(item)
+        except InputError as error:  # Ray would wrap it in a traceback
+            return pa.table({"rows": [0], "error": [str(error)]})
+        return pa.table({"rows": [item["rows"]], "error": pa.array([None], pa.string())})
+
+    def _write_shard(self, item: Work) -> None:
         path = Path(item["path"])
-        with pq.ParquetFile(path) as file:
-            table = file.read_row_group(item["group"])
+        table = read_group(path, item["group"])
         mean, scale = self._encode(decode(table["image"], path))
         broken = ~(np.isfinite(mean).all(axis=1) & np.isfinite(scale).all(axis=1))
-        if not broken.any():
-            self._write(item, table, mean, scale)
-        ids = table["id"].to_numpy()[broken].tolist()
-        return pa.table(
-            {"split": [item["split"]], "rows": [item["rows"]], "not_finite": pa.array([ids], pa.list_(pa.int64()))}
-        )
+        if broken.any():
+            ids = ", ".join(str(row) for row in table["id"].to_numpy()[broken][:_SHOWN])
+            raise InputError(
+                f"layer {self._layer}: numbers that are not finite in the latents of {broken.sum()} images of row "
+                f"group {item['group']} of {path.name}, ids {ids}{' …' if broken.sum() > _SHOWN else ''}"
+            )
+        self._write(item, table, mean, scale)
 
     def _encode(self, pixels: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Mean and scale [n, N] of images [n, H, W, 3]."""

@@ -12,7 +12,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import pyarrow.parquet as pq
 import ray
 
 from pipeline.backbones import load_backbone
@@ -23,11 +22,9 @@ from pipeline.errors import InputError
 from pipeline.files import atomic_folder
 from pipeline.latents.encode import Encoder, Work
 from pipeline.progress import Progress
-from pipeline.tables import SPLITS, read_table
+from pipeline.tables import SPLITS, group_rows, read_table
 
 __all__ = ["extract"]
-
-_SHOWN = 5  # ids in an error
 
 
 def extract(
@@ -61,37 +58,30 @@ def extract(
         InputError: the images table or the backbone is missing or damaged, the table's rows were changed, or a latent
             is not finite.
     """
-    # the actors read row groups, of which nothing says whether they are the ones that were written; the whole does
-    num_rows = {split: read_table(images / f"{split}.parquet")[1]["rows"] for split in SPLITS}
+    work = [item for split in SPLITS for item in _work(images, split, run_folder)]
     sha256 = load_backbone(backbone).sha256  # a damaged backbone is one line here, and a crash of Ray's in an actor
     run_folder.mkdir(parents=True, exist_ok=True)
-    work = [item for split in SPLITS for item in _work(images, split, run_folder)]
     missing = [item for item in work if not _is_sound(item, sha256)]
-    progress = Progress(f"extract {layer}", sum(num_rows.values()), unit="image")
     done = sum(item["rows"] for item in work) - sum(item["rows"] for item in missing)
+    progress = Progress(f"extract {layer}", sum(item["rows"] for item in work), done, unit="image")
     if done:
         print(f"extract {layer}: {len(work) - len(missing)} of {len(work)} shards are there already", flush=True)
     for shard in _encoded(missing, backbone, layer, batch_size, machine, worker):
-        if shard["not_finite"]:
-            ids = ", ".join(str(row) for row in shard["not_finite"][:_SHOWN])
-            raise InputError(
-                f"layer {layer}: numbers that are not finite in the latents of {len(shard['not_finite'])} images of "
-                f"split {shard['split']}, ids {ids}{' …' if len(shard['not_finite']) > _SHOWN else ''}"
-            )
+        if shard["error"]:
+            raise InputError(shard["error"])
         done += shard["rows"]
         progress.update(done)
     with atomic_folder(folder) as beside:
         for item in work:
             _take(Path(item["shard"]), beside)
     shutil.rmtree(run_folder, ignore_errors=True)
-    return num_rows
+    return {split: sum(item["rows"] for item in work if item["split"] == split) for split in SPLITS}
 
 
 def _work(images: Path, split: str, run_folder: Path) -> list[Work]:
     """One item a row group: where to read, where to write."""
     path = images / f"{split}.parquet"
-    with pq.ParquetFile(path) as file:
-        rows = [file.metadata.row_group(group).num_rows for group in range(file.metadata.num_row_groups)]
+    rows = group_rows(path)
     return [
         Work(
             split=split,

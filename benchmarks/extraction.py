@@ -1,0 +1,174 @@
+"""Rows a second and memory of the extraction, beside a bare loop in one process that does the same work.
+
+    python benchmarks/extraction.py --rows 20000            # both sides, alternately
+    python benchmarks/extraction.py --rows 100000 --memory  # the extraction alone, once, for its memory
+
+Both read, decode, encode and write the same images by the same untrained default backbone, on the same cores; the loop
+has all of them for its one process, and neither an engine nor a check of what it reads and writes. Left out is the
+start of Ray and of its actors: what an extraction of 30 rows takes in the same Ray is subtracted.
+"""
+
+import argparse
+import shutil
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+import psutil
+import pyarrow as pa
+import pyarrow.parquet as pq
+import torch
+from PIL import Image
+from timing import machine
+
+from pipeline.backbones import Autoencoder, load_backbone, save_backbone
+from pipeline.cluster import Resources, start_ray
+from pipeline.config import BackboneParams, LatentsParams, MachineParams
+from pipeline.data import to_unit_range
+from pipeline.data.images import decode
+from pipeline.data.sources import ColorMnist
+from pipeline.latents import extract
+from pipeline.tables import SPLITS, images_schema, latents_schema, write_table
+
+BATCH, MACHINE = LatentsParams().batch_size, MachineParams()
+METADATA = {
+    "source": "colormnist",
+    "categories": {"digit": 10, "colour": 256},
+    "values": {"colour": 3},
+    "concepts": ["digit", "colour"],
+}
+
+
+def main() -> None:
+    """Make the images, run both sides, print figures."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rows", type=int, default=20_000)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--memory", action="store_true", help="the extraction alone, once")
+    arguments = parser.parse_args()
+    print(f"{machine(torch.device('cpu'))}, {torch.get_num_threads()} threads")
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        for images, rows in (("few", 30), ("images", arguments.rows)):
+            make_images(folder / images, rows)
+        params = BackboneParams()
+        save_backbone(folder / "backbone", Autoencoder(params.num_dims, params.width, seed=0), {}, metrics="")
+        with start_ray(MACHINE) as worker:
+            extracted(folder, "few", worker)  # Ray's first actors take longer
+            rounds = 1 if arguments.memory else arguments.rounds
+            compare(folder, arguments.rows, rounds, worker, alone=arguments.memory)
+
+
+def compare(folder: Path, rows: int, rounds: int, worker: Resources, *, alone: bool) -> None:
+    """Time both sides in turn, and print every round."""
+    rates: dict[str, list[float]] = {"extraction": [], "bare loop": []}
+    for number in range(rounds):
+        start = extracted(folder, "few", worker)
+        with peak_memory() as peak:
+            rates["extraction"].append(rows / (extracted(folder, "images", worker) - start))
+        print(f"round {number + 1}: extraction {rates['extraction'][-1]:.0f} rows/s (start {start:.1f} s), "
+              f"peak memory of all its processes {peak[0] / 2**20:.0f} MiB", flush=True)  # fmt: skip
+        if not alone:
+            rates["bare loop"].append(rows / bare_loop(folder))
+            print(f"round {number + 1}: bare loop {rates['bare loop'][-1]:.0f} rows/s", flush=True)
+    if not alone:
+        best = {side: max(values) for side, values in rates.items()}
+        print(f"best of {rounds}: {best['extraction']:.0f} / {best['bare loop']:.0f} = "
+              f"{best['extraction'] / best['bare loop']:.2f} of the bare loop")  # fmt: skip
+
+
+def extracted(folder: Path, images: str, worker: Resources) -> float:
+    """Seconds of an extraction."""
+    start = time.perf_counter()
+    extract(
+        folder / images,
+        folder / "backbone",
+        folder / "latents",
+        layer="latent",
+        batch_size=BATCH,
+        machine=MACHINE,
+        worker=worker,
+        run_folder=folder / "runs",
+    )
+    return time.perf_counter() - start
+
+
+def bare_loop(folder: Path) -> float:
+    """Seconds of the same work in this process."""
+    shutil.rmtree(folder / "bare", ignore_errors=True)
+    (folder / "bare").mkdir()
+    start = time.perf_counter()
+    backbone = load_backbone(folder / "backbone")
+    for split in SPLITS:
+        path = folder / "images" / f"{split}.parquet"
+        with pq.ParquetFile(path) as file:
+            for group in range(file.metadata.num_row_groups):
+                table = file.read_row_group(group)
+                pixels = decode(table["image"], path)
+                parts = [backbone.encode(to_unit_range(pixels[i : i + BATCH])) for i in range(0, len(pixels), BATCH)]
+                for name, tensors in zip(("mean", "scale"), zip(*parts, strict=True), strict=True):
+                    values = torch.cat(tensors).numpy()
+                    column = pa.FixedSizeListArray.from_arrays(pa.array(values.ravel()), values.shape[1])
+                    table = table.append_column(name, column)
+                schema = latents_schema(backbone.num_dims, ["digit", "colour"], {"colour": 3})
+                shard = table.select(schema.names).replace_schema_metadata(None).cast(schema)
+                pq.write_table(shard, folder / "bare" / f"{split}-{group:05d}.parquet", compression="zstd")
+    return time.perf_counter() - start
+
+
+@contextmanager
+def peak_memory() -> Iterator[list[int]]:
+    """Peak of the proportional memory, in bytes, of this process and all below it, looked at ten times a second."""
+    peak, over = [0], threading.Event()
+
+    def watch() -> None:
+        while not over.wait(0.1):
+            total = 0
+            for process in [psutil.Process(), *psutil.Process().children(recursive=True)]:
+                try:
+                    total += process.memory_full_info().pss
+                except psutil.Error:
+                    continue  # it ended while it was looked at
+            peak[0] = max(peak[0], total)
+
+    thread = threading.Thread(target=watch)
+    thread.start()
+    try:
+        yield peak
+    finally:
+        over.set()
+        thread.join()
+
+
+def make_images(folder: Path, rows: int) -> None:
+    """`rows` coloured digits as an images table, a third of the first 30 a split and all others for training."""
+    source, rng = ColorMnist(256, seed=0), np.random.default_rng(0)
+    schema, first = images_schema(["digit", "colour"], {"colour": 3}), 0
+    for split, num in (("val", 10), ("test", 10), ("train", rows - 20)):
+        originals = rng.integers(len(source.digits), size=num)
+        pixels, labels, values = source.render(originals, 0, None)
+        columns = {
+            "id": np.arange(first, first + num),
+            "original": originals,
+            "split": [split] * num,
+            "image": pa.array([{"bytes": _png(image), "path": None} for image in pixels], schema.field("image").type),
+            **labels,
+            "colour_value": list(values["colour"]),
+        }
+        write_table(folder / f"{split}.parquet", pa.table(columns, schema=schema), METADATA)
+        first += num
+
+
+def _png(pixels: np.ndarray) -> bytes:
+    buffer = BytesIO()
+    Image.fromarray(pixels).save(buffer, "PNG", compress_level=1)
+    return buffer.getvalue()
+
+
+if __name__ == "__main__":
+    main()
