@@ -103,7 +103,7 @@ def extracted(folder: Path, worker: Resources) -> tuple[float, float]:
         folder / "backbone",
         folder / "latents",
         layer="latent",
-        batch_size=BATCH,
+        params=LatentsParams(),
         machine=MACHINE,
         worker=worker,
         run_folder=folder / "runs",
@@ -120,19 +120,19 @@ def bare_loop(folder: Path) -> float:
     shutil.rmtree(folder / "bare", ignore_errors=True)
     (folder / "bare").mkdir()
     start = time.perf_counter()
-    backbone = load_backbone(folder / "backbone")
+    split = load_backbone(folder / "backbone").at("latent")
     for split in SPLITS:
         path = folder / "images" / f"{split}.parquet"
         with pq.ParquetFile(path) as file:
             for group in range(file.metadata.num_row_groups):
                 table = file.read_row_group(group)
                 pixels = decode(table["image"], path)
-                parts = [backbone.encode(to_unit_range(pixels[i : i + BATCH])) for i in range(0, len(pixels), BATCH)]
+                parts = [split.encode(to_unit_range(pixels[i : i + BATCH])) for i in range(0, len(pixels), BATCH)]
                 for name, tensors in zip(("mean", "scale"), zip(*parts, strict=True), strict=True):
                     values = torch.cat(tensors).numpy()
                     column = pa.FixedSizeListArray.from_arrays(pa.array(values.ravel()), values.shape[1])
                     table = table.append_column(name, column)
-                schema = latents_schema(backbone.num_dims, ["digit", "colour"], {"colour": 3})
+                schema = latents_schema(BackboneParams().num_dims, ["digit", "colour"], {"colour": 3})
                 shard = table.select(schema.names).replace_schema_metadata(None).cast(schema)
                 pq.write_table(shard, folder / "bare" / f"{split}-{group:05d}.parquet", compression="zstd")
     return time.perf_counter() - start

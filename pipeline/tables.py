@@ -55,12 +55,13 @@ def images_schema(categories: Sequence[str], values: Mapping[str, int]) -> pa.Sc
     return pa.schema([*_BASE, image, *_concept_fields(categories, values)])
 
 
-def latents_schema(num_dims: int, categories: Sequence[str], values: Mapping[str, int]) -> pa.Schema:
-    """Schema of a latents table with `mean` and `scale` of `num_dims` (N) float32 each."""
+def latents_schema(
+    num_dims: int, categories: Sequence[str], values: Mapping[str, int], *, noisy: bool = True
+) -> pa.Schema:
+    """Schema of a latents table with `mean` of `num_dims` float32, and `scale` likewise where a layer is `noisy`."""
     vector = pa.list_(pa.float32(), num_dims)
-    return pa.schema(
-        [*_BASE, pa.field("mean", vector), pa.field("scale", vector), *_concept_fields(categories, values)]
-    )
+    latent = [pa.field(name, vector) for name in ("mean", "scale")[: 2 if noisy else 1]]
+    return pa.schema([*_BASE, *latent, *_concept_fields(categories, values)])
 
 
 class TableWriter:

@@ -9,7 +9,8 @@ refused.
 """
 
 import json
-from collections.abc import Iterator
+import shutil
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -26,7 +27,9 @@ __all__ = ["CARD", "read_card", "read_weights", "write_network"]
 WEIGHTS, CARD, METRICS = "weights.safetensors", "card.json", "metrics.jsonl"
 
 
-def write_network(folder: Path, network: nn.Module, card: dict[str, Any], *, metrics: str) -> None:
+def write_network(
+    folder: Path, network: nn.Module, card: dict[str, Any], *, metrics: str, also: Mapping[str, Path] | None = None
+) -> None:
     """Write a trained network as one folder, whole or not at all; a folder of that name is replaced.
 
     Args:
@@ -34,13 +37,17 @@ def write_network(folder: Path, network: nn.Module, card: dict[str, Any], *, met
         network: its weights are stored without time or host, so that equal weights give equal bytes.
         card: what a reader needs besides; no time, host or path. `weights_sha256` is added to it.
         metrics: content of metrics.jsonl, the curves.
+        also: file names in the folder, and what is copied there.
     """
-    state = {name: tensor.detach().cpu().contiguous() for name, tensor in sorted(network.state_dict().items())}
+    # clones, as tied weights share memory, which safetensors refuses
+    state = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in sorted(network.state_dict().items())}
     with atomic_folder(folder) as beside:
         (beside / WEIGHTS).write_bytes(save(state))
         card = card | {"weights_sha256": sha256_file(beside / WEIGHTS)}
         (beside / CARD).write_text(json.dumps(card, indent=2, allow_nan=False, ensure_ascii=False) + "\n")
         (beside / METRICS).write_text(metrics)
+        for name, source in (also or {}).items():
+            shutil.copyfile(source, beside / name)
 
 
 @contextmanager

@@ -1,29 +1,30 @@
-"""Train the autoencoder through Ray Train and freeze it: models/backbone."""
+"""Train the network that is interpreted, or open one that was brought along, and freeze it: models/backbone."""
 
-import json
 from pathlib import Path
 
-from pipeline.backbones import Autoencoder, ImagesSetup, autoencoder_task, save_backbone
+from pipeline.backbones import bring_backbone, save_backbone
+from pipeline.backbones.trained import train_backbone
 from pipeline.config import load_params
+from pipeline.data import load_images, to_unit_range
 from pipeline.entry import run
-from pipeline.training.distributed import train_with_ray
 from pipeline.training.fingerprint import run_folder
-from pipeline.training.optimisation import train_config
+
+IMAGES, FOLDER = Path("data/images"), Path("models/backbone")
 
 
 def main() -> None:
-    """Train, or go on from the last checkpoint, and write the frozen weights."""
+    """Train, or go on from the last checkpoint, or open; then write the frozen weights."""
     params = load_params()
     backbone = params.backbone
-    config = train_config(backbone, params.seed)
-    setup = ImagesSetup(Path("data/images").resolve(), backbone, params.seed)
-    folder = run_folder(params.machine.storage, "backbone")
-    result = train_with_ray(autoencoder_task, setup, config, params.machine, folder)
-    network = Autoencoder(backbone.num_dims, backbone.width, params.seed)
-    network.load_state_dict(result.model)
-    held_out = json.loads(result.metrics.splitlines()[-1])["val/squared_error"]
-    save_backbone(Path("models/backbone"), network, {"val_squared_error": held_out}, metrics=result.metrics)
-    print(f"models/backbone: squared error of a held-out image {held_out:.4g}")
+    if backbone.kind in ("autoencoder", "classifier"):
+        result = train_backbone(params, IMAGES.resolve(), run_folder(params.machine.storage, "backbone"))
+        save_backbone(FOLDER, result.network, result.card, metrics=result.metrics)
+        print(f"models/backbone: {result.summary}")
+        return
+    test = load_images(IMAGES, "test")
+    num_classes = None if backbone.concept is None else test.num_categories[backbone.concept]
+    bring_backbone(backbone, FOLDER, to_unit_range(test.pixels[:2]), num_classes, params.seed)
+    print(f"models/backbone: {backbone.network}, frozen")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""All scores of a layer on the test split: results/<layer>/scores.json and metrics.json."""
+"""All scores of a layer on the test split: results/<layer>/scores.json, metrics.json, transitions.json."""
 
 from pathlib import Path
 
@@ -21,11 +21,12 @@ def main() -> None:
     folder, results = Path("data/latents") / layer, Path("results") / layer
     train, test = (load_latents(folder, split, backbone.sha256) for split in ("train", "test"))
     iin = load_iin(Path("models/layers") / layer / "iin")
-    scores = evaluate(
+    scores, transitions = evaluate(
         iin, backbone, judge, train, test, load_images(Path("data/images"), "test"), params.evaluate, params.seed
     )
     write_json(results / "scores.json", as_json(scores))
     write_json(results / "metrics.json", flat(scores))
+    write_json(results / "transitions.json", transitions)
     print(f"scores of layer {layer}, test split, 95 % intervals\n{summary(scores)}")
     publish(store, layer, "evaluate")
 

@@ -18,7 +18,7 @@ def main() -> None:
             Path("models/backbone"),
             Path("data/latents") / layer,
             layer=layer,
-            batch_size=params.latents.batch_size,
+            params=params.latents,
             machine=params.machine,
             worker=worker,
             run_folder=run_folder(params.machine.storage, "extract", layer),

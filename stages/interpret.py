@@ -27,6 +27,7 @@ def main() -> None:
         latents=load_latents(Path("data/latents") / layer, "test", backbone.sha256),
         images=load_images(Path("data/images"), "test"),
         scores=read_json(results / "scores.json"),
+        transitions=read_json(results / "transitions.json"),
         params=params.interpret,
         seed=params.seed,
     )

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from pipeline.backbones import ImagesSetup, JudgeNet, heads_of, judge_task, save_judge
+from pipeline.backbones import ImagesSetup, JudgeNet, heads_of, judge_task, save_judge, save_no_judge
 from pipeline.config import load_params
 from pipeline.data import load_images
 from pipeline.entry import run
@@ -14,6 +14,10 @@ from pipeline.training.optimisation import train_config
 def main() -> None:
     """Train, or go on from the last checkpoint, and measure the judge on the test images."""
     params = load_params()
+    if not params.backbone.draws_images:
+        save_no_judge(Path("models/judge"))
+        print("models/judge: none, as the backbone gives logits, which name themselves")
+        return
     judge = params.judge
     config = train_config(judge, params.seed)
     setup = ImagesSetup(Path("data/images").resolve(), judge, params.seed)

@@ -1,6 +1,8 @@
-"""Networks: the autoencoder that is trained and frozen, and the judge that names what an image shows."""
+"""Networks: those that are interpreted, trained here or brought along, and the judge that names what an image shows."""
 
 from pipeline.backbones.autoencoder import Autoencoder, AutoencoderTask, autoencoder_task
+from pipeline.backbones.brought import bring_backbone
+from pipeline.backbones.classifier import Classifier, ClassifierTask, class_accuracy, classifier_task
 from pipeline.backbones.frozen import Backbone, load_backbone, save_backbone
 from pipeline.backbones.judge import (
     Judge,
@@ -10,22 +12,33 @@ from pipeline.backbones.judge import (
     judge_task,
     load_judge,
     save_judge,
+    save_no_judge,
 )
+from pipeline.backbones.reduce import Reduce
 from pipeline.backbones.setup import ImagesSetup
+from pipeline.backbones.split import Split
 
 __all__ = [
     "Autoencoder",
     "AutoencoderTask",
     "Backbone",
+    "Classifier",
+    "ClassifierTask",
     "ImagesSetup",
     "Judge",
     "JudgeNet",
     "JudgeTask",
+    "Reduce",
+    "Split",
     "autoencoder_task",
+    "bring_backbone",
+    "class_accuracy",
+    "classifier_task",
     "heads_of",
     "judge_task",
     "load_backbone",
     "load_judge",
     "save_backbone",
     "save_judge",
+    "save_no_judge",
 ]

@@ -15,9 +15,10 @@ from pipeline.backbones.setup import ImagesSetup
 from pipeline.config import JudgeParams
 from pipeline.data import Images, load_images, to_unit_range
 from pipeline.draws import draw_seed
-from pipeline.weights import read_card, read_weights, write_network
+from pipeline.files import atomic_folder, write_json
+from pipeline.weights import CARD, read_card, read_weights, write_network
 
-__all__ = ["Judge", "JudgeNet", "JudgeTask", "heads_of", "judge_task", "load_judge", "save_judge"]
+__all__ = ["Judge", "JudgeNet", "JudgeTask", "heads_of", "judge_task", "load_judge", "save_judge", "save_no_judge"]
 
 Named = dict[str, NDArray[Any]]
 
@@ -44,6 +45,7 @@ class JudgeNet(nn.Module):
                 nn.Conv2d(2 * width, 4 * width, 3, 2, 1),
                 nn.GroupNorm(8, 4 * width),
                 nn.SiLU(),
+                nn.AdaptiveAvgPool2d(4),  # nothing at 32x32
                 nn.Flatten(),
                 nn.Linear(64 * width, 128),
                 nn.SiLU(),
@@ -51,7 +53,7 @@ class JudgeNet(nn.Module):
             self.heads = nn.ModuleDict({name: nn.Linear(128, size) for name, size in heads.items()})
 
     def forward(self, images: Tensor) -> dict[str, Tensor]:
-        """Images [B, 3, 32, 32] in [−1, 1] to one output [B, C or D] a concept."""
+        """Images [B, 3, H, W] in [−1, 1] to one output [B, C or D] a concept."""
         features = self.trunk(images)
         return {name: head(features) for name, head in self.heads.items()}
 
@@ -146,9 +148,21 @@ def save_judge(folder: Path, network: JudgeNet, width: int, test: Images, *, met
     return held_out
 
 
-def load_judge(folder: Path, device: torch.device | str = "cpu") -> Judge:
-    """Read what `save_judge` wrote; an InputError names a file that is missing, damaged or of another network."""
+def save_no_judge(folder: Path) -> None:
+    """Write that there is none: decisions of a classifier need nobody to name them."""
+    with atomic_folder(folder) as beside:
+        write_json(beside / CARD, {"judge": None, "reason": "the backbone gives logits", "weights_sha256": None})
+
+
+def load_judge(folder: Path, device: torch.device | str = "cpu") -> Judge | None:
+    """Read what `save_judge` wrote; None where `save_no_judge` did.
+
+    Raises:
+        InputError: a file is missing, damaged or of another network; the line names it.
+    """
     with read_card(folder, "a judge") as card:
+        if card["weights_sha256"] is None:
+            return None
         network = JudgeNet(card["heads"], card["width"], seed=0)
         held_out, values = dict(card["accuracy"]), tuple(card["values"])
     read_weights(folder, card, network)

@@ -2,28 +2,64 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from pipeline.config.section import Section
 
-__all__ = ["BackboneParams", "JudgeParams", "LatentsParams"]
+__all__ = ["BackboneParams", "InputParams", "JudgeParams", "LatentsParams"]
 
 Positive = Annotated[float, Field(gt=0)]
 Count = Annotated[int, Field(ge=1)]
 
 
-class BackboneParams(Section):
-    """A convolutional variational autoencoder, trained and then frozen."""
+class InputParams(Section):
+    """What a network that was brought along expects of an image; an empty key takes what its kind usually has."""
 
-    kind: Literal["autoencoder"] = "autoencoder"
+    size: Annotated[int, Field(ge=1)] | None = None
+    """Side to which images are resized; empty: 224 for a torchvision network, else as they are."""
+    mean: tuple[float, float, float] | None = None
+    """Of each channel, on a scale of 0 to 1, taken off; empty: ImageNet's for a torchvision network, else .5."""
+    std: tuple[Positive, Positive, Positive] | None = None
+    """By which each channel is divided then; empty: ImageNet's for a torchvision network, else .5."""
+
+
+class BackboneParams(Section):
+    """The network that is interpreted: trained here and then frozen, or brought along and never changed."""
+
+    kind: Literal["autoencoder", "classifier", "torch", "torchvision", "exported"] = "autoencoder"
     num_dims: Annotated[int, Field(ge=2, le=2048)] = 32
-    """N, the length of its latent vector."""
+    """N, the length of an autoencoder's latent vector."""
     width: Annotated[int, Field(ge=8, multiple_of=8)] = 32
     """Channels of the first convolution, in eights; the deeper ones have twice and four times as many."""
     steps: Count = 1000
     batch_size: Annotated[int, Field(ge=2)] = 128
     learning_rate: Positive = 2e-3
     weight_decay: Annotated[float, Field(ge=0)] = 0.01
+    concept: str | None = None
+    """What the classes of a classifier are: one of data.concepts. A foreign network's may be none of them."""
+    network: str | None = None
+    """A torchvision model's name, an importable `package.module:callable`, or a `torch.export` file, by kind."""
+    arguments: dict[str, str | int | float | bool] = Field(default_factory=dict)
+    """Keyword arguments of the callable, or of torchvision's model."""
+    weights: str | None = None
+    """A safetensors or `weights_only` file, or the name of torchvision's weights; empty: as the network is made."""
+    output: Literal["logits", "images"] = "logits"
+    """What a foreign network gives: [B, classes], or images in [−1, 1]."""
+    input: InputParams = InputParams()
+
+    @model_validator(mode="after")
+    def _complete(self) -> "BackboneParams":
+        if self.kind in ("torch", "torchvision", "exported") and self.network is None:
+            what = {"torch": "package.module:callable", "torchvision": "resnet18", "exported": "model.pt2"}[self.kind]
+            raise ValueError(f"kind '{self.kind}' needs backbone.network, such as {what}")
+        if self.kind == "classifier" and self.concept is None:
+            raise ValueError("kind 'classifier' needs backbone.concept, the concept whose classes it learns")
+        return self
+
+    @property
+    def draws_images(self) -> bool:
+        """Whether its output is an image, which a judge can name; else logits."""
+        return self.kind == "autoencoder" or (self.kind in ("torch", "exported") and self.output == "images")
 
 
 class JudgeParams(Section):
@@ -42,3 +78,7 @@ class LatentsParams(Section):
 
     batch_size: Count = 512
     """Images that the backbone encodes at once; part of the study, as it may change the last bit of a latent."""
+    reduce: Literal["mean", "none"] = "mean"
+    """What of a map [C, H, W] or tokens [L, C] enters the flow: each channel's mean, or all numbers."""
+    jitter: Annotated[float, Field(gt=0, lt=1)] = 0.05
+    """Scale of the noise on a layer that has none of its own, in shares of each dimension's standard deviation."""

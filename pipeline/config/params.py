@@ -19,6 +19,7 @@ from pipeline.errors import InputError
 __all__ = ["Params", "load_params"]
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
+LayerName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]*$")]
 
 
 class Params(Section):
@@ -28,8 +29,8 @@ class Params(Section):
     """Names the MLflow experiment `iin-<study>`; listed by no stage."""
     seed: Annotated[int, Field(ge=0)] = 0
     """Of data, backbone, judge, flow and every draw."""
-    layers: Annotated[tuple[Name, ...], Field(min_length=1)] = ("latent",)
-    """Where the backbone is split; an autoencoder has one layer, `latent`."""
+    layers: Annotated[tuple[LayerName, ...], Field(min_length=1)] = ("latent",)
+    """Where the backbone is split: `latent` of an autoencoder, dotted names of modules of any other network."""
     data: DataParams = DataParams()
     backbone: BackboneParams = BackboneParams()
     judge: JudgeParams = JudgeParams()
@@ -43,10 +44,31 @@ class Params(Section):
 
     @field_validator("layers")
     @classmethod
-    def _known_layers(cls, layers: tuple[str, ...]) -> tuple[str, ...]:
-        if layers != ("latent",):
-            raise ValueError("an autoencoder has one layer, accepted is [latent]")
+    def _distinct(cls, layers: tuple[str, ...]) -> tuple[str, ...]:
+        twice = sorted({name for name in layers if layers.count(name) > 1})
+        if twice:
+            raise ValueError(f"layer '{twice[0]}' is listed twice; each may be listed once")
         return layers
+
+    @model_validator(mode="after")
+    def _layers_fit(self) -> "Params":
+        if self.backbone.kind == "autoencoder" and self.layers != ("latent",):
+            raise ValueError(f"layers: found {list(self.layers)!r}: an autoencoder has one layer, accepted is [latent]")
+        if self.backbone.kind != "autoencoder" and "latent" in self.layers:
+            raise ValueError(
+                f"layers: found 'latent', which an autoencoder has, but backbone.kind is '{self.backbone.kind}'; its "
+                "layers are dotted names of modules: list them with python -m pipeline.backbones layers"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _class_is_a_concept(self) -> "Params":
+        concept = self.backbone.concept
+        if concept is not None and concept not in self.data.concepts:
+            raise ValueError(
+                f"backbone.concept: found '{concept}', accepted are data.concepts: {', '.join(self.data.concepts)}"
+            )
+        return self
 
     @model_validator(mode="after")
     def _shares_fit(self) -> "Params":
@@ -62,6 +84,8 @@ class Params(Section):
     def _test_split_fits(self) -> "Params":
         """What evaluate needs; without `max_images` the source says how many images there are, not params.yaml."""
         max_images, num_dims = self.data.max_images, self.backbone.num_dims
+        if self.backbone.kind != "autoencoder":
+            return self  # the width of a layer is known once it is extracted
         if max_images is not None and (found := round(self.data.test_share * max_images)) <= 2 * num_dims:
             raise ValueError(
                 f"data.max_images: {max_images} with data.test_share = {self.data.test_share} give "
@@ -73,7 +97,8 @@ class Params(Section):
     def _sizes_fit(self) -> "Params":
         concepts, num_dims = self.data.concepts, self.backbone.num_dims
         num_factors = len(concepts) + 1
-        if num_factors > num_dims:
+        own = self.backbone.kind == "autoencoder"  # the width of another layer is known once it is extracted
+        if own and num_factors > num_dims:
             raise ValueError(
                 f"data.concepts: {len(concepts)} concepts and the residual need at least {num_factors} dimensions, "
                 f"but backbone.num_dims is {num_dims}"
@@ -84,7 +109,7 @@ class Params(Section):
                     f"flow.sizes: found {len(self.flow.sizes)} sizes, "
                     f"expected {num_factors}: residual, {', '.join(concepts)}"
                 )
-            if sum(self.flow.sizes) != num_dims:
+            if own and sum(self.flow.sizes) != num_dims:
                 raise ValueError(
                     f"flow.sizes: {list(self.flow.sizes)} sum to {sum(self.flow.sizes)}, "
                     f"expected backbone.num_dims = {num_dims}"

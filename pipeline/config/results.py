@@ -18,6 +18,10 @@ class EvaluateParams(Section):
     """Pairs for the likelihood and the pair correlations."""
     swaps: Annotated[int, Field(ge=100)] = 2000
     """Recipients and donors for the swap score."""
+    response_draws: Count = 100
+    """Edits of each kind, factor and image for the response of a classifier."""
+    response_images: Count | None = None
+    """Test images for it, the first by id; empty: all."""
 
 
 class InterpretParams(Section):

@@ -1,9 +1,10 @@
-"""The latents table as arrays; on disk it is one shard after another, `<split>-00000.parquet` and so on."""
+"""The latents table as arrays; on disk it is one shard after another, `<split>-00000.parquet` and so on, and a card."""
 
 import hashlib
 from dataclasses import dataclass
 from itertools import zip_longest
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pyarrow as pa
@@ -11,10 +12,12 @@ from numpy.typing import NDArray
 
 from pipeline.data.columns import category_columns, value_columns, vector_column
 from pipeline.errors import InputError
-from pipeline.files import sha256_file
+from pipeline.files import read_json, sha256_file
 from pipeline.tables import read_schema, read_table
 
-__all__ = ["Latents", "latents_sha256", "load_latents", "shard_name", "shards_of"]
+__all__ = ["LATENTS_CARD", "Latents", "latents_sha256", "load_latents", "shard_name", "shards_of"]
+
+LATENTS_CARD = "card.json"  # beside the shards: what noise there is
 
 
 @dataclass(frozen=True)
@@ -30,6 +33,8 @@ class Latents:
         values: continuous concept → value [n, D].
         backbone_sha256: of the weights that gave these latents.
         layer: where the backbone was split.
+        reduce: what of a map or of tokens is the latent: `mean` of each channel, or `none`.
+        kept: which numbers of the layer these are [N], ascending; the others are constant and carried along.
     """
 
     id: NDArray[np.int64]
@@ -40,6 +45,8 @@ class Latents:
     values: dict[str, NDArray[np.float32]]
     backbone_sha256: str
     layer: str
+    reduce: Literal["mean", "none"]
+    kept: NDArray[np.int64]
 
     def __len__(self) -> int:
         return len(self.id)
@@ -66,9 +73,11 @@ def load_latents(folder: Path, split: str, backbone_sha256: str | None = None) -
         InputError: if a shard is missing, no latents table, was changed, or stems from another backbone.
     """
     parts = []
-    for path in shards_of(folder, split):
+    paths = shards_of(folder, split)
+    card = read_json(folder / LATENTS_CARD)
+    for path in paths:
         table, metadata = read_table(path)
-        for name in ("mean", "scale"):
+        for name in ("mean", "scale") if card["noise"] == "encoder" else ("mean",):
             if name not in table.column_names:
                 raise InputError(f"{path}: no column '{name}'; its columns are {', '.join(table.column_names)}")
         found = metadata["backbone_sha256"]
@@ -77,21 +86,33 @@ def load_latents(folder: Path, split: str, backbone_sha256: str | None = None) -
         backbone_sha256 = found  # all shards are of one
         parts.append(table.replace_schema_metadata(None))
     table = pa.concat_tables(parts)
+    mean = vector_column(table, "mean")
+    kept = np.setdiff1d(np.arange(mean.shape[1]), np.array(card.get("constant", ()), np.int64))
+    if not len(kept):
+        raise InputError(f"{folder}: all {mean.shape[1]} numbers of layer '{metadata['layer']}' are constant")
+    if card["noise"] == "encoder":
+        scale = vector_column(table, "scale")
+    else:
+        mean = mean[:, kept]
+        scale = np.broadcast_to((card["jitter"] * np.array(card["std"])[kept]).astype(np.float32), mean.shape).copy()
     return Latents(
         id=table["id"].to_numpy(),
         original=table["original"].to_numpy(),
-        mean=vector_column(table, "mean"),
-        scale=vector_column(table, "scale"),
+        mean=mean,
+        scale=scale,
         labels=category_columns(table, metadata["concepts"], path),
         values=value_columns(table, metadata["concepts"]),
         backbone_sha256=found,
         layer=metadata["layer"],
+        reduce=metadata["reduce"],
+        kept=kept,
     )
 
 
 def latents_sha256(folder: Path, split: str) -> str:
-    """SHA-256 over those of a split's shards: names the rows that a flow has learned from."""
-    return hashlib.sha256("".join(sha256_file(path) for path in shards_of(folder, split)).encode()).hexdigest()
+    """SHA-256 over those of a split's shards and of their card: names the rows that a flow has learned from."""
+    paths = [folder / LATENTS_CARD, *shards_of(folder, split)]
+    return hashlib.sha256("".join(sha256_file(path) for path in paths).encode()).hexdigest()
 
 
 def shards_of(folder: Path, split: str) -> list[Path]:

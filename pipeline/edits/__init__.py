@@ -1,4 +1,4 @@
-"""Edits of a code: swap a factor, draw it anew, walk straight from one code to another; torch and the layout only.
+"""Edits of a code: swap a factor, move it, draw it anew, walk in it or straight to another code; torch and layout only.
 
 An edit changes a code z̃ = T(z). What it means is seen after T⁻¹, in the output of the network that is interpreted.
 
@@ -10,8 +10,10 @@ Example:
     tensor([[0., 1., 1.]])
 """
 
+from pipeline.edits.edit import edit
 from pipeline.edits.path import path
 from pipeline.edits.sample import sample
 from pipeline.edits.swap import swap
+from pipeline.edits.walk import walk
 
-__all__ = ["path", "sample", "swap"]
+__all__ = ["edit", "path", "sample", "swap", "walk"]

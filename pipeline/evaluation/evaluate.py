@@ -1,8 +1,8 @@
 """Put the trained flow, the backbone and the judge to the test rows, and hand what comes out to `pipeline.scores`.
 
-Probes, scores of single dimensions, swaps, round trip and preservation are measured on means; likelihood, pair
-correlations and total correlation on draws z = mean + scale · ε with a fixed seed, since those are what the flow models
-the density of.
+Probes, scores of single dimensions, swaps, responses, round trip and preservation are measured on means; likelihood,
+pair correlations and total correlation on draws z = mean + scale · ε with a fixed seed, since those are what the flow
+models the density of.
 """
 
 from typing import Any
@@ -12,13 +12,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from pipeline.backbones import Backbone, Judge
+from pipeline.backbones import Backbone, Judge, Split
 from pipeline.concepts import PairSampler
 from pipeline.config import EvaluateParams
 from pipeline.data import Images, Latents, to_unit_range
 from pipeline.draws import draw_seed
 from pipeline.edits import swap
 from pipeline.errors import InputError
+from pipeline.evaluation.respond import BATCH, respond
 from pipeline.flow import Flow, latent_nats, pair_nats, shared_rho
 from pipeline.layout import Layout
 from pipeline.scores import (
@@ -40,25 +41,26 @@ from pipeline.training.artifact import Iin
 __all__ = ["evaluate"]
 
 Array = NDArray[Any]
+Transitions = dict[str, dict[str, list[list[int]]]]
 
 
 @torch.no_grad()
 def evaluate(
     iin: Iin,
     backbone: Backbone,
-    judge: Judge,
+    judge: Judge | None,
     train: Latents,
     test: Latents,
     images: Images,
     params: EvaluateParams,
     seed: int,
-) -> dict[str, Score]:
-    """All scores by name, those to select by first.
+) -> tuple[dict[str, Score], Transitions]:
+    """All scores by name, those to select by first; and of a classifier how edits move its decisions.
 
     Args:
         iin: the trained network.
         backbone: the frozen network that gave the latents.
-        judge: names what an image shows.
+        judge: names what an image shows; None for a backbone that gives logits.
         train: training latents, for the Gaussian that the flow is compared with.
         test: test latents.
         images: test images, the same rows.
@@ -72,22 +74,40 @@ def evaluate(
     if len(test) <= 2 * layout.num_dims:
         raise InputError(
             f"test split: {len(test)} images are too few for {layout.num_dims} dimensions; more than "
-            f"{2 * layout.num_dims} are needed: see data.max_images, data.test_share and backbone.num_dims"
+            f"{2 * layout.num_dims} are needed: see data.test_share, backbone.num_dims and latents.reduce"
         )
     mean = torch.from_numpy(test.mean)
     code, _ = flow(mean)
+    split = backbone.at(test.layer, test.reduce, test.kept)
     scores = _probes(code, test, layout, draw_seed(seed, "evaluate/probes"))
     single = draw_seed(seed, "evaluate/per_dimension")
     per_dimension = per_dimension_scores(code.numpy(), test.targets(), groups=test.original, seed=single)
-    scores |= _swaps(code, flow, layout, backbone, judge, test, params.swaps, seed)
+    transitions: Transitions = {}
+    if judge is not None:
+        scores |= _swaps(code, flow, layout, split, judge, test, images, params.swaps, seed)
+    else:
+        shown = slice(params.response_images)
+        responses = respond(
+            code[shown], flow, layout, split, images.pixels[shown], test.original[shown], params.response_draws, seed
+        )
+        scores, transitions = scores | responses.scores, responses.transitions
     scores |= _densities(flow, layout, float(iin.card["rho"]), train, test, params.pairs, seed)
     scores |= _round_trips(iin, mean)
-    decoded, decoded_back = backbone.decode(mean), backbone.decode(flow.inverse(code))
-    truth = to_unit_range(images.pixels)
-    scores |= preservation(
-        decoded.cpu(), decoded_back.cpu(), truth, draw_seed(seed, "evaluate/preservation"), groups=test.original
-    )
-    return scores | per_dimension
+    scores |= _preservation(backbone, split, mean, flow.inverse(code), test, images, seed)
+    backbone.require_untouched()
+    return scores | per_dimension, transitions
+
+
+def _preservation(
+    backbone: Backbone, split: Split, mean: Tensor, back: Tensor, test: Latents, images: Images, seed: int
+) -> dict[str, Score]:
+    outputs, outputs_back = (_decode(split, z, images.pixels) for z in (mean, back))
+    if backbone.draws_images:
+        truth: Array | None = to_unit_range(images.pixels).numpy()
+    else:
+        truth = None if backbone.concept is None else images.labels[backbone.concept]
+    draws = draw_seed(seed, "evaluate/preservation")
+    return preservation(outputs.numpy(), outputs_back.numpy(), truth, draws, groups=test.original)
 
 
 def _probes(code: Tensor, test: Latents, layout: Layout, seed: int) -> dict[str, Score]:
@@ -99,18 +119,26 @@ def _probes(code: Tensor, test: Latents, layout: Layout, seed: int) -> dict[str,
 
 
 def _swaps(
-    code: Tensor, flow: Flow, layout: Layout, backbone: Backbone, judge: Judge, test: Latents, num: int, seed: int
+    code: Tensor,
+    flow: Flow,
+    layout: Layout,
+    split: Split,
+    judge: Judge,
+    test: Latents,
+    images: Images,
+    num: int,
+    seed: int,
 ) -> dict[str, Score]:
     """Swap each factor between random test rows of different originals, decode, and ask the judge."""
     rng = np.random.default_rng(draw_seed(seed, "evaluate/swaps"))
     recipient, donor = rng.integers(len(test), size=(2, num))
     different = test.original[recipient] != test.original[donor]
     recipient, donor = torch.from_numpy(recipient[different]), torch.from_numpy(donor[different])
-    seen = judge.name(_decode(backbone, torch.from_numpy(test.mean)))
+    seen = judge.name(_decode(split, torch.from_numpy(test.mean), images.pixels))
     swapped = {}
     for factor in layout.names:
         latents = flow.inverse(swap(code[recipient], code[donor], layout, factor))
-        swapped[factor] = _only(judge.name(_decode(backbone, latents)), layout)
+        swapped[factor] = _only(judge.name(_decode(split, latents, images.pixels[recipient.numpy()])), layout)
     references = [
         _only({name: value[rows.numpy()] for name, value in seen.items()}, layout) for rows in (recipient, donor)
     ]
@@ -168,8 +196,10 @@ def _round_trips(iin: Iin, mean: Tensor) -> dict[str, Score]:
     return {name: round_trip(there.numpy(), again.numpy()) for name, (there, again) in back.items()}
 
 
-def _decode(backbone: Backbone, latents: Tensor) -> Tensor:
-    return torch.cat([backbone.decode(part).cpu() for part in latents.split(500)])
+def _decode(split: Split, latents: Tensor, pixels: NDArray[np.uint8]) -> Tensor:
+    """What the rest of the network makes of latents [n, N] of the recipients [n, H, W, 3]."""
+    parts = [slice(start, start + BATCH) for start in range(0, len(latents), BATCH)]
+    return torch.cat([split.rest(to_unit_range(pixels[part]))(latents[part]).cpu() for part in parts])
 
 
 def _only(judged: dict[str, Array], layout: Layout) -> dict[str, Array]:

@@ -13,9 +13,11 @@ SHOWN = (
     "probe/residual_leak",
     "probe/leak_nonlinear",
     "swap/",
+    "response/sample/",
     "pair/own",
     "nll/",
     "roundtrip/",
+    "preserve/",
 )
 
 

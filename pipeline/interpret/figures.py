@@ -7,10 +7,12 @@ from pipeline.config import InterpretParams
 from pipeline.data import Images, Latents
 from pipeline.files import atomic_folder
 from pipeline.interpret.curves import curves_sheet, read_curves
+from pipeline.interpret.decisions import Transitions, decision_sheet, example_sheet
 from pipeline.interpret.matrix import Scores, matrix_sheet
 from pipeline.interpret.overview import overview
 from pipeline.interpret.paths import path_sheet
 from pipeline.interpret.reconstructions import reconstructions
+from pipeline.interpret.responses import response_sheet
 from pipeline.interpret.samples import sample_sheet
 from pipeline.interpret.sheet import house_style
 from pipeline.interpret.subject import subject_of
@@ -29,10 +31,14 @@ def draw_figures(
     latents: Latents,
     images: Images,
     scores: Scores,
+    transitions: Transitions,
     params: InterpretParams,
     seed: int,
 ) -> None:
-    """Write `overview`, `reconstructions`, `swap_<factor>`, `samples_<factor>`, `path`, `probe_matrix` and `curves`.
+    """Write the figures of a layer as PNG files.
+
+    Of every layer `probe_matrix` and `curves`; where the network draws images `overview`, `reconstructions`,
+    `swap_<factor>`, `samples_<factor>` and `path`; where it decides `responses`, `decisions` and `decision_examples`.
 
     Rows, donors and draws follow from the seed; the same call writes the same bytes.
 
@@ -44,6 +50,7 @@ def draw_figures(
         latents: of the test split.
         images: of the same rows.
         scores: content of the layer's scores.json.
+        transitions: content of the layer's transitions.json.
         params: sizes of the figures.
         seed: the study's.
 
@@ -53,11 +60,16 @@ def draw_figures(
     subject = subject_of(iin, backbone, latents, images, seed)
     curves = read_curves(metrics)
     with house_style(), atomic_folder(folder) as beside:
-        overview(subject, scores, params.columns).save(beside / "overview.png")
-        reconstructions(subject, params.columns).save(beside / "reconstructions.png")
-        for factor in iin.layout.names:
-            swap_sheet(subject, factor, params.columns).save(beside / f"swap_{factor}.png")
-            sample_sheet(subject, factor, params.columns).save(beside / f"samples_{factor}.png")
-        path_sheet(subject, params.path_steps).save(beside / "path.png")
+        if backbone.draws_images:
+            overview(subject, scores, params.columns).save(beside / "overview.png")
+            reconstructions(subject, params.columns).save(beside / "reconstructions.png")
+            for factor in iin.layout.names:
+                swap_sheet(subject, factor, params.columns).save(beside / f"swap_{factor}.png")
+                sample_sheet(subject, factor, params.columns).save(beside / f"samples_{factor}.png")
+            path_sheet(subject, params.path_steps).save(beside / "path.png")
+        else:
+            response_sheet(iin.layout, scores).save(beside / "responses.png")
+            decision_sheet(iin.layout, transitions["sample"]).save(beside / "decisions.png")
+            example_sheet(subject).save(beside / "decision_examples.png")
         matrix_sheet(iin.layout, scores).save(beside / "probe_matrix.png")
         curves_sheet(curves).save(beside / "curves.png")

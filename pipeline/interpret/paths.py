@@ -20,8 +20,9 @@ def path_sheet(subject: Subject, num_steps: int) -> Sheet:
     pairs = rows[: len(rows) // 2 * 2].reshape(-1, 2)
     lines = []
     for a, b in pairs:
-        in_code = subject.decode_codes(path(subject.codes[a], subject.codes[b], num_steps))
-        in_latent = subject.decode_latents(path(subject.latents[a], subject.latents[b], num_steps))
+        recipient = np.repeat(a, num_steps)
+        in_code = subject.decode_codes(path(subject.codes[a], subject.codes[b], num_steps), recipient)
+        in_latent = subject.decode_latents(path(subject.latents[a], subject.latents[b], num_steps), recipient)
         lines.append([in_code, in_latent])
     pixels = upscale(np.array(lines), 128)
     ends = upscale(subject.pixels[pairs], 128)

@@ -21,8 +21,8 @@ def reconstructions(subject: Subject, columns: int) -> Sheet:
     rows = subject.recipients(columns)
     shown = [
         subject.pixels[rows],
-        subject.decode_latents(subject.latents[rows]),
-        subject.decode_codes(subject.codes[rows]),
+        subject.decode_latents(subject.latents[rows], rows),
+        subject.decode_codes(subject.codes[rows], rows),
     ]
     apart = int(np.abs(shown[1].astype(int) - shown[2]).max())
     pixels = upscale(np.stack(shown), 128)

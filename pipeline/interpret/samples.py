@@ -17,7 +17,8 @@ def sample_sheet(subject: Subject, factor: str, columns: int) -> Sheet:
     rows = subject.recipients(_NUM_ROWS)
     codes = subject.codes[rows].repeat_interleave(columns, dim=0)
     seed = draw_seed(subject.seed, f"interpret/samples/{factor}")
-    drawn = upscale(subject.decode_codes(sample(codes, subject.layout, factor, seed)), 128)
+    edited = sample(codes, subject.layout, factor, seed)
+    drawn = upscale(subject.decode_codes(edited, rows.repeat(columns)), 128)
     headers = upscale(subject.pixels[rows], 128)
     height, width = headers.shape[1:3]
     kept, others, drawn_anew = kept_and_taken(subject.layout, factor)

@@ -8,8 +8,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from pipeline.backbones import Backbone
-from pipeline.data import Images, Latents
+from pipeline.backbones import Backbone, Split
+from pipeline.data import Images, Latents, to_unit_range
 from pipeline.draws import draw_seed
 from pipeline.errors import InputError
 from pipeline.interpret.rows import Target, distinct_rows, rows_of_contrast
@@ -27,7 +27,7 @@ class Subject:
 
     Attributes:
         iin: the flow and its layout.
-        backbone: decodes latents.
+        split: the network at the layer, which draws or decides.
         pixels: the images [n, H, W, 3].
         latents: z [n, N], means.
         codes: z̃ = T(z) [n, N].
@@ -37,7 +37,7 @@ class Subject:
     """
 
     iin: Iin
-    backbone: Backbone
+    split: Split
     pixels: Pixels
     latents: Tensor
     codes: Tensor
@@ -67,15 +67,19 @@ class Subject:
         targets = [self.targets[name] for name in concepts]
         return distinct_rows(self.candidates, targets, num, draw_seed(self.seed, purpose))
 
-    def decode_latents(self, latents: Tensor) -> Pixels:
-        """What the frozen network draws from z [B, N]: pixels [B, H, W, 3]."""
-        images = self.backbone.decode(latents).cpu().clamp(-1, 1)
+    def outputs(self, latents: Tensor, rows: NDArray[np.int64]) -> Tensor:
+        """What the rest of the frozen network makes of z [B, N] of recipients in `rows` [B]."""
+        return self.split.rest(to_unit_range(self.pixels[rows]))(latents).cpu()
+
+    def decode_latents(self, latents: Tensor, rows: NDArray[np.int64]) -> Pixels:
+        """What it draws from z [B, N] of recipients in `rows` [B]: pixels [B, H, W, 3]."""
+        images = self.outputs(latents, rows).clamp(-1, 1)
         return ((images + 1) * 127.5).round().to(torch.uint8).permute(0, 2, 3, 1).numpy()
 
     @torch.no_grad()
-    def decode_codes(self, codes: Tensor) -> Pixels:
-        """What it draws from T⁻¹(z̃) of codes [B, N]: pixels [B, H, W, 3]."""
-        return self.decode_latents(self.iin.flow.inverse(codes))
+    def decode_codes(self, codes: Tensor, rows: NDArray[np.int64]) -> Pixels:
+        """What it draws from T⁻¹(z̃) of codes [B, N] of recipients in `rows` [B]: pixels [B, H, W, 3]."""
+        return self.decode_latents(self.iin.flow.inverse(codes), rows)
 
 
 @torch.no_grad()
@@ -94,4 +98,5 @@ def subject_of(iin: Iin, backbone: Backbone, latents: Latents, images: Images, s
     z = torch.from_numpy(latents.mean)
     codes, _ = iin.flow(z)
     targets = {name: target for name, target in latents.targets().items() if name in iin.layout.concepts}
-    return Subject(iin, backbone, images.pixels, z, codes, targets, rows_of_contrast(images.pixels), seed)
+    split = backbone.at(latents.layer, latents.reduce, latents.kept)
+    return Subject(iin, split, images.pixels, z, codes, targets, rows_of_contrast(images.pixels), seed)

@@ -36,7 +36,7 @@ def swap_grid(subject: Subject, factor: str, num_recipients: int, num_donors: in
     recipients, donors = subject.recipients(num_recipients), subject.donors(factor, num_donors)
     to = subject.codes[recipients].repeat_interleave(len(donors), dim=0)
     given = subject.codes[donors].repeat(len(recipients), 1)
-    pixels = subject.decode_codes(swap(to, given, subject.layout, factor))
+    pixels = subject.decode_codes(swap(to, given, subject.layout, factor), recipients.repeat(len(donors)))
     grid = pixels.reshape(len(recipients), len(donors), *pixels.shape[1:])
     return SwapGrid(factor, subject.pixels[recipients], subject.pixels[donors], grid)
 

@@ -8,7 +8,7 @@ import pyarrow as pa
 import torch
 from numpy.typing import NDArray
 
-from pipeline.backbones import load_backbone
+from pipeline.backbones import Reduce, load_backbone
 from pipeline.cluster import Resources
 from pipeline.data import to_unit_range
 from pipeline.data.images import decode
@@ -46,14 +46,16 @@ class Encoder:
     Args:
         backbone: its folder, absolute.
         layer: where it is split.
+        reduce: what of a map or of tokens is a latent.
         worker: what this actor has of the machine.
         batch_size: images encoded at once.
     """
 
-    def __init__(self, backbone: str, layer: str, worker: Resources, batch_size: int) -> None:
+    def __init__(self, backbone: str, layer: str, reduce: Reduce, worker: Resources, batch_size: int) -> None:
         torch.set_num_threads(worker.cpus)
         self._backbone = load_backbone(Path(backbone), worker.device)
-        self._layer, self._batch_size = layer, batch_size
+        self._split = self._backbone.at(layer, reduce)
+        self._layer, self._reduce, self._batch_size = layer, reduce, batch_size
 
     def __call__(self, batch: pa.Table) -> pa.Table:
         """Encode the row group of the one item of a batch, in column `work`.
@@ -73,7 +75,9 @@ class Encoder:
         path = Path(item["path"])
         table = read_group(path, item["group"])
         mean, scale = self._encode(decode(table["image"], path))
-        broken = ~(np.isfinite(mean).all(axis=1) & np.isfinite(scale).all(axis=1))
+        self._backbone.require_untouched()
+        finite = np.isfinite(mean).all(axis=1)
+        broken = ~(finite if scale is None else finite & np.isfinite(scale).all(axis=1))
         if broken.any():
             ids = ", ".join(str(row) for row in table["id"].to_numpy()[broken][:_SHOWN])
             raise InputError(
@@ -82,22 +86,26 @@ class Encoder:
             )
         self._write(item, table, mean, scale)
 
-    def _encode(self, pixels: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Mean and scale [n, N] of images [n, H, W, 3]."""
+    def _encode(self, pixels: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
+        """Mean and scale [n, M] of images [n, H, W, 3]."""
         starts = range(0, len(pixels), self._batch_size)
-        encoded = [self._backbone.encode(to_unit_range(pixels[i : i + self._batch_size])) for i in starts]
-        mean, scale = (torch.cat(parts).cpu().numpy() for parts in zip(*encoded, strict=True))
-        return mean, scale
+        encoded = [self._split.encode(to_unit_range(pixels[i : i + self._batch_size])) for i in starts]
+        mean = torch.cat([part for part, _ in encoded]).cpu().numpy()
+        scales = [part for _, part in encoded if part is not None]
+        return mean, torch.cat(scales).cpu().numpy() if scales else None
 
-    def _write(self, item: Work, table: pa.Table, mean: NDArray[np.float32], scale: NDArray[np.float32]) -> None:
+    def _write(self, item: Work, table: pa.Table, mean: NDArray[np.float32], scale: NDArray[np.float32] | None) -> None:
         _, source = read_schema(Path(item["path"]))
-        schema = latents_schema(mean.shape[1], list(source["categories"]), source["values"])
-        table = table.append_column("mean", _vectors(mean)).append_column("scale", _vectors(scale))
+        schema = latents_schema(mean.shape[1], list(source["categories"]), source["values"], noisy=scale is not None)
+        table = table.append_column("mean", _vectors(mean))
+        if scale is not None:
+            table = table.append_column("scale", _vectors(scale))
         metadata: dict[str, Any] = {
             "backbone_sha256": self._backbone.sha256,
             "layer": self._layer,
+            "reduce": self._reduce,
             "shape": [mean.shape[1]],
-            "noise": "encoder",
+            "noise": "jitter" if scale is None else "encoder",
             "shard": item["group"],
             "shards": item["groups"],
             **{key: source[key] for key in ("source", "categories", "values", "concepts")},

@@ -14,15 +14,18 @@ from typing import Any
 
 import ray
 
-from pipeline.backbones import load_backbone
+from pipeline.backbones import Reduce, load_backbone
 from pipeline.cluster import Resources, without_line
-from pipeline.config import MachineParams
-from pipeline.data.latents import shard_name
+from pipeline.config import LatentsParams, MachineParams
+from pipeline.data import to_unit_range
+from pipeline.data.images import decode
+from pipeline.data.latents import LATENTS_CARD, shard_name
 from pipeline.errors import InputError
-from pipeline.files import atomic_folder
+from pipeline.files import atomic_folder, write_json
 from pipeline.latents.encode import Encoder, Work
+from pipeline.latents.spread import latents_card
 from pipeline.progress import Progress
-from pipeline.tables import SPLITS, group_rows, read_table
+from pipeline.tables import SPLITS, group_rows, read_group, read_table
 
 __all__ = ["extract"]
 
@@ -33,19 +36,21 @@ def extract(
     folder: Path,
     *,
     layer: str,
-    batch_size: int,
+    params: LatentsParams,
     machine: MachineParams,
     worker: Resources,
     run_folder: Path,
 ) -> dict[str, int]:
     """Write `folder`/{train,val,test}-<number>.parquet: mean and scale of the latent of each image, and its concepts.
 
+    Beside them card.json says what noise there is.
+
     Args:
         images: folder of the images table.
         backbone: folder of the frozen network.
         folder: `data/latents/<layer>`, replaced as a whole.
         layer: where the backbone is split.
-        batch_size: images encoded at once.
+        params: section `latents`.
         machine: how many actors at least; on CPUs there are as many as fit.
         worker: what an actor gets of the cluster; Ray must be started.
         run_folder: absolute, seen by every actor, and named by all that shapes the latents; finished shards lie there
@@ -55,18 +60,18 @@ def extract(
         Number of rows of each split.
 
     Raises:
-        InputError: the images table or the backbone is missing or damaged, the table's rows were changed, or a latent
-            is not finite.
+        InputError: the images table or the backbone is missing or damaged, the table's rows were changed, the backbone
+            has no such layer or it can't be used, or a latent is not finite.
     """
     work = [item for split in SPLITS for item in _work(images, split, run_folder)]
-    sha256 = load_backbone(backbone).sha256  # a damaged backbone is one line here, and a crash of Ray's in an actor
+    sha256 = _require_layer(images, backbone, layer, params.reduce)
     run_folder.mkdir(parents=True, exist_ok=True)
     missing = [item for item in work if not _is_sound(item, sha256)]
     done = sum(item["rows"] for item in work) - sum(item["rows"] for item in missing)
     progress = Progress(f"extract {layer}", sum(item["rows"] for item in work), done, unit="image")
     if done:
         print(f"extract {layer}: {len(work) - len(missing)} of {len(work)} shards are there already", flush=True)
-    for shard in _encoded(missing, backbone, layer, batch_size, machine, worker):
+    for shard in _encoded(missing, backbone, layer, params, machine, worker):
         if shard["error"]:
             raise InputError(shard["error"])
         done += shard["rows"]
@@ -74,6 +79,8 @@ def extract(
     with atomic_folder(folder) as beside:
         for item in work:
             _take(Path(item["shard"]), beside)
+        shards = [beside / shard_name(item["split"], item["group"]) for item in work if item["split"] == "train"]
+        write_json(beside / LATENTS_CARD, latents_card(shards, params.jitter))
     shutil.rmtree(run_folder, ignore_errors=True)
     return {split: sum(item["rows"] for item in work if item["split"] == split) for split in SPLITS}
 
@@ -107,8 +114,17 @@ def _is_sound(item: Work, sha256: str) -> bool:
     return bool(record["rows"] == item["rows"] and record["backbone_sha256"] == sha256)
 
 
+def _require_layer(images: Path, folder: Path, layer: str, reduce: Reduce) -> str:
+    """The backbone's sha256; what can't be done with it is one line here, and a crash of Ray's in an actor."""
+    backbone = load_backbone(folder)
+    path = images / f"{SPLITS[0]}.parquet"
+    some = to_unit_range(decode(read_group(path, 0)["image"][:2], path))
+    backbone.require_layer(layer, reduce, some)
+    return backbone.sha256
+
+
 def _encoded(
-    work: list[Work], backbone: Path, layer: str, batch_size: int, machine: MachineParams, worker: Resources
+    work: list[Work], backbone: Path, layer: str, params: LatentsParams, machine: MachineParams, worker: Resources
 ) -> Iterator[dict[str, Any]]:
     """Have the shards written; gives what `Encoder` says of each as it is done."""
     if not work:
@@ -123,8 +139,9 @@ def _encoded(
         fn_constructor_kwargs={
             "backbone": str(backbone.resolve()),
             "layer": layer,
+            "reduce": params.reduce,
             "worker": worker,
-            "batch_size": batch_size,
+            "batch_size": params.batch_size,
         },
         batch_size=1,
         batch_format="pyarrow",

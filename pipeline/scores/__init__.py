@@ -17,7 +17,7 @@ from pipeline.scores.pair import pair_correlation
 from pipeline.scores.per_dimension import per_dimension_scores
 from pipeline.scores.preservation import preservation
 from pipeline.scores.probe import ProbeMatrix, gap_resamples, matrix_scores, probe_matrix, probe_scores
-from pipeline.scores.response import response
+from pipeline.scores.response import ResponseTally, response, response_scores
 from pipeline.scores.result import Score
 from pipeline.scores.round_trip import round_trip
 from pipeline.scores.sap import sap
@@ -28,6 +28,7 @@ from pipeline.scores.total_correlation import block_total_correlation
 __all__ = [
     "CodeScores",
     "ProbeMatrix",
+    "ResponseTally",
     "Score",
     "as_json",
     "as_markdown",
@@ -51,6 +52,7 @@ __all__ = [
     "probe_matrix",
     "probe_scores",
     "response",
+    "response_scores",
     "round_trip",
     "sap",
     "swap_score",

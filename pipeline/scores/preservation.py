@@ -17,7 +17,11 @@ __all__ = ["preservation"]
 
 
 def preservation(
-    outputs: ArrayLike, outputs_back: ArrayLike, labels: ArrayLike, seed: int = 0, groups: ArrayLike | None = None
+    outputs: ArrayLike,
+    outputs_back: ArrayLike,
+    labels: ArrayLike | None,
+    seed: int = 0,
+    groups: ArrayLike | None = None,
 ) -> dict[str, Score]:
     """How much worse the backbone does its own task with T⁻¹(T(z)) in place of z.
 
@@ -26,9 +30,9 @@ def preservation(
     - `preserve/squared_error`: relative change of the squared error, Σ ‖G(T⁻¹(T(z))) − x‖² / Σ ‖G(z) − x‖² − 1, sums
       over all rows; 0 if nothing is lost.
 
-    Labels of one class a row are for a classifier, whose outputs are logits:
+    Labels of one class a row are for a classifier, whose outputs are logits; so is None, where nobody knows the class:
 
-    - `preserve/accuracy`: change of the accuracy, 0 if nothing is lost.
+    - `preserve/accuracy`: change of the accuracy over rows of known class, 0 if nothing is lost; not without labels.
     - `preserve/agreement`: share of rows with the same decision, 1 if nothing is lost.
     - `preserve/largest_logit_difference`: over all rows and classes, in the units of the logits, without an interval.
 
@@ -37,7 +41,8 @@ def preservation(
     Args:
         outputs: G(z), logits [n, C] or numbers [n, …].
         outputs_back: G(T⁻¹(T(z))), of the same shape.
-        labels: the true class of each row [n], an index of its logits, or true numbers of the shape of the outputs.
+        labels: the true class of each row [n], an index of its logits or −1 where it is not known, true numbers of the
+            shape of the outputs, or None.
         seed: of resamples and of the rows handed round.
         groups: original of each row [n]; None where each row is its own.
 
@@ -46,13 +51,13 @@ def preservation(
             labels exactly, where no relative change is known.
     """
     before, after = checked_rows(outputs, "outputs"), checked_rows(outputs_back, "outputs_back")
-    truth = np.asarray(labels)
+    truth = np.full(len(before), -1) if labels is None else np.asarray(labels)
     if after.shape != before.shape:
         raise ValueError(f"outputs_back: found shape {after.shape}; {before.shape}, as of outputs, is expected")
     source = np.random.default_rng(seed).permutation(len(after))
     if truth.dtype.kind in "iu" and truth.shape == before.shape[:1] and before.ndim == 2:
-        if truth.min() < 0 or truth.max() >= before.shape[1]:
-            wrong = truth.min() if truth.min() < 0 else truth.max()
+        if truth.min() < -1 or truth.max() >= before.shape[1]:
+            wrong = truth.min() if truth.min() < -1 else truth.max()
             raise ValueError(f"labels: found {wrong}; an index of {before.shape[1]} logits is expected")
         return _of_decisions(before, after, truth, source, seed, groups)
     if truth.shape != before.shape:
@@ -102,15 +107,21 @@ def _of_decisions(
     """Change of decisions, logits [n, C] and classes [n]; `source` hands rows round."""
     decision, decision_back = before.argmax(axis=1), after.argmax(axis=1)
 
+    known = (truth >= 0).astype(np.float64)
+
     def rows(back: NDArray[np.intp]) -> NDArray[np.float64]:
-        """[n, 3]: gain in correctness, agreement, and a one."""
-        gained = (back == truth).astype(np.float64) - (decision == truth)
-        return np.stack([gained, back == decision, np.ones(len(back))], axis=1)
+        """[n, 4]: gain in correctness where the class is known, whether it is, agreement, and a one."""
+        gained = ((back == truth).astype(np.float64) - (decision == truth)) * known
+        return np.stack([gained, known, back == decision, np.ones(len(back))], axis=1)
 
     measured, by_chance = rows(decision_back), rows(decision_back[source]).mean(axis=0)
-    return {
-        "preserve/accuracy": _score(lambda s: s[..., 0] / s[..., 2], measured, seed, groups, by_chance[0], 0.0),
-        "preserve/agreement": _score(lambda s: s[..., 1] / s[..., 2], measured, seed, groups, by_chance[1], 1.0),
+    scores = {}
+    if known.any():
+        drop, weight = measured[known > 0], by_chance[0] / by_chance[1]
+        of_known = None if groups is None else np.asarray(groups)[known > 0]
+        scores["preserve/accuracy"] = _score(lambda s: s[..., 0] / s[..., 1], drop, seed, of_known, weight, 0.0)
+    return scores | {
+        "preserve/agreement": _score(lambda s: s[..., 2] / s[..., 3], measured, seed, groups, by_chance[2], 1.0),
         "preserve/largest_logit_difference": Score(
             float(np.abs(after - before).max()), chance=float(np.abs(after[source] - before).max()), perfect=0.0
         ),

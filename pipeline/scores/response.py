@@ -11,9 +11,10 @@ from scipy.special import xlogy
 from pipeline.scores.intervals import bootstrap_interval, bootstrap_sums
 from pipeline.scores.result import Score
 
-__all__ = ["response"]
+__all__ = ["ResponseTally", "response", "response_scores"]
 
 _SUM_ERROR = 1e-3  # what rounding to float16 may do to the sum of a softmax
+_MEASURES = ("changed", "total_variation", "jensen_shannon", "class_deviation")
 
 
 def response(probabilities: ArrayLike, seed: int = 0, groups: ArrayLike | None = None) -> dict[str, Score]:
@@ -42,30 +43,77 @@ def response(probabilities: ArrayLike, seed: int = 0, groups: ArrayLike | None =
             f"probabilities: found shape {steps.shape}; (steps + 1, n, classes) with at least one step after the "
             "unedited decision, one input and two classes is expected"
         )
-    wrong = ~((steps.min(axis=2) >= 0) & (np.abs(steps.sum(axis=2) - 1) <= _SUM_ERROR))  # NaN is wrong, too
-    if wrong.any():
-        step, row = np.argwhere(wrong)[0]
-        raise ValueError(
-            f"probabilities: step {step}, input {row} is {steps[step, row].tolist()}; numbers of at least 0 that sum "
-            "to 1 are expected"
+    tally = ResponseTally(_distribution(steps[0], 0))
+    for number, step in enumerate(steps[1:], start=1):
+        tally.add(_distribution(step, number))
+    return {f"response/{name}": score for name, score in tally.scores(seed, groups).items()}
+
+
+class ResponseTally:
+    """The measures of `response` and the decisions, edit by edit: no more than a few numbers an input are kept.
+
+    Args:
+        unedited: probabilities of each class [n, classes] without an edit.
+    """
+
+    def __init__(self, unedited: ArrayLike) -> None:
+        self._unedited = _distribution(np.asarray(unedited, dtype=np.float64), 0)
+        self._decision = self._unedited.argmax(axis=1)
+        num, classes = self._unedited.shape
+        self._edits = 0
+        self._sums = np.zeros((num, 5))  # changed, variation, divergence, class, class²
+        self.transitions: NDArray[np.int64] = np.zeros((classes, classes), np.int64)
+        """How many edits turned a decision for the row's class into one for the column's."""
+
+    def add(self, edited: ArrayLike) -> None:
+        """Count one edit of every input: probabilities of each class [n, classes]."""
+        self._edits += 1
+        found = _distribution(np.asarray(edited, dtype=np.float64), self._edits)
+        decision = found.argmax(axis=1)
+        self._sums += np.stack(
+            [
+                decision != self._decision,
+                0.5 * np.abs(found - self._unedited).sum(axis=1),
+                _jensen_shannon(found, self._unedited),
+                decision,
+                decision.astype(np.float64) ** 2,
+            ],
+            axis=1,
         )
-    steps = steps / steps.sum(axis=2, keepdims=True)
-    unedited, edited = steps[0], steps[1:]
-    decisions = edited.argmax(axis=2)
-    rows = {
-        "response/changed": (decisions != unedited.argmax(axis=1)).mean(axis=0),
-        "response/total_variation": 0.5 * np.abs(edited - unedited).sum(axis=2).mean(axis=0),
-        "response/jensen_shannon": _jensen_shannon(edited, unedited).mean(axis=0),
-        "response/class_deviation": decisions.std(axis=0),
-    }
+        np.add.at(self.transitions, (self._decision, decision), 1)
+
+    def rows(self) -> NDArray[np.float64]:
+        """The four measures of each input [n, 4]: its means over edits, and the deviation."""
+        means = self._sums / self._edits
+        deviation = np.sqrt(np.maximum(means[:, 4] - means[:, 3] ** 2, 0))  # classes are whole: exact but for rounding
+        return np.column_stack([means[:, :3], deviation])
+
+    def scores(self, seed: int = 0, groups: ArrayLike | None = None) -> dict[str, Score]:
+        """As `response` has them, without the prefix."""
+        return response_scores(self.rows(), seed, groups)
+
+
+def response_scores(rows: NDArray[np.float64], seed: int, groups: ArrayLike | None) -> dict[str, Score]:
+    """Means over inputs of `ResponseTally.rows` [n, 4], of one tally or of several in a row, with their intervals."""
     # A ratio of sums, as resampled originals may have more or fewer inputs than those of the table.
-    sums = np.stack([*rows.values(), np.ones(len(unedited))], axis=1)
-    resamples = bootstrap_sums(sums, seed, groups)
+    resamples = bootstrap_sums(np.column_stack([rows, np.ones(len(rows))]), seed, groups)
     scores = {}
-    for number, (name, row) in enumerate(rows.items()):
-        value = float(row.mean())
+    for number, name in enumerate(_MEASURES):
+        value = float(rows[:, number].mean())
         scores[name] = Score(value, *bootstrap_interval(resamples[:, number] / resamples[:, -1], value))
     return scores
+
+
+def _distribution(rows: NDArray[np.float64], step: int) -> NDArray[np.float64]:
+    """Rows [n, classes] that sum to 1, once they do nearly."""
+    wrong = ~((rows.min(axis=1) >= 0) & (np.abs(rows.sum(axis=1) - 1) <= _SUM_ERROR))  # NaN is wrong, too
+    if wrong.any():
+        row = int(np.argmax(wrong))
+        raise ValueError(
+            f"probabilities: step {step}, input {row} is {rows[row].tolist()}; numbers of at least 0 that sum "
+            "to 1 are expected"
+        )
+    return np.asarray(rows / rows.sum(axis=1, keepdims=True))
 
 
 def _jensen_shannon(p: NDArray[np.float64], q: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -37,9 +37,9 @@ def test_the_folder_holds_weights_card_and_curves(folder: Path) -> None:
         "kind": "autoencoder",
         "num_dims": 3,
         "width": 8,
+        "output": "images",
         "weights_sha256": backbone.sha256,
     }
-    assert backbone.num_dims == 3
     assert backbone.sha256 == sha256_file(folder / "weights.safetensors")
     assert (folder / "metrics.jsonl").read_text() == '{"step": 1}\n'
 
@@ -47,9 +47,11 @@ def test_the_folder_holds_weights_card_and_curves(folder: Path) -> None:
 def test_what_is_loaded_is_what_was_saved(folder: Path) -> None:
     network, backbone = Autoencoder(3, 8, seed=0), load_backbone(folder)
     with torch.no_grad():
-        for found, expected in zip(backbone.encode(IMAGES), network.encode(IMAGES), strict=True):
+        split = backbone.at("latent")
+        for found, expected in zip(split.encode(IMAGES), network.encode(IMAGES), strict=True):
             assert torch.equal(found, expected)
-        assert torch.equal(backbone.decode(torch.ones(2, 3)), network.decode(torch.ones(2, 3)))
+        assert torch.equal(split.rest(IMAGES)(torch.ones(2, 3)), network.decode(torch.ones(2, 3)))
+        assert torch.equal(backbone.run(IMAGES), network.decode(network.encode(IMAGES)[0]))
 
 
 def test_equal_weights_give_equal_bytes(folder: Path, tmp_path: Path) -> None:
@@ -64,21 +66,23 @@ def test_nothing_changes_a_weight_or_a_buffer(folder: Path) -> None:
     assert not backbone.network.training
     assert not any(parameter.requires_grad for parameter in backbone.network.parameters())
 
-    mean, scale = backbone.encode(IMAGES)
-    images = backbone.decode(mean + scale)
+    split = backbone.at("latent")
+    mean, scale = split.encode(IMAGES)
+    images = split.rest(IMAGES)(mean + scale)
     for output in (mean, scale, images):
         with pytest.raises(RuntimeError, match="does not require grad"):
             output.sum().backward()
 
     z = torch.zeros(2, 3, requires_grad=True)
     with pytest.raises(RuntimeError, match="does not require grad"):
-        backbone.decode(z).sum().backward()
+        split.rest(IMAGES)(z).sum().backward()
     backbone.network.decode(z).sum().backward()  # even past the class that guards it, a gradient reaches z alone
     assert z.grad is not None
     assert all(parameter.grad is None for parameter in backbone.network.parameters())
     torch.optim.AdamW(backbone.network.parameters(), lr=1.0, weight_decay=0.5).step()
 
     assert _hash(backbone) == before
+    backbone.require_untouched()
     assert sha256_file(folder / "weights.safetensors") == backbone.sha256
 
 
@@ -88,6 +92,8 @@ def test_the_hash_would_see_a_change(folder: Path) -> None:
     with torch.no_grad():
         backbone.network.decoder[0].bias[0] += 1e-6
     assert _hash(backbone) != before
+    with pytest.raises(InputError, match="weights or buffers changed while it ran"):
+        backbone.require_untouched()
 
 
 def _edit_card(folder: Path, **changes: Any) -> None:

@@ -17,7 +17,7 @@ WRONG = {
     "latents, flow, train, tune, evaluate, interpret, machine",
     "data: {warp: {rotat: 3}}": "data.warp.rotat: unknown key; did you mean 'rotate'? "
     "accepted are rotate, translate, scale, shear",
-    "latents: {xyz: 3}": "latents.xyz: unknown key; accepted are batch_size",
+    "latents: {xyz: 3}": "latents.xyz: unknown key; accepted are batch_size, reduce, jitter",
     "flow: {sizes: [16, 8, 7]}": "flow.sizes: [16, 8, 7] sum to 31, expected backbone.num_dims = 32",
     "flow: {sizes: [16, 16]}": "flow.sizes: found 2 sizes, expected 3: residual, digit, colour",
     "flow: {sizes: [32, 0, 0]}": "flow.sizes.1: found 0: input should be greater than or equal to 1",

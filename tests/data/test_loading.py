@@ -9,10 +9,18 @@ import torch
 
 from pipeline.data import load_images, load_latents, to_unit_range
 from pipeline.errors import InputError
+from pipeline.files import write_json
 from pipeline.tables import images_schema, latents_schema, read_table, write_table
 
 BACKBONE = "ab" * 32
-METADATA = {"backbone_sha256": BACKBONE, "layer": "latent", "concepts": ["digit", "colour"], "shard": 0, "shards": 1}
+METADATA = {
+    "backbone_sha256": BACKBONE,
+    "layer": "latent",
+    "concepts": ["digit", "colour"],
+    "reduce": "mean",
+    "shard": 0,
+    "shards": 1,
+}
 MEAN = np.arange(12, dtype=np.float32).reshape(4, 3)
 
 
@@ -33,6 +41,7 @@ def _write_latents(folder: Path, metadata: dict[str, Any] | None = None, **colum
     schema = pa.schema([field for field in schema if content[field.name] is not None])
     rows = {name: column for name, column in content.items() if column is not None}
     write_table(folder / "val-00000.parquet", pa.table(rows, schema=schema), METADATA | (metadata or {}))
+    write_json(folder / "card.json", {"noise": "encoder"})
 
 
 def test_latents_are_sorted_by_id_and_typed(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from pipeline.backbones import Autoencoder, Backbone
+from pipeline.backbones.hooks import state_sha256
 from pipeline.data import Images, Latents
 from pipeline.flow import Flow, FlowConfig
 from pipeline.interpret.subject import Subject, subject_of
@@ -49,13 +50,16 @@ def parts(concepts: tuple[str, ...] = ("shape", "hue"), num_rows: int = 24) -> P
     network = Autoencoder(num_dims, 8, seed=1)
     with torch.no_grad():
         network.decoder[-2].weight.mul_(12)  # an untrained network draws grey; this gives its images contrast
-    backbone = Backbone(network.eval().requires_grad_(False), {}, "0" * 64, torch.device("cpu"))
+    network = network.eval().requires_grad_(False)
+    backbone = Backbone(network, {"output": "images"}, "0" * 64, state_sha256(network), torch.device("cpu"))
     ids = np.arange(num_rows)
     labels = {name: rng.permutation(ids) if k % 2 else ids % 4 for k, name in enumerate(concepts)}
     values = {name: rng.random((num_rows, 3), dtype=np.float32) for name in concepts[1::2]}
     pixels = rng.integers(0, 256, (num_rows, 32, 32, 3), dtype=np.uint8)
     images = Images(ids, ids, pixels, labels, values, dict.fromkeys(concepts, 4))
-    latents = Latents(ids, ids, z, np.ones_like(z), labels, values, backbone.sha256, "latent")
+    latents = Latents(
+        ids, ids, z, np.ones_like(z), labels, values, backbone.sha256, "latent", "mean", np.arange(num_dims)
+    )
     return Parts(Iin(flow.eval(), layout, {}, "1" * 64), backbone, latents, images, scores(layout))
 
 

@@ -32,6 +32,7 @@ def draw(folder: Path, of: Parts, seed: int = 0) -> Path:
         latents=of.latents,
         images=of.images,
         scores=of.scores,
+        transitions={},
         params=PARAMS,
         seed=seed,
     )
@@ -104,7 +105,8 @@ def test_reconstructions_are_the_images_and_what_the_network_makes_of_them(drawn
     ]
     assert len(places) == 3
     for top, left, row in places:
-        image = of.backbone.decode(torch.from_numpy(of.latents.mean[row : row + 1]))[0].permute(1, 2, 0).numpy()
+        z = torch.from_numpy(of.latents.mean[row : row + 1])
+        image = of.backbone.network.decode(z)[0].permute(1, 2, 0).detach().numpy()
         wanted = np.rint((image.astype(np.float64) + 1) * 127.5)
         column = picture[top + 128 :, left : left + 128][:, ::4]
         tops = [y for y in range(len(column) - 125) if np.abs(column[y : y + 128 : 4] - wanted).max() <= 1]

@@ -11,7 +11,7 @@ import torch
 
 from pipeline.backbones import Autoencoder, load_backbone, save_backbone
 from pipeline.cluster import Resources, start_ray
-from pipeline.config import MachineParams
+from pipeline.config import LatentsParams, MachineParams
 from pipeline.data import load_images, load_latents, to_unit_range
 from pipeline.data.latents import shard_name
 from pipeline.errors import InputError
@@ -34,7 +34,7 @@ class Extraction:
             self.backbone,
             folder,
             layer="latent",
-            batch_size=batch_size,
+            params=LatentsParams(batch_size=batch_size),
             machine=MACHINE,
             worker=self.worker,
             run_folder=self.runs,
@@ -60,7 +60,7 @@ def extraction(small_images: Path, tmp_path_factory: pytest.TempPathFactory) -> 
 def test_rows_are_the_encoders_of_the_same_image(extraction: Extraction, split: str) -> None:
     images, backbone = load_images(extraction.images, split), load_backbone(extraction.backbone)
     latents = load_latents(extraction.folder, split, backbone.sha256)
-    mean, scale = backbone.encode(to_unit_range(images.pixels))
+    mean, scale = backbone.at("latent").encode(to_unit_range(images.pixels))
     torch.testing.assert_close(torch.from_numpy(latents.mean), mean, rtol=0, atol=1e-6)
     torch.testing.assert_close(torch.from_numpy(latents.scale), scale, rtol=1e-6, atol=1e-6)
     assert np.array_equal(latents.id, images.id)
@@ -79,11 +79,9 @@ def test_the_metadata_say_where_the_latents_come_from(extraction: Extraction) ->
 
 def test_running_twice_gives_the_same_bytes(extraction: Extraction, tmp_path: Path) -> None:
     extraction.run(tmp_path / "again")
-    assert sorted(path.name for path in (tmp_path / "again").iterdir()) == sorted(
-        shard_name(split, 0) for split in SPLITS
-    )
-    for split in SPLITS:
-        name = shard_name(split, 0)
+    names = sorted(["card.json", *(shard_name(split, 0) for split in SPLITS)])
+    assert sorted(path.name for path in (tmp_path / "again").iterdir()) == names
+    for name in names:
         assert (tmp_path / "again" / name).read_bytes() == (extraction.folder / name).read_bytes()
 
 

@@ -15,7 +15,7 @@ import torch
 from pipeline import tables
 from pipeline.backbones import Autoencoder, load_backbone, save_backbone
 from pipeline.cluster import Resources, start_ray
-from pipeline.config import DataParams, MachineParams
+from pipeline.config import DataParams, LatentsParams, MachineParams
 from pipeline.data import load_latents, prepare
 from pipeline.errors import InputError
 from pipeline.latents import extract
@@ -26,15 +26,16 @@ DRIVER = """
 import sys
 from pathlib import Path
 from pipeline.cluster import start_ray
-from pipeline.config import MachineParams
+from pipeline.config import LatentsParams, MachineParams
 from pipeline.entry import run
 from pipeline.latents import extract
 
 def main():
-    machine = MachineParams(device="cpu")
+    machine, params = MachineParams(device="cpu"), LatentsParams(batch_size=8)
     images, backbone, folder, runs = map(Path, sys.argv[1:])
     with start_ray(machine) as worker:
-        extract(images, backbone, folder, layer="latent", batch_size=8, machine=machine, worker=worker, run_folder=runs)
+        extract(images, backbone, folder, layer="latent", params=params,
+                machine=machine, worker=worker, run_folder=runs)
 
 run(main)
 """
@@ -69,7 +70,7 @@ def run(inputs: Inputs, folder: Path, worker: Resources) -> dict[str, int]:
         inputs.backbone,
         folder / "latents",
         layer="latent",
-        batch_size=8,
+        params=LatentsParams(batch_size=8),
         machine=MACHINE,
         worker=worker,
         run_folder=folder / "runs",
@@ -86,7 +87,7 @@ def whole(inputs: Inputs, worker: Resources, tmp_path_factory: pytest.TempPathFa
 
 
 def contents(folder: Path) -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for path in folder.iterdir()}
+    return {path.name: path.read_bytes() for path in folder.glob("*.parquet")}
 
 
 def test_one_shard_a_row_group(whole: Path) -> None:

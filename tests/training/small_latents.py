@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
+from pipeline.files import write_json
 from pipeline.tables import latents_schema, write_table
 
 NUM_DIMS = 6
@@ -33,5 +34,7 @@ def write_latents(folder: Path) -> Path:
         schema = latents_schema(NUM_DIMS, ["digit", "colour"], {"colour": 3})
         table = pa.table({name: columns[name] for name in schema.names}, schema=schema)
         metadata = {"backbone_sha256": "0" * 64, "layer": "latent", "concepts": ["digit", "colour"]}
-        write_table(folder / f"{split}-00000.parquet", table, metadata | {"shard": 0, "shards": 1})
+        metadata |= {"reduce": "mean", "shard": 0, "shards": 1}
+        write_table(folder / f"{split}-00000.parquet", table, metadata)
+    write_json(folder / "card.json", {"noise": "encoder"})
     return folder

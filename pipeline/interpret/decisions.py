@@ -1,0 +1,129 @@
+"""Which class a decision turns into when a factor is drawn anew: over all images, and for a few of them."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import torch
+from matplotlib.colors import LinearSegmentedColormap
+from numpy.typing import NDArray
+
+from pipeline.draws import draw_seed
+from pipeline.edits import sample
+from pipeline.interpret.grid import draw_grid
+from pipeline.interpret.palette import HEADER, colour_of, spoken
+from pipeline.interpret.sheet import INK, MARGIN, MUTED, Sheet, line_height, new_sheet, text_width, upscale
+from pipeline.interpret.subject import Subject
+from pipeline.layout import Layout
+
+__all__ = ["Transitions", "decision_sheet", "example_sheet"]
+
+Transitions = Mapping[str, Mapping[str, Sequence[Sequence[int]]]]  # kind → factor → classes × classes
+MOST_CLASSES = 20
+_NUM_ROWS, _DRAWS = 6, 200
+_COLOURS = LinearSegmentedColormap.from_list("decisions", ["#ffffff", "#9db8dc", "#1d3f73"])
+
+
+def decision_sheet(layout: Layout, transitions: Mapping[str, Sequence[Sequence[int]]]) -> Sheet:
+    """A table a factor: of all draws for images of one decision (row), which share turned into each class (column)."""
+    tables = {factor: np.asarray(transitions[factor], dtype=np.float64) for factor in layout.names}
+    shown = _commonest(sum(tables.values(), np.zeros(1)))
+    cell = max(34, round(max(text_width(str(number), 7.5) for number in shown)) + 12)
+    side = max(cell * len(shown), 420)
+    label = 90
+    columns = min(3, layout.num_factors)
+    rows = -(-layout.num_factors // columns)
+    step_x, step_y = label + side + 50, side + 190
+    classes = next(iter(tables.values())).shape[0]
+    note = "" if len(shown) == classes else f" The {len(shown)} commonest of {classes} classes are shown."
+    sheet = new_sheet(
+        max(1100, 2 * MARGIN + columns * step_x),
+        rows * step_y,
+        "Which class does a decision turn into?",
+        "Each factor of every test image is drawn anew from N(0, 1). Row: what the classifier decided before. Column: "
+        "what it decides after, as a share of the row; a dark diagonal is a decision that the factor does not move."
+        + note,
+    )
+    for number, (factor, table) in enumerate(tables.items()):
+        left = MARGIN + label + (number % columns) * step_x
+        top = sheet.top + 110 + (number // columns) * step_y
+        shares = table[np.ix_(shown, shown)] / np.maximum(table[shown].sum(axis=1, keepdims=True), 1)
+        axes = sheet.axes(left, top, side, side)
+        axes.imshow(shares, cmap=_COLOURS, vmin=0, vmax=1, aspect="auto")
+        axes.tick_params(length=0, pad=4, labelsize=7.5, top=True, labeltop=True, bottom=False, labelbottom=False)
+        axes.set_xticks(range(len(shown)), [str(entry) for entry in shown])
+        axes.set_yticks(range(len(shown)), [str(entry) for entry in shown])
+        axes.spines[:].set(visible=True, color="#b9bec7")
+        kept = np.trace(table) / max(table.sum(), 1)
+        style = {"ha": "center", "va": "bottom"}
+        heading = f"{spoken(factor)} drawn anew"
+        sheet.text(heading, left + side / 2, top - 70, color=colour_of(layout, factor), fontweight="bold", **style)
+        sheet.text(
+            f"{100 * kept:.0f} % of decisions stay", left + side / 2, top - 38, color=MUTED, fontsize=7.5, **style
+        )
+    return sheet
+
+
+def example_sheet(subject: Subject) -> Sheet:
+    """Six images, and for each factor how often each class is decided for over 200 draws from N(0, 1)."""
+    layout, rows = subject.layout, subject.recipients(_NUM_ROWS)
+    before = subject.outputs(subject.latents[rows], rows).argmax(dim=1).numpy()
+    drawn = {factor: _decisions(subject, rows, factor) for factor in layout.names}
+    counts = np.stack([_counts(found, drawn, before) for found in drawn.values()])  # factors × rows × classes
+    shown = _commonest(np.diag(counts.sum(axis=(0, 1)) + np.bincount(before, minlength=counts.shape[2])))
+    images = upscale(subject.pixels[rows], 128)
+    height, width = images.shape[1:3]
+    panel = max(22 * len(shown), 300, *(round(text_width(spoken(name), 9, "bold")) + 20 for name in layout.names))
+    inner, label = MARGIN + width + 190, 60
+    step = height + 70
+    sheet = new_sheet(
+        inner + layout.num_factors * (panel + label) + MARGIN,
+        line_height(9) + 20 + len(rows) * step,
+        "The decision on an image, when one factor is drawn anew",
+        f"Bars: how often each class is decided for, over {_DRAWS} draws of the factor from N(0, 1), as a share. "
+        "Orange: the class decided for without an edit. One tall orange bar: the factor does not move the decision.",
+    )
+    for column, factor in enumerate(layout.names):
+        middle = inner + column * (panel + label) + panel / 2
+        style = {"ha": "center", "fontweight": "bold", "color": colour_of(layout, factor)}
+        sheet.text(spoken(factor), middle, sheet.top, **style)
+    for number in range(len(rows)):
+        top = sheet.top + line_height(9) + 20 + number * step
+        draw_grid(sheet, images[number][None, None], MARGIN + 8, top, HEADER)
+        sheet.text(f"decided: {before[number]}", MARGIN + width + 30, top + height / 2, va="center", fontsize=7.5)
+        for column, factor in enumerate(layout.names):
+            axes = sheet.axes(inner + column * (panel + label), top, panel, height)
+            shares = counts[column, number][shown] / _DRAWS
+            colours = ["#e08a2b" if entry == before[number] else colour_of(layout, factor) for entry in shown]
+            axes.bar(range(len(shown)), shares, 0.8, color=colours)
+            axes.set_ylim(0, 1.02)
+            axes.set_yticks([0, 1])
+            axes.set_xlim(-0.6, len(shown) - 0.4)
+            axes.set_xticks(range(len(shown)), [str(entry) for entry in shown])
+            axes.tick_params(length=0, pad=3, labelsize=6.5, labelcolor=INK if number == len(rows) - 1 else MUTED)
+    return sheet
+
+
+@torch.no_grad()
+def _decisions(subject: Subject, rows: NDArray[np.int64], factor: str) -> NDArray[np.int64]:
+    """Classes [rows, draws]."""
+    codes = subject.codes[rows].repeat_interleave(_DRAWS, dim=0)
+    drawn = sample(codes, subject.layout, factor, draw_seed(subject.seed, f"interpret/decisions/{factor}"))
+    latents, recipients = subject.iin.flow.inverse(drawn), rows.repeat(_DRAWS)
+    parts = [slice(start, start + 500) for start in range(0, len(latents), 500)]
+    found = torch.cat([subject.outputs(latents[part], recipients[part]) for part in parts])
+    return np.asarray(found.argmax(dim=1).reshape(len(rows), _DRAWS).numpy())
+
+
+def _counts(
+    found: NDArray[np.int64], drawn: Mapping[str, NDArray[np.int64]], before: NDArray[np.int64]
+) -> NDArray[np.int64]:
+    """How often each class was decided for [rows, classes]; as many classes as any draw has."""
+    classes = 1 + max(int(before.max()), *(int(table.max()) for table in drawn.values()))
+    return np.stack([np.bincount(row, minlength=classes) for row in found])
+
+
+def _commonest(table: NDArray[np.float64]) -> NDArray[np.intp]:
+    """At most twenty classes, those that most rows and columns of a table [classes, classes] have, ascending."""
+    total = table.sum(axis=0) + table.sum(axis=1)
+    kept = np.argsort(-total, kind="stable")[:MOST_CLASSES]
+    return np.sort(kept[total[kept] > 0])
