@@ -1,0 +1,95 @@
+import itertools
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from interpret.subjects import assert_legible, find, open_png, parts
+from pipeline.backbones import Backbone, Classifier
+from pipeline.backbones.hooks import state_sha256
+from pipeline.config import InterpretParams
+from pipeline.interpret.decisions import decision_sheet, example_sheet
+from pipeline.interpret.figures import draw_figures
+from pipeline.interpret.responses import KINDS, response_sheet
+from pipeline.interpret.sheet import house_style
+from pipeline.interpret.subject import Subject
+from pipeline.layout import Layout
+
+MEASURES = ("changed", "total_variation", "jensen_shannon", "class_deviation")
+
+
+def response_scores(layout: Layout) -> dict[str, dict[str, Any]]:
+    names = itertools.product(KINDS, layout.names, MEASURES)
+    return {
+        f"response/{kind}/{factor}/{measure}": {"value": 0.1 * number % 1, "low": 0.1 * number % 1, "high": 0.99}
+        for number, (kind, factor, measure) in enumerate(names)
+    }
+
+
+def transitions(layout: Layout, classes: int) -> dict[str, list[list[int]]]:
+    rng = np.random.default_rng(0)
+    return {factor: (rng.integers(0, 50, (classes, classes)) + 200 * np.eye(classes, dtype=int)).tolist()
+            for factor in layout.names}  # fmt: skip
+
+
+def classifying(concepts: tuple[str, ...], classes: int = 10) -> tuple[Any, Backbone]:
+    """The toy parts, with an untrained classifier of as wide a layer as the latents."""
+    of = parts(concepts)
+    network = Classifier(classes, 8, seed=0).eval().requires_grad_(False)
+    card = {"output": "logits", "input": {"size": None, "mean": [0.5] * 3, "std": [0.5] * 3}}
+    return of, Backbone(network, card, "0" * 64, state_sha256(network), torch.device("cpu"))
+
+
+def subject(concepts: tuple[str, ...], classes: int = 10) -> Subject:
+    of, backbone = classifying(concepts, classes)
+    split = backbone.at("stage2", "mean", np.arange(of.iin.layout.num_dims))
+    return Subject(of.iin, split, of.images.pixels, torch.from_numpy(of.latents.mean),
+                   of.iin.flow(torch.from_numpy(of.latents.mean))[0].detach(), of.latents.targets(),
+                   np.arange(len(of.images)), 0)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "concepts", [("shape",), ("shape", "hue"), ("a_very_long_name_of_a_concept",), ("shape", "hue", "size")]
+)
+@pytest.mark.parametrize("classes", [2, 10, 1000])
+def test_no_text_is_cut_or_covered(concepts: tuple[str, ...], classes: int) -> None:
+    layout = parts(concepts).iin.layout
+    with house_style():
+        assert_legible(response_sheet(layout, response_scores(layout)).figure)
+        assert_legible(decision_sheet(layout, transitions(layout, classes)).figure)
+        assert_legible(example_sheet(subject(concepts, classes)).figure)
+
+
+def test_the_figures_of_a_classifier(tmp_path: Path) -> None:
+    of, backbone = classifying(("shape", "hue"))
+    from dataclasses import replace
+
+    latents = replace(of.latents, layer="stage1")
+    (tmp_path / "metrics.jsonl").write_text(
+        '{"step": 20, "train/pair_nats": 9.0, "train/learning_rate": 0.1}\n{"step": 20, "val/pair_nats": 9.0}\n'
+    )
+    scores = of.scores | response_scores(of.iin.layout)
+    for folder in ("a", "b"):
+        draw_figures(
+            tmp_path / folder,
+            iin=of.iin,
+            metrics=tmp_path / "metrics.jsonl",
+            backbone=backbone,
+            latents=latents,
+            images=of.images,
+            scores=scores,
+            transitions={"sample": transitions(of.iin.layout, 10)},
+            params=InterpretParams(),
+            seed=0,
+        )
+    names = ["curves", "decision_examples", "decisions", "probe_matrix", "responses"]
+    assert sorted(path.stem for path in (tmp_path / "a").iterdir()) == names
+    for path in (tmp_path / "a").iterdir():
+        assert path.read_bytes() == (tmp_path / "b" / path.name).read_bytes()
+    picture = open_png(tmp_path / "a" / "decision_examples.png")
+    shown = [
+        row for row, tile in enumerate(of.images.pixels.repeat(4, axis=1).repeat(4, axis=2)) if find(picture, tile)
+    ]
+    assert len(shown) == 6
