@@ -72,7 +72,8 @@ def example_sheet(subject: Subject) -> Sheet:
     shown = _commonest(np.diag(counts.sum(axis=(0, 1)) + np.bincount(before, minlength=counts.shape[2])))
     images = upscale(subject.pixels[rows], 128)
     height, width = images.shape[1:3]
-    panel = max(22 * len(shown), 300, *(round(text_width(spoken(name), 9, "bold")) + 20 for name in layout.names))
+    bar = max(22, round(max(text_width(str(number), 6.5) for number in shown)) + 8)
+    panel = max(bar * len(shown), 300, *(round(text_width(spoken(name), 9, "bold")) + 20 for name in layout.names))
     inner, label = MARGIN + width + 190, 60
     step = height + 70
     sheet = new_sheet(
