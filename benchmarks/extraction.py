@@ -168,14 +168,16 @@ def make_images(folder: Path, rows: int) -> None:
     schema, first = images_schema(["digit", "colour"], {"colour": 3}), 0
     for split, num in (("val", 10), ("test", 10), ("train", rows - 20)):
         originals = rng.integers(len(source.digits), size=num)
-        pixels, labels, values = source.render(originals, 0, None)
+        rendered = source.render(originals, 0, None)
         columns = {
             "id": np.arange(first, first + num),
             "original": originals,
             "split": [split] * num,
-            "image": pa.array([{"bytes": _png(image), "path": None} for image in pixels], schema.field("image").type),
-            **labels,
-            "colour_value": list(values["colour"]),
+            "image": pa.array(
+                [{"bytes": _png(image), "path": None} for image in rendered.pixels], schema.field("image").type
+            ),
+            **rendered.labels,
+            "colour_value": list(rendered.values["colour"]),
         }
         write_table(folder / f"{split}.parquet", pa.table(columns, schema=schema), METADATA)
         first += num

@@ -221,7 +221,8 @@ def _hash_array(array: pa.Array, digest: "hashlib._Hash") -> None:
         ends = np.frombuffer(offsets, np.int64)[[filled.offset, filled.offset + len(filled)]]
         digest.update(memoryview(values)[ends[0] : ends[1]] if values is not None else b"")
     else:
-        digest.update(array.to_numpy(zero_copy_only=False).tobytes())
+        filled = array.fill_null(0) if array.null_count else array  # NumPy would make floats of integers with nulls
+        digest.update(filled.to_numpy(zero_copy_only=False).tobytes())
 
 
 def _first_line(error: Exception) -> str:

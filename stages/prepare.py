@@ -4,13 +4,15 @@ from pathlib import Path
 
 from pipeline.config import load_params
 from pipeline.data import prepare
+from pipeline.data.sources import Roots
 from pipeline.entry import run
 
 
 def main() -> None:
     """Render, label and split the source's images."""
     params = load_params()
-    rows = prepare(params.data, params.seed, Path("data/images"))
+    roots = Roots(params.machine.data_root, Path(params.machine.storage) / "datasets")
+    rows = prepare(params.data, params.seed, Path("data/images"), roots)
     print(f"data/images: {', '.join(f'{count} {split}' for split, count in rows.items())} rows")
 
 

@@ -1,5 +1,8 @@
 """Data that several packages' tests read."""
 
+import subprocess
+import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -21,3 +24,14 @@ def small_images(tmp_path_factory: pytest.TempPathFactory, small_data: DataParam
     folder = tmp_path_factory.mktemp("small") / "images"
     prepare(small_data, 0, folder)
     return folder
+
+
+@pytest.fixture
+def run_python() -> Callable[..., str]:
+    """Run a program in a Python of its own; gives what it prints."""
+
+    def run(program: str, *arguments: str) -> str:
+        command = [sys.executable, "-c", program, *arguments]
+        return subprocess.run(command, check=True, capture_output=True, text=True, timeout=600).stdout
+
+    return run

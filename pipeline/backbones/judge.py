@@ -59,7 +59,10 @@ class JudgeNet(nn.Module):
 
 
 class JudgeTask:
-    """Trains a judge by cross-entropy and scaled squared error, summed over concepts (a `pipeline.training.Task`)."""
+    """Trains a judge by cross-entropy and scaled squared error, summed over concepts (a `pipeline.training.Task`).
+
+    An image whose value is missing takes no part in that concept's loss.
+    """
 
     def __init__(
         self, train: Images, val: Images, width: int, batch_size: int, seed: int, device: torch.device
@@ -86,12 +89,15 @@ class JudgeTask:
         return {f"accuracy/{name}": value for name, value in accuracy(self.model, self._val, self._device).items()}
 
     def _concept_loss(self, name: str, output: Tensor, rows: NDArray[np.int64]) -> Tensor:
+        labels = self._train.labels[name][rows]
+        known = torch.from_numpy(labels >= 0).to(self._device)
+        if not known.any():
+            return 0 * output.sum()
         if name in self._train.values:
             value = torch.from_numpy(self._train.values[name][rows]).to(self._device)
-            variance = float(self._train.values[name].var(axis=0).mean())
-            return nn.functional.mse_loss(output, value) / variance
-        labels = torch.from_numpy(self._train.labels[name][rows]).to(self._device)
-        return nn.functional.cross_entropy(output, labels)
+            variance = float(np.nanvar(self._train.values[name], axis=0).mean())
+            return nn.functional.mse_loss(output[known], value[known]) / variance
+        return nn.functional.cross_entropy(output, torch.from_numpy(labels).to(self._device), ignore_index=-1)
 
 
 def judge_task(setup: ImagesSetup[JudgeParams], device: torch.device) -> JudgeTask:
@@ -132,10 +138,11 @@ def heads_of(images: Images) -> dict[str, int]:
 def accuracy(network: JudgeNet, images: Images, device: torch.device) -> dict[str, float]:
     """Balanced accuracy of each category concept, R² (uniform over components, at least 0) of each continuous one."""
     named = _name(network, to_unit_range(images.pixels), tuple(images.values), device)
+    known = {name: labels >= 0 for name, labels in images.labels.items()}
     return {
-        name: max(0.0, float(r2_score(images.values[name], found)))
+        name: max(0.0, float(r2_score(images.values[name][known[name]], found[known[name]])))
         if name in images.values
-        else float(balanced_accuracy_score(images.labels[name], found))
+        else float(balanced_accuracy_score(images.labels[name][known[name]], found[known[name]]))
         for name, found in named.items()
     }
 

@@ -3,11 +3,12 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.concepts.pairs import PairSampler
+from pipeline.concepts.sampler import pair_sampler
 from pipeline.concepts.sizes import constant_dims, factor_sizes
 from pipeline.config import FlowParams
 from pipeline.data import Latents
 from pipeline.draws import draw_seed
+from pipeline.errors import InputError
 from pipeline.layout import Layout
 
 __all__ = ["estimate_layout"]
@@ -24,11 +25,19 @@ def estimate_layout(latents: Latents, params: FlowParams, seed: int) -> Layout:
         latents: of the training split.
         params: section `flow`.
         seed: the study's.
+
+    Raises:
+        InputError: the params' sizes do not sum to the number of dimensions, or what `factor_sizes` refuses.
     """
     concepts = tuple(latents.labels)
     if params.sizes != "estimate":
+        if sum(params.sizes) != latents.num_dims:
+            raise InputError(
+                f"flow.sizes: {list(params.sizes)} sum to {sum(params.sizes)}, but layer "
+                f"{latents.layer} gives the flow {latents.num_dims} dimensions"
+            )
         return Layout.of(concepts, params.sizes)
-    pairs = PairSampler(latents.labels, latents.original, seed, "estimate/pairs").draw(0, NUM_PAIRS)
+    pairs = pair_sampler(latents, seed, "estimate/pairs").draw(0, NUM_PAIRS).near()
     rng = np.random.default_rng(draw_seed(seed, "estimate/noise"))
     member_a, member_b = (_draw(latents, rows, rng) for rows in (pairs.a, pairs.b))
     if constant := constant_dims(member_a, member_b):

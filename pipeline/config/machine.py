@@ -18,5 +18,7 @@ class MachineParams(Section):
     """Ray Train workers of backbone and train."""
     cpus_per_worker: Annotated[int, Field(ge=1)] = 1
     gpus_per_worker: Annotated[int, Field(ge=0)] = 0
+    data_root: str | None = None
+    """Where torchvision's data sets lie; empty: where IIN_DATA_ROOT points, else they are downloaded."""
     storage: str = ".runs"
     """Folder of checkpoints, times and rates; relative to the project."""

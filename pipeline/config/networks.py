@@ -51,9 +51,9 @@ class BackboneParams(Section):
     def _complete(self) -> "BackboneParams":
         if self.kind in ("torch", "torchvision", "exported") and self.network is None:
             what = {"torch": "package.module:callable", "torchvision": "resnet18", "exported": "model.pt2"}[self.kind]
-            raise ValueError(f"kind '{self.kind}' needs backbone.network, such as {what}")
+            raise ValueError(f"backbone.network: kind '{self.kind}' needs one, such as {what}")
         if self.kind == "classifier" and self.concept is None:
-            raise ValueError("kind 'classifier' needs backbone.concept, the concept whose classes it learns")
+            raise ValueError("backbone.concept: kind 'classifier' needs the concept whose classes it learns")
         return self
 
     @property

@@ -149,7 +149,7 @@ def _describe(errors: list[Any]) -> str:
         near = difflib.get_close_matches(str(error["loc"][-1]), accepted, n=1)
         hint = f"did you mean '{near[0]}'? " if near else ""
         return f"{key}: unknown key; {hint}accepted are {', '.join(accepted)}"
-    if not error["loc"]:
+    if error["type"] == "value_error" and isinstance(error["input"], dict):  # of several keys of a section, or of all
         return _message(error)
     # a key that takes either of two types has an error for each; one that lies deeper names the wrong item of a list
     keys = [_key(other) for other in errors]

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from pipeline.errors import InputError
@@ -13,20 +14,25 @@ __all__ = ["category_columns", "value_columns", "vector_column"]
 
 
 def category_columns(table: pa.Table, concepts: Sequence[str], path: Path) -> dict[str, NDArray[np.int64]]:
-    """Category [n] of each concept; a concept without a column, or with one value only, is an InputError."""
+    """Category [n] of each concept, −1 where it is missing.
+
+    Raises:
+        InputError: a concept has no column, or but one value.
+    """
     columns: dict[str, NDArray[np.int64]] = {}
     for concept in concepts:
         if concept not in table.column_names:
             raise InputError(f"{path}: no concept column '{concept}'; its columns are {', '.join(table.column_names)}")
-        columns[concept] = table[concept].to_numpy()
-        if len(np.unique(columns[concept])) < 2:
-            value = columns[concept][0]
-            raise InputError(f"{path}: concept '{concept}' has one value ({value}); at least two are needed")
+        columns[concept] = pc.fill_null(table[concept], -1).to_numpy()
+        values = np.unique(columns[concept][columns[concept] >= 0])
+        if len(values) < 2:
+            found = f"one value ({values[0]})" if len(values) else "no value"
+            raise InputError(f"{path}: concept '{concept}' has {found}; at least two are needed")
     return columns
 
 
 def value_columns(table: pa.Table, concepts: Sequence[str]) -> dict[str, NDArray[np.float32]]:
-    """Value [n, D] of each concept that has a column `<concept>_value`."""
+    """Value [n, D] of each concept that has a column `<concept>_value`; NaN where it is missing."""
     names = [concept for concept in concepts if f"{concept}_value" in table.column_names]
     return {concept: vector_column(table, f"{concept}_value") for concept in names}
 

@@ -27,8 +27,8 @@ class Images:
         id: [n].
         original: [n]; copies of one image share it.
         pixels: [n, H, W, 3] uint8.
-        labels: concept → category [n], in the order of the factors.
-        values: continuous concept → value [n, D].
+        labels: concept → category [n], −1 where it is missing, in the order of the factors.
+        values: continuous concept → value [n, D], NaN where it is missing.
         num_categories: concept → number of its categories.
     """
 

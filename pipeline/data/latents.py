@@ -1,7 +1,7 @@
 """The latents table as arrays; on disk it is one shard after another, `<split>-00000.parquet` and so on, and a card."""
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import zip_longest
 from pathlib import Path
 from typing import Literal
@@ -29,12 +29,13 @@ class Latents:
         original: [n]; copies of one image share it.
         mean: [n, N], the latent.
         scale: [n, N], standard deviation of its noise.
-        labels: concept → category [n], in the order of the factors.
-        values: continuous concept → value [n, D].
+        labels: concept → category [n], −1 where it is missing, in the order of the factors.
+        values: continuous concept → value [n, D], NaN where it is missing.
         backbone_sha256: of the weights that gave these latents.
         layer: where the backbone was split.
         reduce: what of a map or of tokens is the latent: `mean` of each channel, or `none`.
         kept: which numbers of the layer these are [N], ascending; the others are constant and carried along.
+        graded: concept → length, of those whose pairs are graded by the distance of their values.
     """
 
     id: NDArray[np.int64]
@@ -47,6 +48,7 @@ class Latents:
     layer: str
     reduce: Literal["mean", "none"]
     kept: NDArray[np.int64]
+    graded: dict[str, float] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.id)
@@ -106,6 +108,7 @@ def load_latents(folder: Path, split: str, backbone_sha256: str | None = None) -
         layer=metadata["layer"],
         reduce=metadata["reduce"],
         kept=kept,
+        graded=metadata.get("graded", {}),
     )
 
 

@@ -1,83 +1,148 @@
-"""Write the images table: one Parquet file a split, one row a stored copy of an image, one column a concept."""
+"""Write the images table: one Parquet file a split, one row a stored copy of an image, one column a concept.
 
+Images are read, rendered and written a few originals at a time, so that memory does not grow with their number.
+"""
+
+from collections.abc import Iterator, Mapping
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from numpy.typing import NDArray
 from PIL import Image
 
 from pipeline.config import DataParams
-from pipeline.data.sources import ColorMnist
+from pipeline.data.sources import Rendered, Roots, Source, open_source
 from pipeline.data.splits import split_originals
+from pipeline.data.tally import Tally
+from pipeline.data.warp import Warps
 from pipeline.draws import draw_seed
-from pipeline.errors import InputError
 from pipeline.files import atomic_folder
 from pipeline.progress import Progress
-from pipeline.tables import images_schema, write_table
+from pipeline.tables import ROW_GROUP, images_schema, table_writer
 
 __all__ = ["prepare"]
 
+CHUNK = 2**21  # bytes of pixels in memory
+GROUP = 2**24  # bytes of pixels in a row group, at most
+FEWEST = 16  # rows in a row group, however large the images
 
-def prepare(params: DataParams, seed: int, folder: Path) -> dict[str, int]:
+
+def prepare(params: DataParams, seed: int, folder: Path, roots: Roots | None = None) -> dict[str, int]:
     """Render, label and split the images of `params.source` into `folder`/{train,val,test}.parquet.
+
+    Args:
+        params: section `data`.
+        seed: the study's.
+        folder: replaced as a whole.
+        roots: where torchvision's data sets lie.
 
     Returns:
         Number of rows of each split.
 
     Raises:
-        InputError: if a concept of `params.concepts` is not among the source's, or has only one value.
+        InputError: the source is not there or damaged, or a concept of `params.concepts` is not among its own, or has
+            only one value; more images can't be read than `params.corrupt_share` allows.
     """
-    source = ColorMnist(params.num_colours, seed)
-    for concept in params.concepts:
-        if concept not in source.categories:
-            known = ", ".join(source.categories)
-            raise InputError(
-                f"data.concepts: no concept '{concept}' in source {params.source}; its concepts are {known}"
-            )
+    source = open_source(params, seed, roots or Roots(None, Path(".runs/datasets")))
     splits = split_originals(
         source.strata, params.val_share, params.test_share, draw_seed(seed, "split"), params.max_images
     )
     copies = {"train": params.copies, "val": 1, "test": 1}
     progress = Progress("prepare", sum(len(rows) * copies[split] for split, rows in splits.items()), unit="image")
-    counts: dict[str, int] = {}
+    tally = Tally(params.concepts)
     done = 0
+    counts: dict[str, int] = {}
     with atomic_folder(folder) as beside:
         for split, originals in splits.items():
-            parts = []
-            for copy in range(copies[split]):
-                limits = params.warp if split == "train" else None
-                pixels, labels, values = source.render(originals, copy, limits)
-                ids = originals * params.copies + copy
-                parts.append(_rows(ids, originals, split, pixels, labels, values))
-                done += len(ids)
-                progress.update(done)
-            table = pa.concat_tables(parts)
-            _require_two_values(table, params.concepts, split)
-            metadata = {"source": params.source, "categories": dict(source.categories), "values": dict(source.values)}
-            write_table(beside / f"{split}.parquet", table, {**metadata, "concepts": list(params.concepts)})
-            counts[split] = table.num_rows
+            metadata = _metadata(source, params)
+            schema = images_schema(list(source.categories), source.values)
+            rows = _rows(source, originals, copies[split], params, seed, split, tally)
+            first = next(rows)
+            with table_writer(beside / f"{split}.parquet", schema, metadata) as writer:
+                for group in _grouped(first, rows, schema):
+                    writer.write(group)
+                    done += group.num_rows
+                    progress.update(done)
+            tally.require_two_values(split)
+            counts[split] = writer.rows
+        tally.require_few_unread(params.corrupt_share)
+    tally.report()
     return counts
 
 
+def _metadata(source: Source, params: DataParams) -> dict[str, Any]:
+    optional = {
+        "class_names": {name: list(names) for name, names in source.class_names.items()},
+        "graded": {name: length for name, length in params.graded.items() if name in params.concepts},
+    }
+    return {
+        "source": params.source,
+        "categories": dict(source.categories),
+        "values": dict(source.values),
+        "concepts": list(params.concepts),
+        **{key: value for key, value in optional.items() if value},
+    }
+
+
 def _rows(
-    ids: NDArray[np.int64],
+    source: Source,
     originals: NDArray[np.int64],
+    num_copies: int,
+    params: DataParams,
+    seed: int,
     split: str,
-    pixels: NDArray[np.uint8],
-    labels: dict[str, NDArray[np.int64]],
-    values: dict[str, NDArray[np.float32]],
-) -> pa.Table:
-    schema = images_schema(list(labels), {name: value.shape[1] for name, value in values.items()})
-    images = [{"bytes": _png(image), "path": None} for image in pixels]
-    columns = {
-        "id": ids,
+    tally: Tally,
+) -> Iterator[tuple[pa.Table, int]]:
+    """Rows of all copies of some originals at a time, ids ascending, and the bytes of an image's pixels."""
+    warps = (
+        [Warps.draw(params.warp, len(originals), draw_seed(seed, "warp", copy)) for copy in range(num_copies)]
+        if split == "train"
+        else [None]
+    )
+    size, start = 1, 0  # of the first image alone nobody knows how large it is
+    while start < len(originals):
+        part = slice(start, start + size)
+        some, parts, num_bytes = originals[part], [], 0
+        for copy in range(num_copies):
+            of = warps[copy]
+            rendered = source.render(some, copy, None if of is None else of[part])
+            if copy == 0:
+                tally.add(split, rendered)
+            num_bytes = int(np.prod(rendered.pixels.shape[1:]))
+            parts.append(_table(some[rendered.sound], copy, params.copies, split, rendered))
+        yield pa.concat_tables(parts).sort_by("id"), num_bytes
+        start, size = part.stop, max(1, CHUNK // (num_bytes * num_copies))
+
+
+def _grouped(
+    first: tuple[pa.Table, int], rest: Iterator[tuple[pa.Table, int]], schema: pa.Schema
+) -> Iterator[pa.Table]:
+    """The same rows in row groups of one size, the last one smaller."""
+    waiting, num_bytes = first
+    size = ROW_GROUP
+    while size > FEWEST and size * num_bytes > GROUP:
+        size //= 2
+    for rows, _ in rest:
+        waiting = pa.concat_tables([waiting, rows])
+        while waiting.num_rows >= size:
+            yield waiting.slice(0, size)
+            waiting = waiting.slice(size)
+    yield waiting if waiting.num_rows else schema.empty_table()
+
+
+def _table(originals: NDArray[np.int64], copy: int, copies: int, split: str, rendered: Rendered) -> pa.Table:
+    values = rendered.values
+    schema = images_schema(list(rendered.labels), {name: value.shape[1] for name, value in values.items()})
+    images = [{"bytes": _png(image), "path": None} for image in rendered.pixels]
+    columns: Mapping[str, Any] = {
+        "id": originals * copies + copy,
         "original": originals,
-        "split": [split] * len(ids),
+        "split": [split] * len(originals),
         "image": pa.array(images, schema.field("image").type),
-        **labels,
+        **{name: pa.array(labels, mask=labels < 0) for name, labels in rendered.labels.items()},
         **{
             f"{name}_value": pa.FixedSizeListArray.from_arrays(pa.array(value.ravel()), value.shape[1])
             for name, value in values.items()
@@ -90,12 +155,3 @@ def _png(image: NDArray[np.uint8]) -> bytes:
     buffer = BytesIO()
     Image.fromarray(image).save(buffer, "PNG", compress_level=1)
     return buffer.getvalue()
-
-
-def _require_two_values(table: pa.Table, concepts: tuple[str, ...], split: str) -> None:
-    for concept in concepts:
-        found = pc.unique(table[concept]).to_pylist()
-        if len(found) < 2:
-            raise InputError(
-                f"concept '{concept}' has one value ({found[0]}) in split {split}; at least two are needed"
-            )

@@ -13,14 +13,14 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from pipeline.backbones import Backbone, Judge, Split
-from pipeline.concepts import PairSampler
+from pipeline.concepts import pair_sampler
 from pipeline.config import EvaluateParams
 from pipeline.data import Images, Latents, to_unit_range
 from pipeline.draws import draw_seed
 from pipeline.edits import swap
 from pipeline.errors import InputError
 from pipeline.evaluation.respond import BATCH, respond
-from pipeline.flow import Flow, latent_nats, pair_nats, shared_rho
+from pipeline.flow import Flow, graded_rho, latent_nats, pair_nats
 from pipeline.layout import Layout
 from pipeline.scores import (
     Score,
@@ -79,9 +79,11 @@ def evaluate(
     mean = torch.from_numpy(test.mean)
     code, _ = flow(mean)
     split = backbone.at(test.layer, test.reduce, test.kept)
-    scores = _probes(code, test, layout, draw_seed(seed, "evaluate/probes"))
+    rows, targets = _complete(test)
+    of, original = code[rows].numpy(), test.original[rows]
+    scores = _probes(of, targets, original, layout, draw_seed(seed, "evaluate/probes"))
     single = draw_seed(seed, "evaluate/per_dimension")
-    per_dimension = per_dimension_scores(code.numpy(), test.targets(), groups=test.original, seed=single)
+    per_dimension = per_dimension_scores(of, targets, groups=original, seed=single)
     transitions: Transitions = {}
     if judge is not None:
         scores |= _swaps(code, flow, layout, split, judge, test, images, params.swaps, seed)
@@ -110,10 +112,24 @@ def _preservation(
     return preservation(outputs.numpy(), outputs_back.numpy(), truth, draws, groups=test.original)
 
 
-def _probes(code: Tensor, test: Latents, layout: Layout, seed: int) -> dict[str, Score]:
+def _complete(test: Latents) -> tuple[NDArray[np.int64], dict[str, Array]]:
+    """Rows of which every concept is known, as scores that read labels need them, and what they show."""
+    rows = np.flatnonzero(np.all([labels >= 0 for labels in test.labels.values()], axis=0))
+    if len(rows) < len(test):
+        print(
+            f"scores that read labels: {len(rows)} of {len(test)} test images have a value in every concept", flush=True
+        )
+    if len(rows) <= 2 * test.num_dims:
+        raise InputError(
+            f"test split: {len(rows)} images have a value in every concept, more than {2 * test.num_dims} are needed "
+            f"for {test.num_dims} dimensions"
+        )
+    return rows, {name: target[rows] for name, target in test.targets().items()}
+
+
+def _probes(code: Array, targets: dict[str, Array], original: Array, layout: Layout, seed: int) -> dict[str, Score]:
     matrices = {
-        kind: probe_matrix(code.numpy(), test.targets(), layout, kind, groups=test.original, seed=seed)
-        for kind in ("linear", "rbf")
+        kind: probe_matrix(code, targets, layout, kind, groups=original, seed=seed) for kind in ("linear", "rbf")
     }
     return probe_scores(matrices["linear"], layout, matrices["rbf"]) | matrix_scores(matrices["linear"], layout)
 
@@ -150,7 +166,7 @@ def _swaps(
 def _densities(
     flow: Flow, layout: Layout, rho: float, train: Latents, test: Latents, num_pairs: int, seed: int
 ) -> dict[str, Score]:
-    sampler = PairSampler(test.labels, test.original, seed, "evaluate/pairs")
+    sampler = pair_sampler(test, seed, "evaluate/pairs")
     if alone := sampler.alone():
         print(f"test {alone}", flush=True)
     pairs = sampler.draw(0, num_pairs)
@@ -158,7 +174,8 @@ def _densities(
     noise = _noise(seed, "evaluate/noise", 2 * num_pairs, test.num_dims)
     rows = np.concatenate((pairs.a, pairs.b))
     code, log_abs_det = flow(torch.from_numpy(test.mean[rows] + test.scale[rows] * noise))
-    strength = shared_rho(torch.from_numpy(pairs.concept), layout.num_factors, rho)
+    distance = torch.from_numpy(pairs.distance)
+    strength = graded_rho(torch.from_numpy(pairs.concept), distance, layout.num_factors, rho, 1.0)
     code_a, code_b = code.split(num_pairs)
     log_abs_det_a, log_abs_det_b = log_abs_det.split(num_pairs)
     nats = pair_nats(code_a, code_b, log_abs_det_a, log_abs_det_b, layout, strength)
@@ -178,7 +195,10 @@ def _densities(
         test.original,
     )
     intervals = draw_seed(seed, "evaluate/pair_intervals")
-    scores |= pair_correlation(code_a.numpy(), code_b.numpy(), pairs.concept, layout, intervals, groups=originals)
+    near = pairs.distance <= 1  # all, where no concept is graded
+    scores |= pair_correlation(
+        code_a.numpy()[near], code_b.numpy()[near], pairs.concept[near], layout, intervals, groups=originals[near]
+    )
     chance = draw_seed(seed, "evaluate/total_correlation")
     scores["block_tc"] = block_total_correlation(test_code.numpy(), layout, chance, groups=test.original)
     return scores

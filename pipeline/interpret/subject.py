@@ -99,4 +99,6 @@ def subject_of(iin: Iin, backbone: Backbone, latents: Latents, images: Images, s
     codes, _ = iin.flow(z)
     targets = {name: target for name, target in latents.targets().items() if name in iin.layout.concepts}
     split = backbone.at(latents.layer, latents.reduce, latents.kept)
-    return Subject(iin, split, images.pixels, z, codes, targets, rows_of_contrast(images.pixels), seed)
+    known = np.flatnonzero(np.all([labels >= 0 for labels in latents.labels.values()], axis=0))
+    candidates = known[rows_of_contrast(images.pixels[known])]
+    return Subject(iin, split, images.pixels, z, codes, targets, candidates, seed)

@@ -18,6 +18,7 @@ from pipeline.tables import latents_schema, read_group, read_schema, write_table
 __all__ = ["Encoder", "Work"]
 
 _SHOWN = 5  # ids in an error
+PASSED_ON = ("source", "categories", "class_names", "values", "graded", "concepts")  # of the images' metadata
 
 
 class Work(TypedDict):
@@ -108,7 +109,7 @@ class Encoder:
             "noise": "jitter" if scale is None else "encoder",
             "shard": item["group"],
             "shards": item["groups"],
-            **{key: source[key] for key in ("source", "categories", "values", "concepts")},
+            **{key: source[key] for key in PASSED_ON if key in source},
         }
         write_table(Path(item["shard"]), table.select(schema.names).cast(schema), metadata)
 

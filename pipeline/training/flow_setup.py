@@ -6,7 +6,7 @@ from typing import Any
 
 from torch import Tensor
 
-from pipeline.concepts import PairSampler
+from pipeline.concepts import pair_sampler
 from pipeline.config import FlowParams, Params, TrainParams
 from pipeline.data import latents_sha256, load_latents
 from pipeline.draws import draw_seed
@@ -36,7 +36,7 @@ def flow_config(params: FlowParams, num_dims: int, seed: int, num_blocks: int | 
 def flow_setup(params: Params, latents: Path, num_blocks: int, layout: Layout) -> tuple[FlowTaskConfig, str]:
     """What a worker needs to train the chosen flow, and the sha256 of the backbone that gave the latents."""
     table = load_latents(latents, "train")
-    if alone := PairSampler(table.labels, table.original, params.seed, "train/pairs").alone():
+    if alone := pair_sampler(table, params.seed, "train/pairs").alone():
         print(f"training {alone}", flush=True)
     setup = FlowTaskConfig(
         latents=str(latents.resolve()),

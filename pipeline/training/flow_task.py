@@ -7,11 +7,11 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from pipeline.concepts import PairSampler
+from pipeline.concepts import pair_sampler
 from pipeline.data import Latents, load_latents
 from pipeline.draws import draw_seed
 from pipeline.errors import InputError
-from pipeline.flow import Flow, FlowConfig, pair_nats, shared_rho
+from pipeline.flow import Flow, FlowConfig, graded_rho, pair_nats
 from pipeline.layout import Layout
 
 __all__ = ["FlowTask", "FlowTaskConfig"]
@@ -69,10 +69,9 @@ class FlowTask:
         nats = self._mean_nats(model, *self.val_rows.pairs(0, VALIDATION_PAIRS, slice(None))).item()
         return {"pair_nats": nats, "bits_per_dim": nats / (2 * self.config.layout.num_dims * math.log(2))}
 
-    def _mean_nats(self, model: nn.Module, z: Tensor, concept: Tensor) -> Tensor:
+    def _mean_nats(self, model: nn.Module, z: Tensor, rho: Tensor) -> Tensor:
         code, log_abs_det = model(z)  # both members in one pass: larger products
         (code_a, code_b), (log_abs_det_a, log_abs_det_b) = code.chunk(2), log_abs_det.chunk(2)
-        rho = shared_rho(concept, self.config.layout.num_factors, self.config.rho)
         return pair_nats(code_a, code_b, log_abs_det_a, log_abs_det_b, self.config.layout, rho).mean()
 
 
@@ -84,16 +83,18 @@ class _Rows:
         _require_fit(latents, config)
         self.mean, self.scale = torch.from_numpy(latents.mean).to(device), torch.from_numpy(latents.scale).to(device)
         self.seed, self.split, self.device = config.seed, split, device
-        self.sampler = PairSampler(latents.labels, latents.original, config.seed, f"{split}/pairs")
+        self.num_factors, self.rho = config.layout.num_factors, config.rho
+        self.sampler = pair_sampler(latents, config.seed, f"{split}/pairs")
 
     def pairs(self, step: int, num_pairs: int, part: slice) -> tuple[Tensor, Tensor]:
-        """Latents z = mean + scale · ε of both members [2 P, N], all a then all b, and the shared concept [P]."""
+        """Latents z = mean + scale · ε of both members [2 P, N], all a then all b, and r of each factor [P, K + 1]."""
         pairs = self.sampler.draw(step, num_pairs)
         generator = torch.Generator().manual_seed(draw_seed(self.seed, f"{self.split}/noise", step))
         noise = torch.randn(2, num_pairs, self.mean.shape[1], generator=generator)  # of the global batch
         rows = torch.cat([torch.from_numpy(pairs.a[part]), torch.from_numpy(pairs.b[part])]).to(self.device)
         z = self.mean[rows] + self.scale[rows] * noise[:, part].flatten(0, 1).to(self.device)
-        return z, torch.from_numpy(pairs.concept[part]).to(self.device)
+        concept, distance = (torch.from_numpy(of[part]).to(self.device) for of in (pairs.concept, pairs.distance))
+        return z, graded_rho(concept, distance, self.num_factors, self.rho, 1.0)
 
 
 def _require_fit(latents: Latents, config: FlowTaskConfig) -> None:

@@ -36,7 +36,20 @@ WRONG = {
     "images, expected a sum below 1",
     "data: {max_images: 320}": "data.max_images: 320 with data.test_share = 0.2 give 64 test images, "
     "expected more than 64, twice backbone.num_dims",
-    "data: {source: cifar}": "data.source: found 'cifar': input should be 'colormnist'",
+    "data: {source: cifar}": "data.source: found 'cifar': input should be 'colormnist', 'mnist', "
+    "'fashion_mnist', 'cifar10', 'celeba', 'image_folder' or 'parquet'",
+    "data: {source: parquet}": "data.path: source 'parquet' needs a file, folder or glob",
+    "data: {path: images}": "data.path: found 'images', but data.source is 'colormnist'; it is read by image_folder, "
+    "parquet",
+    "backbone: {kind: torch}": "backbone.network: kind 'torch' needs one, such as package.module:callable",
+    "backbone: {kind: classifier}\nlayers: [head]": "backbone.concept: kind 'classifier' needs the concept whose "
+    "classes it learns",
+    "backbone: {concept: shape}": "backbone.concept: found 'shape', accepted are data.concepts: digit, colour",
+    "backbone: {kind: torchvision, network: resnet18}": "layers: found 'latent', which an autoencoder has, but "
+    "backbone.kind is 'torchvision'; its layers are dotted names of modules: list them with "
+    "python -m pipeline.backbones layers",
+    "layers: [latent, latent]": "layers: found ['latent', 'latent']: layer 'latent' is listed twice; each may be "
+    "listed once",
     "data:": "data: found None: input should be a section of keys and values",
     "data: 3": "data: found 3: input should be a section of keys and values",
     "backbone: {width: 12}": "backbone.width: found 12: input should be a multiple of 8",

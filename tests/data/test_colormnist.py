@@ -4,6 +4,7 @@ from scipy.stats import chisquare
 
 from pipeline.config import WarpParams
 from pipeline.data.sources import ColorMnist
+from pipeline.data.warp import Warps
 
 SOURCE = ColorMnist(8, seed=0)
 SOME = np.arange(0, 5000, 37)
@@ -17,7 +18,8 @@ def test_5000_digits_500_of_each_class() -> None:
 
 def test_ground_and_strokes_have_the_authors_colours() -> None:
     """Strokes (1 + c)/2, ground (1 − c)/2 of full brightness, to rounding."""
-    pixels, _, values = SOURCE.render(SOME, 0, None)
+    of = SOURCE.render(SOME, 0, None)
+    pixels, values = of.pixels, of.values
     assert (pixels.shape, pixels.dtype) == ((len(SOME), 32, 32, 3), np.uint8)
     colour = values["colour"].astype(np.float64)
     ground, stroke = 255 * (1 - colour) / 2, 255 * (1 + colour) / 2
@@ -29,7 +31,8 @@ def test_ground_and_strokes_have_the_authors_colours() -> None:
 
 
 def test_between_them_a_pixel_mixes_both_in_one_share() -> None:
-    pixels, _, values = SOURCE.render(SOME, 0, None)
+    of = SOURCE.render(SOME, 0, None)
+    pixels, values = of.pixels, of.values
     colour = values["colour"][:, None, None, :].astype(np.float64)
     ink = ((pixels / 127.5 - 1) / colour + 1) / 2
     tolerance = (0.5 + 1e-3) / 127.5 / 2 / colour
@@ -38,7 +41,8 @@ def test_between_them_a_pixel_mixes_both_in_one_share() -> None:
 
 
 def test_labels_and_values_belong_together() -> None:
-    _, labels, values = SOURCE.render(SOME, 0, None)
+    of = SOURCE.render(SOME, 0, None)
+    labels, values = of.labels, of.values
     assert np.array_equal(labels["digit"], SOURCE.digits[SOME])
     palette = {int(name): tuple(value) for name, value in zip(labels["colour"], values["colour"], strict=True)}
     assert len(set(palette.values())) == len(palette) == 8
@@ -49,7 +53,7 @@ def test_labels_and_values_belong_together() -> None:
 
 def test_colours_are_uniform_and_independent_of_the_digit_and_of_other_copies() -> None:
     every = np.arange(5000)
-    first, second = (SOURCE.render(every, copy, None)[1] for copy in (0, 1))
+    first, second = (SOURCE.render(every, copy, None).labels for copy in (0, 1))
     assert chisquare(np.bincount(first["colour"])).pvalue > 0.01
     joint = np.histogram2d(first["digit"], first["colour"], bins=(10, 8))[0]
     assert chisquare(joint.ravel()).pvalue > 0.01
@@ -57,16 +61,23 @@ def test_colours_are_uniform_and_independent_of_the_digit_and_of_other_copies() 
 
 
 def test_a_colour_belongs_to_original_and_copy_whatever_else_is_rendered() -> None:
-    _, alone, _ = SOURCE.render(SOME[3:5], 1, None)
-    _, among, _ = SOURCE.render(SOME, 1, None)
+    alone = SOURCE.render(SOME[3:5], 1, None).labels
+    among = SOURCE.render(SOME, 1, None).labels
     assert np.array_equal(alone["colour"], among["colour"][3:5])
 
 
 def test_the_same_seed_renders_the_same_and_another_differs() -> None:
-    first, again, other = (ColorMnist(8, seed).render(SOME, 1, WarpParams()) for seed in (0, 0, 1))
-    assert np.array_equal(first[0], again[0])
-    assert not np.array_equal(first[1]["colour"], other[1]["colour"])
-    assert not np.array_equal(np.unique(first[2]["colour"], axis=0), np.unique(other[2]["colour"], axis=0))
+    warps = Warps.draw(WarpParams(), len(SOME), seed=5)
+    first, again, other = (ColorMnist(8, seed).render(SOME, 1, warps) for seed in (0, 0, 1))
+    assert np.array_equal(first.pixels, again.pixels)
+    assert not np.array_equal(first.labels["colour"], other.labels["colour"])
+    assert not np.array_equal(np.unique(first.values["colour"], axis=0), np.unique(other.values["colour"], axis=0))
     unwarped = SOURCE.render(SOME, 1, None)
-    assert np.array_equal(first[1]["colour"], unwarped[1]["colour"])
-    assert not np.array_equal(first[0], unwarped[0])
+    assert np.array_equal(first.labels["colour"], unwarped.labels["colour"])
+    assert not np.array_equal(first.pixels, unwarped.pixels)
+
+
+def test_a_warp_belongs_to_its_image_whatever_else_is_rendered() -> None:
+    warps = Warps.draw(WarpParams(), len(SOME), seed=5)
+    among, alone = SOURCE.render(SOME, 1, warps), SOURCE.render(SOME[3:5], 1, warps[3:5])
+    assert np.array_equal(among.pixels[3:5], alone.pixels)

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from pipeline.config import WarpParams
-from pipeline.data.warp import warp
+from pipeline.data.warp import Warps
 
 SIDE, NUM = 65, 400
 RADIUS = 18.0  # pixels from the centre to the blob
@@ -16,6 +16,10 @@ AXIS = torch.arange(SIDE, dtype=torch.float32) - SIDE // 2
 
 def _limits(**limits: float) -> WarpParams:
     return WarpParams(**{"rotate": 0, "translate": 0, "scale": 0, "shear": 0, **limits})
+
+
+def warp(images: Tensor, limits: WarpParams, seed: int) -> Tensor:
+    return Warps.draw(limits, len(images), seed).apply(images, "zeros")
 
 
 def _blobs(x: float, y: float) -> Tensor:

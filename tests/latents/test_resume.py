@@ -12,7 +12,6 @@ from pathlib import Path
 import pytest
 import torch
 
-from pipeline import tables
 from pipeline.backbones import Autoencoder, load_backbone, save_backbone
 from pipeline.cluster import Resources, start_ray
 from pipeline.config import DataParams, LatentsParams, MachineParams
@@ -52,7 +51,8 @@ class Inputs:
 def inputs(tmp_path_factory: pytest.TempPathFactory) -> Inputs:
     inputs = Inputs(tmp_path_factory.mktemp("inputs"))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(tables, "ROW_GROUP", 16)
+        for module in ("pipeline.tables", "pipeline.data.prepare"):
+            patch.setattr(sys.modules[module], "ROW_GROUP", 16)
         prepare(DataParams(max_images=200, copies=2, num_colours=8), 0, inputs.images)
     save_backbone(inputs.backbone, Autoencoder(5, 8, seed=0), {}, metrics="")
     return inputs

@@ -42,11 +42,11 @@ def test_parts_make_up_the_global_batch(task):
 
 
 def test_members_of_a_pair_carry_noise_of_the_stored_scale(task):
-    z, concept = task.train_rows.pairs(0, 33, slice(None))
+    z, rho = task.train_rows.pairs(0, 33, slice(None))
     z_again, _ = task.train_rows.pairs(0, 33, slice(None))
     z_later, _ = task.train_rows.pairs(1, 33, slice(None))
     assert z.shape == (66, NUM_DIMS)
-    assert set(concept.tolist()) == {1, 2}
+    assert sorted(set(map(tuple, rho.tolist()))) == [(0, 0, task.config.rho), (0, task.config.rho, 0)]
     assert torch.equal(z, z_again)
     assert not torch.equal(z, z_later)
     pairs = task.train_rows.sampler.draw(0, 33)
