@@ -1,5 +1,6 @@
 """The layers side by side: comparison/."""
 
+import json
 from pathlib import Path
 
 from pipeline.config import load_params
@@ -14,7 +15,9 @@ def main() -> None:
     layers = load_params().layers
     results = {layer: read_json(Path("results") / layer / "scores.json") for layer in layers}
     cards = {layer: read_json(Path("models/layers") / layer / "iin/card.json") for layer in layers}
-    compare(results, {layer: Layout.from_dict(card["layout"]) for layer, card in cards.items()}, Path("comparison"))
+    layouts = {layer: Layout.from_dict(card["layout"]) for layer, card in cards.items()}
+    lines = (Path("models/backbone") / "metrics.jsonl").read_text().splitlines()
+    compare(results, layouts, [json.loads(line) for line in lines], Path("comparison"))
 
 
 if __name__ == "__main__":

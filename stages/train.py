@@ -21,9 +21,9 @@ def main() -> None:
     params, layer = load_params(), layer_argument()
     store = check_server(params.study, layer)
     choice = read_flow_file(Path("models/layers") / layer / "flow.yaml")
-    setup, backbone = flow_setup(params, Path("data/latents") / layer, choice.num_blocks, choice.layout)
+    setup, origin = flow_setup(params, Path("data/latents") / layer, choice.num_blocks, choice.layout)
     storage = run_folder(params.machine.storage, "train", layer)
-    card = flow_card(setup, params.train, layer, backbone, storage)
+    card = flow_card(setup, params.train, origin, storage)
     with RunTracker(store, layer, card, storage / METRICS):
         result = train_with_ray(
             FlowTask, setup, train_config(params.train, params.seed), params.machine, storage, compile_from=COMPILE_FROM

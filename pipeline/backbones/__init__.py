@@ -2,7 +2,7 @@
 
 from pipeline.backbones.autoencoder import Autoencoder, AutoencoderTask, autoencoder_task
 from pipeline.backbones.brought import bring_backbone
-from pipeline.backbones.classifier import Classifier, ClassifierTask, class_accuracy, classifier_task
+from pipeline.backbones.classifier import Classifier
 from pipeline.backbones.frozen import Backbone, load_backbone, save_backbone
 from pipeline.backbones.judge import (
     Judge,
@@ -23,7 +23,6 @@ __all__ = [
     "AutoencoderTask",
     "Backbone",
     "Classifier",
-    "ClassifierTask",
     "ImagesSetup",
     "Judge",
     "JudgeNet",
@@ -32,8 +31,6 @@ __all__ = [
     "Split",
     "autoencoder_task",
     "bring_backbone",
-    "class_accuracy",
-    "classifier_task",
     "heads_of",
     "judge_task",
     "load_backbone",

@@ -2,17 +2,10 @@
 
 from collections import OrderedDict
 
-import numpy as np
 import torch
-from sklearn.metrics import balanced_accuracy_score
-from torch import Tensor, nn
+from torch import nn
 
-from pipeline.backbones.setup import ImagesSetup
-from pipeline.config import BackboneParams
-from pipeline.data import Images, load_images, to_unit_range
-from pipeline.draws import draw_seed
-
-__all__ = ["Classifier", "ClassifierTask", "class_accuracy", "classifier_task"]
+__all__ = ["Classifier"]
 
 
 class Classifier(nn.Sequential):
@@ -42,64 +35,6 @@ class Classifier(nn.Sequential):
                 )
             )
         self.num_classes, self.width = num_classes, width
-
-
-class ClassifierTask:
-    """Trains a classifier by cross-entropy on one concept (a `pipeline.training.Task`).
-
-    Images whose class is missing take no part.
-    """
-
-    def __init__(
-        self,
-        train: Images,
-        val: Images,
-        concept: str,
-        width: int,
-        batch_size: int,
-        seed: int,
-        device: torch.device,
-    ) -> None:
-        weights = draw_seed(seed, "backbone/weights")
-        self.model: Classifier = Classifier(train.num_categories[concept], width, weights).to(device)
-        self._train, self._val, self._concept = train, val, concept
-        self._known = np.flatnonzero(train.labels[concept] >= 0)
-        self._batch_size, self._seed, self._device = batch_size, seed, device
-
-    def initialise(self) -> None:
-        """Nothing is initialised from data."""
-
-    def loss(self, model: nn.Module, step: int, part: slice) -> tuple[Tensor, dict[str, Tensor]]:
-        """Mean cross-entropy over a part of the global batch of a step, in nats."""
-        rng = np.random.default_rng(draw_seed(self._seed, "backbone/batch", step))
-        rows = self._known[rng.integers(len(self._known), size=self._batch_size)[part]]
-        logits = model(to_unit_range(self._train.pixels[rows]).to(self._device))
-        labels = torch.from_numpy(self._train.labels[self._concept][rows]).to(self._device)
-        loss = nn.functional.cross_entropy(logits, labels)
-        return loss, {"loss": loss, "accuracy": (logits.argmax(dim=1) == labels).float().mean()}
-
-    def validate(self, model: nn.Module, step: int) -> dict[str, float]:  # noqa: ARG002
-        """Balanced accuracy on the validation images."""
-        return {"accuracy": class_accuracy(self.model, self._val, self._concept, self._device)}
-
-
-def classifier_task(setup: ImagesSetup[BackboneParams], device: torch.device) -> ClassifierTask:
-    """Load the images and make the task, in a worker."""
-    train, val = (load_images(setup.images, split) for split in ("train", "val"))
-    params = setup.params
-    assert params.concept is not None  # as its section has been checked
-    return ClassifierTask(train, val, params.concept, params.width, params.batch_size, setup.seed, device)
-
-
-@torch.no_grad()
-def class_accuracy(network: nn.Module, images: Images, concept: str, device: torch.device) -> float:
-    """Balanced accuracy of a network from images [B, 3, H, W] in [−1, 1] to logits, where the class is known."""
-    known = np.flatnonzero(images.labels[concept] >= 0)
-    parts = [
-        network(to_unit_range(images.pixels[rows]).to(device)) for rows in np.array_split(known, len(known) // 512 + 1)
-    ]
-    found = torch.cat(parts).argmax(dim=1).cpu().numpy()
-    return float(balanced_accuracy_score(images.labels[concept][known], found))
 
 
 def _stage(num_in: int, num_out: int) -> nn.Sequential:

@@ -1,20 +1,23 @@
 """The networks that are trained here, through Ray Train, by the kind that section `backbone` names."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from torch import nn
 
 from pipeline.backbones.autoencoder import Autoencoder, autoencoder_task
-from pipeline.backbones.classifier import Classifier, classifier_task
+from pipeline.backbones.classifier import Classifier
+from pipeline.backbones.classifier_task import classifier_task
 from pipeline.backbones.setup import ImagesSetup
 from pipeline.config import Params
 from pipeline.training.distributed import train_with_ray
 from pipeline.training.optimisation import train_config
 
 __all__ = ["TrainedBackbone", "train_backbone"]
+
+POINTS = 12  # of the curves of what a classifier keeps
 
 
 @dataclass(frozen=True)
@@ -51,6 +54,7 @@ def train_backbone(params: Params, images: Path, storage: Path) -> TrainedBackbo
         card: dict[str, Any] = {"val_squared_error": error}
         summary = f"squared error of a held-out image {error:.4g}"
     else:
+        config = replace(config, validate_every=max(1, section.steps // POINTS))
         result = train_with_ray(classifier_task, setup, config, params.machine, storage)
         network = Classifier(len(result.model["head.bias"]), section.width, params.seed)
         accuracy = json.loads(result.metrics.splitlines()[-1])["val/accuracy"]

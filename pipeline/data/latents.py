@@ -35,6 +35,7 @@ class Latents:
         layer: where the backbone was split.
         reduce: what of a map or of tokens is the latent: `mean` of each channel, or `none`.
         kept: which numbers of the layer these are [N], ascending; the others are constant and carried along.
+        image_shape: height and width of the images.
         graded: concept → length, of those whose pairs are graded by the distance of their values.
     """
 
@@ -48,6 +49,7 @@ class Latents:
     layer: str
     reduce: Literal["mean", "none"]
     kept: NDArray[np.int64]
+    image_shape: tuple[int, int]
     graded: dict[str, float] = field(default_factory=dict)
 
     def __len__(self) -> int:
@@ -108,6 +110,7 @@ def load_latents(folder: Path, split: str, backbone_sha256: str | None = None) -
         layer=metadata["layer"],
         reduce=metadata["reduce"],
         kept=kept,
+        image_shape=(metadata["image_shape"][0], metadata["image_shape"][1]),
         graded=metadata.get("graded", {}),
     )
 

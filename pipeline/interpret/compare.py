@@ -1,7 +1,7 @@
 """Layers side by side: their main scores, and how many dimensions each factor has."""
 
 import csv
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import to_hex
 
 from pipeline.files import atomic_folder, write_atomic, write_json
+from pipeline.interpret.depth import depth_sheet, training_sheet
 from pipeline.interpret.matrix import Scores
 from pipeline.interpret.palette import colour_of, decimals, spoken
 from pipeline.interpret.sheet import MARGIN, Sheet, house_style, new_sheet, text_width
@@ -20,12 +21,17 @@ from pipeline.layout import Layout
 __all__ = ["compare", "layers_sheet"]
 
 
-def compare(results: Mapping[str, Scores], layouts: Mapping[str, Layout], folder: Path) -> None:
+def compare(
+    results: Mapping[str, Scores], layouts: Mapping[str, Layout], curves: Sequence[Mapping[str, float]], folder: Path
+) -> None:
     """Write scores.json, scores.csv and layers.png.
+
+    Of several layers also depth.png; where the network's training was watched, training.png.
 
     Args:
         results: content of scores.json of each layer, in the order of `layers`.
         layouts: the factors of each layer, all with the same names.
+        curves: entries of the network's metrics.jsonl.
         folder: where, replaced as a whole.
     """
     names = _main_scores(results, next(iter(layouts.values())))
@@ -40,6 +46,11 @@ def compare(results: Mapping[str, Scores], layouts: Mapping[str, Layout], folder
         write_json(beside / "scores.json", content)
         write_atomic(beside / "scores.csv", _as_csv(content, names))
         layers_sheet(results, layouts).save(beside / "layers.png")
+        if len(results) > 1:
+            depth_sheet(results, layouts).save(beside / "depth.png")
+        watched = [layer for layer in results if any(f"val/share/{layer}/residual" in entry for entry in curves)]
+        if watched:
+            training_sheet(curves, watched, next(iter(layouts.values()))).save(beside / "training.png")
 
 
 def layers_sheet(results: Mapping[str, Scores], layouts: Mapping[str, Layout]) -> Sheet:

@@ -75,7 +75,8 @@ class Encoder:
     def _write_shard(self, item: Work) -> None:
         path = Path(item["path"])
         table = read_group(path, item["group"])
-        mean, scale = self._encode(decode(table["image"], path))
+        pixels = decode(table["image"], path)
+        mean, scale = self._encode(pixels)
         self._backbone.require_untouched()
         finite = np.isfinite(mean).all(axis=1)
         broken = ~(finite if scale is None else finite & np.isfinite(scale).all(axis=1))
@@ -85,7 +86,7 @@ class Encoder:
                 f"layer {self._layer}: numbers that are not finite in the latents of {broken.sum()} images of row "
                 f"group {item['group']} of {path.name}, ids {ids}{' …' if broken.sum() > _SHOWN else ''}"
             )
-        self._write(item, table, mean, scale)
+        self._write(item, table, mean, scale, pixels.shape[1:3])
 
     def _encode(self, pixels: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
         """Mean and scale [n, M] of images [n, H, W, 3]."""
@@ -95,7 +96,14 @@ class Encoder:
         scales = [part for _, part in encoded if part is not None]
         return mean, torch.cat(scales).cpu().numpy() if scales else None
 
-    def _write(self, item: Work, table: pa.Table, mean: NDArray[np.float32], scale: NDArray[np.float32] | None) -> None:
+    def _write(
+        self,
+        item: Work,
+        table: pa.Table,
+        mean: NDArray[np.float32],
+        scale: NDArray[np.float32] | None,
+        image_shape: tuple[int, ...],
+    ) -> None:
         _, source = read_schema(Path(item["path"]))
         schema = latents_schema(mean.shape[1], list(source["categories"]), source["values"], noisy=scale is not None)
         table = table.append_column("mean", _vectors(mean))
@@ -106,6 +114,7 @@ class Encoder:
             "layer": self._layer,
             "reduce": self._reduce,
             "shape": [mean.shape[1]],
+            "image_shape": list(image_shape),
             "noise": "jitter" if scale is None else "encoder",
             "shard": item["group"],
             "shards": item["groups"],

@@ -33,8 +33,8 @@ def flow_config(params: FlowParams, num_dims: int, seed: int, num_blocks: int | 
     )
 
 
-def flow_setup(params: Params, latents: Path, num_blocks: int, layout: Layout) -> tuple[FlowTaskConfig, str]:
-    """What a worker needs to train the chosen flow, and the sha256 of the backbone that gave the latents."""
+def flow_setup(params: Params, latents: Path, num_blocks: int, layout: Layout) -> tuple[FlowTaskConfig, dict[str, Any]]:
+    """What a worker needs to train the chosen flow, and where its latents come from, as the card says it."""
     table = load_latents(latents, "train")
     if alone := pair_sampler(table, params.seed, "train/pairs").alone():
         print(f"training {alone}", flush=True)
@@ -46,30 +46,29 @@ def flow_setup(params: Params, latents: Path, num_blocks: int, layout: Layout) -
         batch_size=params.train.batch_size,
         seed=params.seed,
     )
-    return setup, table.backbone_sha256
+    split = {"reduce": table.reduce, "kept": table.kept.tolist(), "image_shape": list(table.image_shape)}
+    return setup, {"backbone_sha256": table.backbone_sha256, "layer": table.layer, "split": split}
 
 
-def flow_card(
-    setup: FlowTaskConfig, params: TrainParams, layer: str, backbone_sha256: str, run: Path
-) -> dict[str, Any]:
+def flow_card(setup: FlowTaskConfig, params: TrainParams, origin: dict[str, Any], run: Path) -> dict[str, Any]:
     """What a reader of a trained flow needs to know; no time, host or path.
 
     Args:
         setup: what the flow learns from.
         params: section `train`.
-        layer: where the backbone was split.
-        backbone_sha256: of the backbone that gave the latents.
+        origin: where the latents come from, of `flow_setup`.
         run: the folder of the run, whose name ends in its fingerprint.
     """
     return {
         "layout": setup.layout.as_dict(),
         "flow": asdict(setup.flow),
-        "layer": layer,
+        "layer": origin["layer"],
         "rho": setup.rho,
         "seed": setup.seed,
         "train": params.model_dump(),
-        "backbone_sha256": backbone_sha256,
+        "backbone_sha256": origin["backbone_sha256"],
         "data_sha256": latents_sha256(Path(setup.latents), "train"),
+        "split": origin["split"],
         "fingerprint": run.name.rpartition("-")[2],
     }
 

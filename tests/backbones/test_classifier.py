@@ -2,7 +2,8 @@ import numpy as np
 import torch
 
 from backbones.toys import toy_images
-from pipeline.backbones import Classifier, ClassifierTask, class_accuracy, load_backbone, save_backbone
+from pipeline.backbones import Classifier, load_backbone, save_backbone
+from pipeline.backbones.classifier_task import ClassifierTask, class_accuracy
 from pipeline.training.loop import train
 from pipeline.training.task import TrainConfig
 
@@ -47,3 +48,18 @@ def test_what_is_loaded_is_what_was_saved(tmp_path) -> None:
     with torch.no_grad():
         assert torch.equal(backbone.run(images), network(images))
     assert (backbone.concept, backbone.draws_images) == ("digit", False)
+
+
+def test_what_the_layers_keep_is_watched() -> None:
+    of = task()
+    before = of.validate(of.model, 0)
+    train(of, TrainConfig(steps=60, batch_size=32, learning_rate=3e-3, seed=0))
+    after = of.validate(of.model, 60)
+    for layer in ("stage1", "stage2", "stage3", "features"):
+        shares = [after[f"share/{layer}/{name}"] for name in ("residual", "digit", "colour")]
+        assert sum(shares) == 1
+        assert min(shares) > 0
+    # its class is kept and the other concept dropped, the more so the nearer a layer is to the logits
+    assert after["share/features/digit"] > after["share/features/colour"] + 0.1
+    assert after["share/features/digit"] > before["share/features/digit"]
+    assert "share/head/digit" not in after, "two numbers are too few for three factors"

@@ -20,7 +20,7 @@ def _latents(noise: float) -> Latents:
     mean[:, 6] = rng.standard_normal(40)[labels["colour"]]
     rows = np.arange(4000)
     scale = np.full_like(mean, noise)
-    return Latents(rows, rows, mean, scale, labels, {}, "ab" * 32, "latent", "mean", np.arange(mean.shape[1]))
+    return Latents(rows, rows, mean, scale, labels, {}, "ab" * 32, "latent", "mean", np.arange(mean.shape[1]), (8, 8))
 
 
 def _expected(noise: float) -> tuple[int, ...]:

@@ -16,6 +16,7 @@ BACKBONE = "ab" * 32
 METADATA = {
     "backbone_sha256": BACKBONE,
     "layer": "latent",
+    "image_shape": [8, 8],
     "concepts": ["digit", "colour"],
     "reduce": "mean",
     "shard": 0,

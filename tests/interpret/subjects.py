@@ -58,7 +58,7 @@ def parts(concepts: tuple[str, ...] = ("shape", "hue"), num_rows: int = 24) -> P
     pixels = rng.integers(0, 256, (num_rows, 32, 32, 3), dtype=np.uint8)
     images = Images(ids, ids, pixels, labels, values, dict.fromkeys(concepts, 4))
     latents = Latents(
-        ids, ids, z, np.ones_like(z), labels, values, backbone.sha256, "latent", "mean", np.arange(num_dims)
+        ids, ids, z, np.ones_like(z), labels, values, backbone.sha256, "latent", "mean", np.arange(num_dims), (32, 32)
     )
     return Parts(Iin(flow.eval(), layout, {}, "1" * 64), backbone, latents, images, scores(layout))
 

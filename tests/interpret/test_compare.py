@@ -9,6 +9,7 @@ import pytest
 from matplotlib.patches import Rectangle
 
 from pipeline.interpret.compare import compare, layers_sheet
+from pipeline.interpret.depth import depth_sheet, training_sheet
 from pipeline.interpret.sheet import house_style
 from pipeline.layout import Layout
 
@@ -21,6 +22,9 @@ LAYOUTS = {
 }
 
 
+NAMES = {"scores.json", "scores.csv", "layers.png"}
+
+
 def results() -> dict[str, dict[str, dict[str, Any]]]:
     found = {layer: scores(layout, own) for (layer, layout), own in zip(LAYOUTS.items(), (0.04, 0.5, 0.9), strict=True)}
     del found["logits"]["swap/score"]  # logits draw no image
@@ -30,8 +34,9 @@ def results() -> dict[str, dict[str, dict[str, Any]]]:
 @pytest.mark.parametrize("layers", [["conv1"], list(LAYOUTS)], ids=["one", "three"])
 def test_tables_hold_the_main_scores_and_sizes_of_each_layer(layers: list[str], tmp_path: Path) -> None:
     given = {layer: results()[layer] for layer in layers}
-    compare(given, {layer: LAYOUTS[layer] for layer in layers}, tmp_path / "comparison")
-    assert {path.name for path in (tmp_path / "comparison").iterdir()} == {"scores.json", "scores.csv", "layers.png"}
+    compare(given, {layer: LAYOUTS[layer] for layer in layers}, [], tmp_path / "comparison")
+    depth = {"depth.png"} if len(layers) > 1 else set()
+    assert {path.name for path in (tmp_path / "comparison").iterdir()} == NAMES | depth
     content = json.loads((tmp_path / "comparison/scores.json").read_text())
     assert list(content) == layers
     main = {"probe/own/digit", "probe/own/colour", "probe/gap", "swap/score"}
@@ -70,6 +75,38 @@ def test_bars_have_the_heights_of_the_scores_and_the_widths_of_the_sizes(layers:
 
 def test_written_again_is_the_same_bytes(tmp_path: Path) -> None:
     for name in ("a", "b"):
-        compare(results(), LAYOUTS, tmp_path / name)
+        compare(results(), LAYOUTS, [], tmp_path / name)
     for path in (tmp_path / "a").iterdir():
         assert path.read_bytes() == (tmp_path / "b" / path.name).read_bytes(), path.name
+
+
+def test_a_network_whose_training_was_watched_has_a_picture_of_it(tmp_path: Path) -> None:
+    curves = [{"step": 20, "train/loss": 1.0}] + [
+        {"step": step, **{f"val/share/conv1/{name}": 0.1 + step / 1000 for name in LAYOUTS["conv1"].names}}
+        for step in range(50, 601, 50)
+    ]
+    compare(results(), LAYOUTS, curves, tmp_path / "comparison")
+    assert {path.name for path in (tmp_path / "comparison").iterdir()} == NAMES | {"depth.png", "training.png"}
+
+
+@pytest.mark.parametrize("concepts", [("digit",), ("a_very_long_name_of_a_concept", "b", "c", "d", "e", "f", "g")])
+@pytest.mark.parametrize("layers", [2, 9])
+def test_depth_and_training_are_legible_and_show_what_they_are_given(concepts: tuple[str, ...], layers: int) -> None:
+    layout = Layout.of(list(concepts), [3, *range(1, len(concepts) + 1)])
+    given = scores(layout)
+    for name in layout.names:
+        given[f"response/sample/{name}/changed"] = {"value": 0.5, "low": 0.45, "high": 0.56}
+    names = [f"features.{number}.conv" for number in range(layers)]
+    entries = [
+        {"step": step, **{f"val/share/{layer}/{name}": 0.01 * step for name in layout.names for layer in names}}
+        for step in (10, 20, 30)
+    ]
+    with house_style():
+        depth = depth_sheet(dict.fromkeys(names, given), dict.fromkeys(names, layout)).figure
+        training = training_sheet(entries, names[:2], layout).figure
+        assert_legible(depth)
+        assert_legible(training)
+    assert [len(axes.lines) for axes in depth.axes] == [len(layout.names), len(concepts), len(layout.names)]
+    shares = [line.get_ydata()[0] for line in depth.axes[0].lines]
+    assert shares == [size / layout.num_dims for size in layout.sizes]
+    assert [list(line.get_ydata()) for line in training.axes[0].lines] == [[0.1, 0.2, 0.3]] * len(layout.names)

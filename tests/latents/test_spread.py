@@ -19,7 +19,8 @@ def write(folder: Path, split: str, parts: list[np.ndarray]) -> list[Path]:
     for number, mean in enumerate(parts):
         ids = np.arange(first, first + len(mean))
         columns = {"id": ids, "original": ids, "split": [split] * len(ids), "mean": list(mean), "digit": ids % 3}
-        metadata = {"backbone_sha256": "0" * 64, "layer": "stage2", "reduce": "mean", "concepts": ["digit"],
+        metadata = {"backbone_sha256": "0" * 64, "layer": "stage2", "reduce": "mean", "image_shape": [8, 8],
+                    "concepts": ["digit"],
                     "noise": "jitter", "shard": number, "shards": len(parts)}  # fmt: skip
         paths.append(folder / f"{split}-{number:05d}.parquet")
         write_table(paths[-1], pa.table(columns, schema=schema), metadata)

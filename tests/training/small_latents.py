@@ -34,7 +34,7 @@ def write_latents(folder: Path) -> Path:
         schema = latents_schema(NUM_DIMS, ["digit", "colour"], {"colour": 3})
         table = pa.table({name: columns[name] for name in schema.names}, schema=schema)
         metadata = {"backbone_sha256": "0" * 64, "layer": "latent", "concepts": ["digit", "colour"]}
-        metadata |= {"reduce": "mean", "shard": 0, "shards": 1}
+        metadata |= {"reduce": "mean", "image_shape": [8, 8], "shard": 0, "shards": 1}
         write_table(folder / f"{split}-00000.parquet", table, metadata)
     write_json(folder / "card.json", {"noise": "encoder"})
     return folder
