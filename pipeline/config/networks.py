@@ -42,7 +42,8 @@ class BackboneParams(Section):
     arguments: dict[str, str | int | float | bool] = Field(default_factory=dict)
     """Keyword arguments of the callable, or of torchvision's model."""
     weights: str | None = None
-    """A safetensors or `weights_only` file, or the name of torchvision's weights; empty: as the network is made."""
+    """A safetensors or `weights_only` file, one in a package (`package:path/in/it`), or the name of torchvision's
+    weights; empty: as the network is made."""
     output: Literal["logits", "images"] = "logits"
     """What a foreign network gives: [B, classes], or images in [−1, 1]."""
     input: InputParams = InputParams()

@@ -9,7 +9,14 @@ from torch import nn
 from pipeline.backbones import load_backbone
 from pipeline.backbones.brought import bring_backbone
 from pipeline.backbones.hooks import state_sha256
-from pipeline.backbones.opening import Preprocess, from_callable, from_exported, from_torchvision, load_weights
+from pipeline.backbones.opening import (
+    Preprocess,
+    from_callable,
+    from_exported,
+    from_torchvision,
+    load_weights,
+    weights_file,
+)
 from pipeline.config import BackboneParams
 from pipeline.errors import InputError
 
@@ -84,6 +91,19 @@ def test_an_exported_file(tmp_path: Path) -> None:
     (tmp_path / "no.pt2").write_bytes(b"PK no exported program")
     assert refusal(from_exported, tmp_path / "no.pt2").startswith(f"{tmp_path / 'no.pt2'}: no exported program")
     assert refusal(from_exported, tmp_path / "gone.pt2").startswith(f"{tmp_path / 'gone.pt2'}: not there")
+
+
+class Maker:
+    @classmethod
+    def make(cls) -> nn.Module:
+        return small(3)
+
+
+def test_a_method_of_a_class_and_weights_inside_a_package() -> None:
+    assert from_callable(f"{HERE}:Maker.make", {})(IMAGES).shape == (2, 3)
+    assert weights_file("backbones:toys.py") == Path(__file__).with_name("toys.py")
+    assert weights_file("folder/w.pt") == Path("folder/w.pt")
+    assert refusal(weights_file, "no_such:w.pt") == "backbone.weights: no_such:w.pt: no package 'no_such' is installed"
 
 
 @pytest.mark.parametrize("form", ["safetensors", "plain", "state_dict", "model"])

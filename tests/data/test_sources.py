@@ -148,6 +148,12 @@ def test_hugging_face_parquet_of_several_files(tmp_path: Path, place: str) -> No
     assert read_schema(tmp_path / "images/val.parquet")[1]["class_names"] == {"kind": ["a", "b", "c", "d"]}
 
 
+def test_a_relative_path_may_be_in_the_root(tmp_path: Path) -> None:
+    hugging_face(tmp_path / "root/set/a.parquet", range(NUM))
+    rows = prepared(tmp_path, params(source="parquet", path="set"), Roots(str(tmp_path / "root"), Path("none")))
+    assert len(rows) == NUM
+
+
 @pytest.mark.parametrize("form", ["bytes", "paths", "structs of paths"])
 def test_other_forms_of_an_image_column(tmp_path: Path, form: str) -> None:
     (tmp_path / "set/files").mkdir(parents=True)

@@ -48,7 +48,8 @@ def _opened(params: DataParams, seed: int, roots: Roots) -> Source:
         return cifar10(roots)
     if params.source == "celeba":
         return celeba(roots, params.image_size, params.concepts[0])
-    assert params.path is not None  # as its section has been checked
+    path = roots.resolve(params.path)
+    assert path is not None  # as its section has been checked
     if params.source == "image_folder":
-        return image_folder(params.path, params.table, params.concepts, params.graded, decode)
-    return parquet(params.path, params.image_column, params.concepts, params.graded, decode)
+        return image_folder(path, roots.resolve(params.table), params.concepts, params.graded, decode)
+    return parquet(path, params.image_column, params.concepts, params.graded, decode)

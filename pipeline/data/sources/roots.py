@@ -25,6 +25,13 @@ class Roots:
     given: str | None
     downloads: Path
 
+    def resolve(self, path: str | None) -> str | None:
+        """A relative path that is not there is one in the root; others are as they are."""
+        root = self.given or os.environ.get(VARIABLE)
+        if path is None or root is None or "://" in path or Path(path).is_absolute() or Path(path).exists():
+            return path
+        return str(Path(root, path))
+
     def open(self, make: Callable[..., Any], **arguments: Any) -> Any:
         """A torchvision data set, from the given root, or downloaded where there is none.
 
