@@ -42,7 +42,7 @@ def test_a_misspelt_key_stops_dvc_at_once(copy: Project) -> None:
 def test_latents_of_another_backbone(copy: Project) -> None:
     folder = copy.path / "models/backbone"
     old = load_backbone(folder)
-    save_backbone(folder, Autoencoder(old.num_dims, old.card["width"], seed=7), {}, metrics="")
+    save_backbone(folder, Autoencoder(old.card["num_dims"], old.card["width"], seed=7), {}, metrics="")
     new = load_backbone(folder)
     assert refused(copy, "python", "-m", "stages.evaluate", "--layer", "latent") == (
         f"{LATENTS}/train-00000.parquet: latents of backbone {old.sha256[:12]}, "

@@ -122,7 +122,7 @@ def test_a_network_and_images_that_a_person_brings(copy: Project) -> None:
             "evaluate": {"response_draws": 2, "response_images": 40},
         }
     )
-    out = copy.succeed("dvc", "repro", PYTHONPATH=str(copy.path)).out
+    out = copy.succeed("dvc", "repro").out
     assert "whose concept is missing, which take no part in its pairs: 30 in 'kind'" in out
     assert "rows whose value is missing: " in out
     card = json.loads((copy.path / "data/latents/inner/card.json").read_text())
@@ -132,11 +132,10 @@ def test_a_network_and_images_that_a_person_brings(copy: Project) -> None:
     assert "preserve/accuracy" not in scores, "nobody has said what its seven classes are"
     assert scores["probe/own/brightness"]["value"] > 0.2
 
-    done = copy.run("python", "-m", "stages.backbone")  # as its code is nowhere to be found
-    assert (done.code, done.err) == (
-        1,
-        "error: backbone.network: no module 'mine' can be imported (No module named 'mine')\n",
-    )
+    copy.edit({"backbone": {"network": "mime:make"}})
+    done = copy.run("python", "-m", "stages.backbone")
+    message = "error: backbone.network: no module 'mime' can be imported (No module named 'mime')\n"
+    assert (done.code, done.err) == (1, message)
 
 
 def write_images(folder: Path, num: int) -> Path:

@@ -60,7 +60,7 @@ def test_a_stage_says_how_far_it_is(study: Repro, line: str) -> None:
     ("folder", "names"),
     [
         ("data/images", SPLITS),
-        ("data/latents/latent", [f"{split}-00000.parquet" for split in ("train", "val", "test")]),
+        ("data/latents/latent", ["card.json", *(f"{split}-00000.parquet" for split in ("test", "train", "val"))]),
         ("models/backbone", NETWORK),
         ("models/judge", NETWORK),
         ("models/layers/latent", ["flow.yaml", *(f"iin/{name}" for name in NETWORK)]),
