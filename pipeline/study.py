@@ -22,6 +22,7 @@ from pipeline.errors import InputError
 __all__ = ["assignments", "read_study"]
 
 FOLDER = Path("studies")
+ROOT_VARIABLE = "IIN_DATA_ROOT"
 
 
 def main() -> None:
@@ -29,8 +30,12 @@ def main() -> None:
     if len(sys.argv) != 2:
         raise InputError(f"usage: python -m pipeline.study NAME; there are {_known()}")
     name = sys.argv[1]
-    storage = (Path.cwd() / load_params().machine.storage).resolve()
-    changes = {**read_study(name), "study": name, "machine": {"storage": str(storage)}}
+    machine = load_params().machine
+    places = {"storage": machine.storage} | ({} if machine.data_root is None else {"data_root": machine.data_root})
+    absolute = {key: str(Path.cwd() / place) for key, place in places.items()}  # as it runs in another folder
+    if ROOT_VARIABLE in os.environ:
+        os.environ[ROOT_VARIABLE] = str(Path.cwd() / os.environ[ROOT_VARIABLE])
+    changes = {**read_study(name), "study": name, "machine": absolute}
     # An earlier run of the study makes room; `--force` would do so too, but also run every stage anew.
     subprocess.run(["dvc", "exp", "remove", name], capture_output=True, check=False)
     command = ["dvc", "exp", "run", "--temp", "--name", name]
