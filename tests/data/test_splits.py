@@ -41,3 +41,9 @@ def test_a_split_too_small_to_show_each_class_is_refused(val_share: float, test_
     with pytest.raises(InputError) as caught:
         split_originals(STRATA, val_share, test_share, seed=0, max_images=100)
     assert str(caught.value) == message
+
+
+def test_a_class_of_one_image_is_one_line() -> None:
+    strata = np.r_[np.zeros(99, np.int64), 1]
+    with pytest.raises(InputError, match="data: 100 images can't be split with the share of each class"):
+        split_originals(strata, 0.1, 0.2, seed=0)
