@@ -7,24 +7,23 @@ from mlflow.exceptions import MlflowException
 
 from pipeline.config import load_params
 from pipeline.errors import InputError
-from pipeline.tracking.store import Store, check_server
+from pipeline.tracking.store import check_server
 
 __all__ = ["iin_folder"]
 
 
-def iin_folder(model: str, store: Store | None = None) -> Path:
+def iin_folder(model: str) -> Path:
     """The folder of a trained map; that of a run is downloaded.
 
     Args:
-        model: a folder, or the id of a run that trained one.
-        store: where to look for the run; None: the project's.
+        model: a folder, or the id of a run of the project's store that trained one.
 
     Raises:
         InputError: there is neither such a folder nor such a run, or the run has no model.
     """
     if Path(model).is_dir():
         return Path(model)
-    store = store or check_server(load_params().study, "LAYER")
+    store = check_server(load_params().study, "LAYER")
     try:
         run = store.client().get_run(model)
         outputs = run.outputs.model_outputs if run.outputs is not None else []
