@@ -11,7 +11,6 @@ factors, and of a classifier its decision, before and after the edit; and applie
 """
 
 import argparse
-import inspect
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,13 +22,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from pipeline.backbones import Backbone, Split, load_backbone
+from pipeline.backbones import Backbone, Split, load_backbone, outputs
 from pipeline.data import to_unit_range
 from pipeline.data.sources.image_folder import SUFFIXES
 from pipeline.data.sources.stored import Decoder
 from pipeline.draws import draw_seed
 from pipeline.edits import edit, sample, swap
-from pipeline.entry import run
+from pipeline.entry import command_parser, run
 from pipeline.errors import InputError
 from pipeline.files import atomic_folder
 from pipeline.interpret.applied import applied_sheet
@@ -70,13 +69,7 @@ class Applied:
 
 def main() -> None:
     """Read the command line, apply, and write."""
-    assert __doc__ is not None
-    parser = argparse.ArgumentParser(
-        prog="python -m pipeline.apply",
-        description=inspect.cleandoc(__doc__),
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-    )
+    parser = command_parser("python -m pipeline.apply", __doc__)
     parser.add_argument("--model", required=True, metavar="FOLDER_OR_RUN")
     parser.add_argument("--images", required=True, type=Path, metavar="FOLDER")
     parser.add_argument("--backbone", type=Path, default=Path("models/backbone"), metavar="FOLDER")
@@ -95,7 +88,7 @@ def main() -> None:
             f"on {iin.card['backbone_sha256'][:12]}"
         )
     applied = apply_to_images(iin, backbone, _listed(arguments.images), arguments)
-    _write(applied, iin.layout, arguments.out)
+    _write(applied, iin.layout, backbone.class_names, arguments.out)
     worst = float((applied.outputs_back - applied.outputs).abs().max())
     print(
         f"{arguments.out}: {len(applied.paths)} images; largest difference of an output after T and back: {worst:.1e}"
@@ -119,8 +112,8 @@ def apply_to_images(iin: Iin, backbone: Backbone, paths: list[Path], arguments: 
         image = Path(arguments.swap.partition("=")[2])
         donor = flow(_encode(split, _read([image], origin["image_shape"]), origin["kept"]))[0]
     edited = _edited(codes, iin.layout, donor, arguments)
-    outputs = [_run(split, pixels, z) for z in (latents, flow.inverse(codes), flow.inverse(edited))]
-    return Applied([str(path) for path in paths], pixels, latents, codes, edited, *outputs)
+    found = [outputs(split, z, pixels) for z in (latents, flow.inverse(codes), flow.inverse(edited))]
+    return Applied([str(path) for path in paths], pixels, latents, codes, edited, *found)
 
 
 def _edited(codes: Tensor, layout: Layout, donor: Tensor | None, arguments: argparse.Namespace) -> Tensor:
@@ -180,12 +173,7 @@ def _encode(split: Split, pixels: NDArray[np.uint8], kept: list[int]) -> Tensor:
     return torch.cat([split.encode(to_unit_range(pixels[i : i + BATCH]))[0].cpu() for i in starts])[:, kept]
 
 
-def _run(split: Split, pixels: NDArray[np.uint8], latents: Tensor) -> Tensor:
-    parts = [slice(i, i + BATCH) for i in range(0, len(pixels), BATCH)]
-    return torch.cat([split.rest(to_unit_range(pixels[part]))(latents[part]).cpu() for part in parts])
-
-
-def _write(applied: Applied, layout: Layout, folder: Path) -> None:
+def _write(applied: Applied, layout: Layout, names: list[str] | None, folder: Path) -> None:
     columns: dict[str, Any] = {"path": applied.paths, "latent": list(applied.latents.numpy())}
     for name in layout.names:
         columns[name] = list(applied.codes[:, layout.slice(name)].numpy())
@@ -193,12 +181,15 @@ def _write(applied: Applied, layout: Layout, folder: Path) -> None:
     if applied.outputs.ndim == 2:
         columns["decision"] = applied.outputs.argmax(dim=1).numpy()
         columns["decision_edited"] = applied.outputs_edited.argmax(dim=1).numpy()
+        if names is not None:
+            for column in ("decision", "decision_edited"):
+                columns[f"{column}_name"] = [names[found] for found in columns[column]]
         columns["logits"] = list(applied.outputs.numpy())
         columns["logits_edited"] = list(applied.outputs_edited.numpy())
     with house_style(), atomic_folder(folder) as beside:
         pq.write_table(pa.table(columns), beside / "applied.parquet")
         applied_sheet(
-            applied.pixels, applied.outputs.numpy(), applied.outputs_back.numpy(), applied.outputs_edited.numpy()
+            applied.pixels, applied.outputs.numpy(), applied.outputs_back.numpy(), applied.outputs_edited.numpy(), names
         ).save(beside / "applied.png")
 
 

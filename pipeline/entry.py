@@ -2,6 +2,7 @@
 
 import argparse
 import ctypes
+import inspect
 import logging
 import os
 import signal
@@ -11,7 +12,7 @@ from collections.abc import Callable
 
 from pipeline.errors import InputError
 
-__all__ = ["die_with_parent", "layer_argument", "run"]
+__all__ = ["command_parser", "die_with_parent", "layer_argument", "run"]
 
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
@@ -44,6 +45,21 @@ def run(main: Callable[[], None]) -> None:
         sys.exit(1)
     except KeyboardInterrupt:
         sys.exit(130)
+
+
+def command_parser(program: str, description: str | None) -> argparse.ArgumentParser:
+    """A parser whose help is a module's docstring as it stands.
+
+    Args:
+        program: what a person types, such as `python -m pipeline.apply`.
+        description: `__doc__` of the module.
+    """
+    return argparse.ArgumentParser(
+        prog=program,
+        description=inspect.cleandoc(description or ""),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
 
 
 def layer_argument() -> str:

@@ -15,14 +15,13 @@ from typing import Any
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
-from pipeline.config import load_params
+from pipeline.config import DATA_ROOT, load_params
 from pipeline.entry import run
 from pipeline.errors import InputError
 
 __all__ = ["assignments", "read_study"]
 
 FOLDER = Path("studies")
-ROOT_VARIABLE = "IIN_DATA_ROOT"
 
 
 def main() -> None:
@@ -33,8 +32,8 @@ def main() -> None:
     machine = load_params().machine
     places = {"storage": machine.storage} | ({} if machine.data_root is None else {"data_root": machine.data_root})
     absolute = {key: str(Path.cwd() / place) for key, place in places.items()}  # as it runs in another folder
-    if ROOT_VARIABLE in os.environ:
-        os.environ[ROOT_VARIABLE] = str(Path.cwd() / os.environ[ROOT_VARIABLE])
+    if DATA_ROOT in os.environ:
+        os.environ[DATA_ROOT] = str(Path.cwd() / os.environ[DATA_ROOT])
     changes = {**read_study(name), "study": name, "machine": absolute}
     # An earlier run of the study makes room; `--force` would do so too, but also run every stage anew.
     subprocess.run(["dvc", "exp", "remove", name], capture_output=True, check=False)

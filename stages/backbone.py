@@ -5,7 +5,7 @@ from pathlib import Path
 from pipeline.backbones import bring_backbone, save_backbone
 from pipeline.backbones.trained import train_backbone
 from pipeline.config import load_params
-from pipeline.data import load_images, to_unit_range
+from pipeline.data import load_images
 from pipeline.entry import run
 from pipeline.training.fingerprint import run_folder
 
@@ -22,8 +22,7 @@ def main() -> None:
         print(f"models/backbone: {result.summary}")
         return
     test = load_images(IMAGES, "test")
-    num_classes = None if backbone.concept is None else test.num_categories[backbone.concept]
-    bring_backbone(backbone, FOLDER, to_unit_range(test.pixels[:2]), num_classes, params.seed)
+    bring_backbone(backbone, FOLDER, test, params.seed)
     print(f"models/backbone: {backbone.network}, frozen")
 
 

@@ -6,13 +6,15 @@ from pipeline.config import load_params
 from pipeline.data import prepare
 from pipeline.data.sources import Roots
 from pipeline.entry import run
+from pipeline.generation import generated_source
 
 
 def main() -> None:
     """Render, label and split the source's images."""
     params = load_params()
     roots = Roots(params.machine.data_root, Path(params.machine.storage) / "datasets")
-    rows = prepare(params.data, params.seed, Path("data/images"), roots)
+    source = generated_source(params) if params.data.source == "generator" else None
+    rows = prepare(params.data, params.seed, Path("data/images"), roots, source)
     print(f"data/images: {', '.join(f'{count} {split}' for split, count in rows.items())} rows")
 
 

@@ -12,7 +12,7 @@ GROUPS = (
     {"config", "tables", "cluster", "tracking", "layout", "draws", "errors", "files", "entry", "progress", "weights"},
     {"flow", "scores", "data", "concepts"},
     {"training", "tuning"},
-    {"backbones", "latents", "edits", "interpret", "evaluation", "serve", "study", "apply"},
+    {"backbones", "generation", "latents", "edits", "interpret", "evaluation", "serve", "study", "apply"},
 )
 RANK = {package: rank for rank, group in enumerate(GROUPS) for package in group}
 

@@ -1,9 +1,10 @@
 """Networks: those that are interpreted, trained here or brought along, and the judge that names what an image shows."""
 
 from pipeline.backbones.autoencoder import Autoencoder, AutoencoderTask, autoencoder_task
-from pipeline.backbones.brought import bring_backbone
+from pipeline.backbones.brought import bring_backbone, open_generator
 from pipeline.backbones.classifier import Classifier
 from pipeline.backbones.frozen import Backbone, load_backbone, save_backbone
+from pipeline.backbones.generator import GeneratorSplit
 from pipeline.backbones.judge import (
     Judge,
     JudgeNet,
@@ -16,13 +17,14 @@ from pipeline.backbones.judge import (
 )
 from pipeline.backbones.reduce import Reduce
 from pipeline.backbones.setup import ImagesSetup
-from pipeline.backbones.split import Split
+from pipeline.backbones.split import Split, outputs
 
 __all__ = [
     "Autoencoder",
     "AutoencoderTask",
     "Backbone",
     "Classifier",
+    "GeneratorSplit",
     "ImagesSetup",
     "Judge",
     "JudgeNet",
@@ -35,6 +37,8 @@ __all__ = [
     "judge_task",
     "load_backbone",
     "load_judge",
+    "open_generator",
+    "outputs",
     "save_backbone",
     "save_judge",
     "save_no_judge",

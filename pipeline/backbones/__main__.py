@@ -9,19 +9,16 @@ Each line is a module by its dotted name, with the shape that it gives, and how 
 with `latents.reduce` mean and none; or why it can't be used.
 """
 
-import argparse
-import inspect
 import signal
 from pathlib import Path
 
 import torch
 
-from pipeline.backbones.autoencoder import Autoencoder
 from pipeline.backbones.frozen import load_backbone
 from pipeline.backbones.hooks import Layer, layer_table
 from pipeline.backbones.opening import from_callable, from_exported, from_torchvision
 from pipeline.backbones.reduce import num_dims
-from pipeline.entry import run
+from pipeline.entry import command_parser, run
 from pipeline.errors import InputError
 
 __all__ = ["listing"]
@@ -29,13 +26,7 @@ __all__ = ["listing"]
 
 def main() -> None:
     """Open the network, send one image through it, and print its layers."""
-    assert __doc__ is not None
-    parser = argparse.ArgumentParser(
-        prog="python -m pipeline.backbones",
-        description=inspect.cleandoc(__doc__),
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-    )
+    parser = command_parser("python -m pipeline.backbones", __doc__)
     parser.add_argument("command", choices=["layers"])
     which = parser.add_mutually_exclusive_group()
     which.add_argument("--backbone", default="models/backbone", help="folder of a frozen backbone; the default")
@@ -54,11 +45,10 @@ def main() -> None:
     else:
         backbone = load_backbone(Path(arguments.backbone))
         network = backbone.network
-        size = None if isinstance(network, Autoencoder) else backbone.card["input"]["size"]
-        arguments.size = arguments.size or size
-    if isinstance(network, Autoencoder):
-        print(f"latent  an autoencoder's one layer, {network.num_dims} dimensions")
-        return
+        if backbone.has_latent:
+            print(f"latent  the one layer of kind '{backbone.card['kind']}', {backbone.card['num_dims']} dimensions")
+            return
+        arguments.size = arguments.size or backbone.card["input"]["size"]
     size = arguments.size or (224 if arguments.torchvision else 32)
     try:
         table = layer_table(network, torch.zeros(1, 3, size, size))

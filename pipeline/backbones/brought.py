@@ -3,9 +3,13 @@
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from pipeline.backbones.frozen import save_backbone
+from pipeline.backbones.generator import GeneratorSplit
 from pipeline.backbones.opening import (
     IMAGENET_MEAN,
     IMAGENET_STD,
@@ -17,53 +21,112 @@ from pipeline.backbones.opening import (
     weights_file,
 )
 from pipeline.config import BackboneParams
+from pipeline.data import Images, to_unit_range
 from pipeline.errors import InputError
 
-__all__ = ["bring_backbone"]
+__all__ = ["bring_backbone", "open_generator"]
 
+_TRIED = 2  # images
 _SIZE = 224  # of a torchvision network's images
+_ROUNDING = 1e-3  # by which an image may leave [−1, 1]
+_PIXEL = 3 / 255  # one and a half levels of a stored image
 
 
-def bring_backbone(params: BackboneParams, folder: Path, images: Tensor, num_classes: int | None, seed: int) -> None:
+def bring_backbone(
+    params: BackboneParams,
+    folder: Path,
+    images: Images,
+    seed: int,
+) -> None:
     """Open the network of `params`, try it on a few images, and write it to `folder`.
 
     Args:
-        params: section `backbone`, of kind torch, torchvision or exported.
+        params: section `backbone`, of kind torch, torchvision, exported or generator.
         folder: where; replaced as a whole.
-        images: [B, 3, H, W] in [−1, 1].
-        num_classes: of the concept that its logits are of; None: they are of none.
-        seed: of the weights of a torchvision network that is given none.
+        images: some of the images table; the first two are sent through it.
+        seed: of random weights, where it is given none, and of a generator's prior.
 
     Raises:
         InputError: it can't be opened, its weights do not fit, or it does not give what `params.output` says.
     """
-    network = _opened(params, seed)
-    card = {
+    some = to_unit_range(images.pixels[:_TRIED])
+    exported = Path(str(params.network)) if _is_exported(params) else None
+    card: dict[str, Any] = {
         "kind": params.kind,
-        "network": params.network if params.kind != "exported" else None,
+        "network": params.network if exported is None else None,
         "arguments": dict(params.arguments),
         "output": "images" if params.draws_images else "logits",
-        "concept": params.concept,
-        "input": _input(params),
     }
-    _require_output(network, card, images, num_classes)
-    exported = Path(str(params.network)) if params.kind == "exported" else None
+    if params.kind == "generator":
+        split = open_generator(params, seed, "cpu")
+        network = split.network
+        _require_drawn(split, some, images.original[:_TRIED])
+        card |= {"num_dims": params.num_dims, "seed": seed}
+    else:
+        network = _opened(params, seed)
+        card |= {"concept": params.concept, "input": _input(params)}
+        _require_output(network, card, some, images.num_categories.get(str(params.concept)))
+        if params.concept in images.class_names:
+            card["class_names"] = images.class_names[params.concept]
     save_backbone(folder, network, card, metrics="", exported=exported)
+
+
+def open_generator(params: BackboneParams, seed: int, device: torch.device | str) -> GeneratorSplit:
+    """The decoder of `params`, of kind generator, before it is frozen into a folder.
+
+    Args:
+        params: section `backbone`.
+        seed: of the prior's draws.
+        device: where it runs.
+
+    Raises:
+        InputError: it can't be opened, its weights do not fit, or it makes no images in [−1, 1] of z.
+    """
+    split = GeneratorSplit(_opened(params, seed).to(device), params.num_dims, seed, torch.device(device))
+    z = split.prior(np.arange(2))
+    try:
+        images = split.network(z.to(device))
+    except (RuntimeError, ValueError, TypeError, AssertionError) as error:
+        line = " ".join(str(error).split())[:200]
+        raise InputError(
+            f"backbone: '{params.network}' does not take latents {tuple(z.shape)} ({line}); see backbone.num_dims"
+        ) from None
+    if not isinstance(images, Tensor) or images.ndim != 4 or len(images) != 2 or images.shape[1] not in (1, 3):
+        found = tuple(images.shape) if isinstance(images, Tensor) else f"a {type(images).__name__}"
+        raise InputError(f"backbone: '{params.network}' gives {found}, images (2, 1 or 3, H, W) are expected")
+    low, high = float(images.min()), float(images.max())
+    if not (low >= -1 - _ROUNDING and high <= 1 + _ROUNDING):  # NaN is neither
+        raise InputError(f"backbone: '{params.network}' gives values of {low:.3g} to {high:.3g}, expected are −1 to 1")
+    return split
+
+
+def _require_drawn(split: GeneratorSplit, images: Tensor, originals: NDArray[np.int64]) -> None:
+    """Compare the images with what it draws now, as one with weights that differ each time names nothing."""
+    off = float((split.draw(split.prior(originals)) - images).abs().max())
+    if off > _PIXEL:
+        raise InputError(
+            f"backbone: the generator does not draw the images of data/images (they differ by {off:.2g}): its weights "
+            "differ each time that it is made, or their file was changed; run `dvc repro -f prepare`"
+        )
 
 
 def _opened(params: BackboneParams, seed: int) -> nn.Module:
     assert params.network is not None  # as its section has been checked
     file = weights_file(params.weights) if params.weights and Path(params.weights).suffix else None
-    if params.kind == "exported":
+    if _is_exported(params):
         network = from_exported(Path(params.network))
-    elif params.kind == "torch":
-        network = from_callable(params.network, params.arguments)
+    elif params.kind in ("torch", "generator"):
+        network = from_callable(params.network, params.arguments, seed)
         file = weights_file(params.weights) if params.weights else None
     else:
         network = from_torchvision(params.network, None if file else params.weights, params.arguments, seed)
     if file is not None:
         load_weights(network, file)
     return network
+
+
+def _is_exported(params: BackboneParams) -> bool:
+    return params.kind == "exported" or (params.kind == "generator" and Path(str(params.network)).suffix == ".pt2")
 
 
 def _input(params: BackboneParams) -> dict[str, Any]:

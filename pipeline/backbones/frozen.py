@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from pipeline.backbones.autoencoder import Autoencoder
 from pipeline.backbones.classifier import Classifier
+from pipeline.backbones.generator import GeneratorSplit
 from pipeline.backbones.hooks import require_layer, state_sha256
 from pipeline.backbones.opening import Preprocess, from_callable, from_exported, from_torchvision
 from pipeline.backbones.reduce import Reduce, num_dims
@@ -43,6 +44,11 @@ class Backbone:
     device: torch.device
 
     @property
+    def has_latent(self) -> bool:
+        """Whether its one layer is `latent`, as of an autoencoder and a generator."""
+        return self.card["kind"] in ("autoencoder", "generator")
+
+    @property
     def draws_images(self) -> bool:
         """Whether its output is an image in [−1, 1]; else logits."""
         return bool(self.card["output"] == "images")
@@ -52,9 +58,14 @@ class Backbone:
         """The concept whose categories its logits are of, where it has one."""
         return self.card.get("concept")
 
+    @property
+    def class_names(self) -> list[str] | None:
+        """What its classes are called, where that is known."""
+        return self.card.get("class_names")
+
     @torch.no_grad()
     def run(self, images: Tensor) -> Tensor:
-        """Images [B, 3, H, W] in [−1, 1] to the output of the untouched network."""
+        """Images [B, 3, H, W] in [−1, 1] to the output of the untouched network; a generator takes none."""
         images = images.to(self.device)
         if isinstance(self.network, Autoencoder):
             return self.network.decode(self.network.encode(images)[0])
@@ -65,12 +76,14 @@ class Backbone:
         """E and G of a layer.
 
         Args:
-            layer: `latent` of an autoencoder, else the dotted name of a module.
+            layer: `latent` of an autoencoder or a generator, else the dotted name of a module.
             reduce: what of a map [C, H, W] or of tokens [L, C] enters T.
             kept: the numbers of the layer that enter T, as others are constant; None: all.
         """
         if isinstance(self.network, Autoencoder):
             return LatentSplit(self.network, self.device)
+        if self.card["kind"] == "generator":
+            return GeneratorSplit(self.network, self.card["num_dims"], self.card["seed"], self.device)
         return HookSplit(self.network, layer, reduce, kept, self._preprocess, self.device)
 
     def require_layer(self, layer: str, reduce: Reduce, images: Tensor) -> None:
@@ -81,7 +94,7 @@ class Backbone:
             reduce: what of it would enter T.
             images: [B, 3, H, W] in [−1, 1], any; they are sent through the network once.
         """
-        if not isinstance(self.network, Autoencoder):
+        if not self.has_latent:
             found = require_layer(self.network, layer, self._preprocess(images.to(self.device)))
             num_dims(found.shape or (), reduce, layer)
 
@@ -140,4 +153,7 @@ _BUILDERS: dict[str, Callable[[Path, dict[str, Any]], nn.Module]] = {
     "torch": lambda _, card: from_callable(card["network"], card["arguments"]),
     "torchvision": lambda _, card: from_torchvision(card["network"], None, card["arguments"]),
     "exported": lambda folder, _: from_exported(folder / EXPORTED),
+    "generator": lambda folder, card: (
+        from_callable(card["network"], card["arguments"]) if card["network"] else from_exported(folder / EXPORTED)
+    ),
 }

@@ -9,7 +9,7 @@ import importlib.resources
 import operator
 import pickle
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -29,6 +29,7 @@ __all__ = [
     "from_callable",
     "from_exported",
     "from_torchvision",
+    "import_callable",
     "load_weights",
     "weights_file",
 ]
@@ -63,34 +64,52 @@ class Preprocess:
         return ((images + 1) / 2 - mean) / std
 
 
-def from_callable(name: str, arguments: Mapping[str, Any]) -> nn.Module:
+def import_callable(name: str, key: str) -> Callable[..., Any]:
+    """An importable callable.
+
+    Args:
+        name: `package.module:callable`, or `package.module:Class.method`.
+        key: of params.yaml, for an error.
+
+    Raises:
+        InputError: there is no such module or callable.
+    """
+    module_name, _, attribute = name.partition(":")
+    if not attribute:
+        raise InputError(f"{key}: found '{name}', expected package.module:callable")
+    try:
+        module = importlib.import_module(module_name)
+    except ImportError as error:
+        raise InputError(f"{key}: no module '{module_name}' can be imported ({error})") from None
+    try:
+        function: Any = operator.attrgetter(attribute)(module)
+    except AttributeError:
+        function = None
+    if not callable(function):
+        known = [name for name, value in vars(module).items() if callable(value) and not name.startswith("_")]
+        near = difflib.get_close_matches(attribute, known, n=3)
+        hint = f"; nearest are {', '.join(near)}" if near else ""
+        raise InputError(f"{key}: no callable '{attribute}' in {module_name}{hint}")
+    found: Callable[..., Any] = function
+    return found
+
+
+def from_callable(name: str, arguments: Mapping[str, Any], seed: int = 0) -> nn.Module:
     """What an importable callable returns.
 
     Args:
         name: `package.module:callable`, or `package.module:Class.method`.
         arguments: keyword arguments.
+        seed: of the weights that it draws.
 
     Raises:
         InputError: there is no such module or callable, it can't be called so, or returns no module.
     """
-    module_name, _, attribute = name.partition(":")
-    if not attribute:
-        raise InputError(f"backbone.network: found '{name}', expected package.module:callable")
+    function = import_callable(name, "backbone.network")
     try:
-        module = importlib.import_module(module_name)
-    except ImportError as error:
-        raise InputError(f"backbone.network: no module '{module_name}' can be imported ({error})") from None
-    try:
-        function = operator.attrgetter(attribute)(module)
-    except AttributeError:
-        function = None
-    if not callable(function):
-        known = [key for key, value in vars(module).items() if callable(value) and not key.startswith("_")]
-        near = difflib.get_close_matches(attribute, known, n=3)
-        hint = f"; nearest are {', '.join(near)}" if near else ""
-        raise InputError(f"backbone.network: no callable '{attribute}' in {module_name}{hint}")
-    try:
-        network = function(**arguments)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            network = function(**arguments)
     except TypeError as error:
         raise InputError(f"backbone.arguments: {name} does not take {dict(arguments)!r} ({error})") from None
     if not isinstance(network, nn.Module):

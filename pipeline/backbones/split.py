@@ -13,8 +13,11 @@ from pipeline.backbones.autoencoder import Autoencoder
 from pipeline.backbones.hooks import capture, replace
 from pipeline.backbones.opening import Preprocess
 from pipeline.backbones.reduce import Reduce, from_vector, to_vector
+from pipeline.data import to_unit_range
 
-__all__ = ["HookSplit", "LatentSplit", "Split"]
+__all__ = ["HookSplit", "LatentSplit", "Split", "outputs"]
+
+BATCH = 500  # recipients at once
 
 
 class Split(Protocol):
@@ -103,6 +106,23 @@ class HookSplit:
             return replace(self.network, self.layer, inputs, value) if tail is None else tail(value.clone())
 
         return run
+
+
+def outputs(split: Split, z: Tensor, pixels: NDArray[np.uint8], recipients: NDArray[np.int64] | None = None) -> Tensor:
+    """What the rest of the network makes of latents, a batch at a time.
+
+    Args:
+        split: the network at a layer.
+        z: [n, N].
+        pixels: images [m, H, W, 3].
+        recipients: which of them stands behind each row of z [n]; None: the one of the same number, and n = m.
+
+    Returns:
+        Images in [−1, 1] or logits [n, …], on the CPU.
+    """
+    rows = np.arange(len(z)) if recipients is None else recipients
+    parts = [slice(start, start + BATCH) for start in range(0, len(z), BATCH)]
+    return torch.cat([split.rest(to_unit_range(pixels[rows[part]]))(z[part]).cpu() for part in parts])
 
 
 def _tail(network: nn.Module, layer: str) -> nn.Module | None:

@@ -12,6 +12,7 @@ from pipeline.backbones.classifier import Classifier
 from pipeline.backbones.classifier_task import classifier_task
 from pipeline.backbones.setup import ImagesSetup
 from pipeline.config import Params
+from pipeline.tables import SPLITS, read_schema
 from pipeline.training.distributed import train_with_ray
 from pipeline.training.optimisation import train_config
 
@@ -59,6 +60,8 @@ def train_backbone(params: Params, images: Path, storage: Path) -> TrainedBackbo
         network = Classifier(len(result.model["head.bias"]), section.width, params.seed)
         accuracy = json.loads(result.metrics.splitlines()[-1])["val/accuracy"]
         card = {"concept": section.concept, "val_accuracy": accuracy}
+        if names := read_schema(images / f"{SPLITS[0]}.parquet")[1].get("class_names", {}).get(section.concept):
+            card["class_names"] = names
         summary = f"balanced accuracy of '{section.concept}' on held-out images {accuracy:.3f}"
     network.load_state_dict(result.model)
     return TrainedBackbone(network, card, result.metrics, summary)

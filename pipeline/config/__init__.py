@@ -2,12 +2,13 @@
 
 from pipeline.config.data import DataParams, WarpParams
 from pipeline.config.flow import FlowParams, TrainParams, TuneParams
-from pipeline.config.machine import MachineParams
+from pipeline.config.machine import DATA_ROOT, MachineParams
 from pipeline.config.networks import BackboneParams, JudgeParams, LatentsParams
 from pipeline.config.params import Params, load_params
 from pipeline.config.results import EvaluateParams, InterpretParams
 
 __all__ = [
+    "DATA_ROOT",
     "BackboneParams",
     "DataParams",
     "EvaluateParams",

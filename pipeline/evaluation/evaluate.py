@@ -12,14 +12,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from pipeline.backbones import Backbone, Judge, Split
+from pipeline.backbones import Backbone, Judge, Split, outputs
 from pipeline.concepts import pair_sampler
 from pipeline.config import EvaluateParams
 from pipeline.data import Images, Latents, to_unit_range
 from pipeline.draws import draw_seed
 from pipeline.edits import swap
 from pipeline.errors import InputError
-from pipeline.evaluation.respond import BATCH, respond
+from pipeline.evaluation.respond import respond
 from pipeline.flow import Flow, graded_rho, latent_nats, pair_nats
 from pipeline.layout import Layout
 from pipeline.scores import (
@@ -103,13 +103,13 @@ def evaluate(
 def _preservation(
     backbone: Backbone, split: Split, mean: Tensor, back: Tensor, test: Latents, images: Images, seed: int
 ) -> dict[str, Score]:
-    outputs, outputs_back = (_decode(split, z, images.pixels) for z in (mean, back))
+    found, found_back = (outputs(split, z, images.pixels) for z in (mean, back))
     if backbone.draws_images:
         truth: Array | None = to_unit_range(images.pixels).numpy()
     else:
         truth = None if backbone.concept is None else images.labels[backbone.concept]
     draws = draw_seed(seed, "evaluate/preservation")
-    return preservation(outputs.numpy(), outputs_back.numpy(), truth, draws, groups=test.original)
+    return preservation(found.numpy(), found_back.numpy(), truth, draws, groups=test.original)
 
 
 def _complete(test: Latents) -> tuple[NDArray[np.int64], dict[str, Array]]:
@@ -150,11 +150,11 @@ def _swaps(
     recipient, donor = rng.integers(len(test), size=(2, num))
     different = test.original[recipient] != test.original[donor]
     recipient, donor = torch.from_numpy(recipient[different]), torch.from_numpy(donor[different])
-    seen = judge.name(_decode(split, torch.from_numpy(test.mean), images.pixels))
+    seen = judge.name(outputs(split, torch.from_numpy(test.mean), images.pixels))
     swapped = {}
     for factor in layout.names:
         latents = flow.inverse(swap(code[recipient], code[donor], layout, factor))
-        swapped[factor] = _only(judge.name(_decode(split, latents, images.pixels[recipient.numpy()])), layout)
+        swapped[factor] = _only(judge.name(outputs(split, latents, images.pixels, recipient.numpy())), layout)
     references = [
         _only({name: value[rows.numpy()] for name, value in seen.items()}, layout) for rows in (recipient, donor)
     ]
@@ -214,12 +214,6 @@ def _round_trips(iin: Iin, mean: Tensor) -> dict[str, Score]:
         "roundtrip/max_float64": (mean.double(), flow64.inverse(flow64(mean.double())[0])),
     }
     return {name: round_trip(there.numpy(), again.numpy()) for name, (there, again) in back.items()}
-
-
-def _decode(split: Split, latents: Tensor, pixels: NDArray[np.uint8]) -> Tensor:
-    """What the rest of the network makes of latents [n, N] of the recipients [n, H, W, 3]."""
-    parts = [slice(start, start + BATCH) for start in range(0, len(latents), BATCH)]
-    return torch.cat([split.rest(to_unit_range(pixels[part]))(latents[part]).cpu() for part in parts])
 
 
 def _only(judged: dict[str, Array], layout: Layout) -> dict[str, Array]:

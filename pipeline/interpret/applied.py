@@ -1,11 +1,13 @@
 """New images, and what the network makes of them before and after an edit."""
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.interpret.grid import GAP, HEADER_GAP, draw_grid, extent
 from pipeline.interpret.palette import HEADER
-from pipeline.interpret.sheet import MARGIN, Sheet, line_height, new_sheet, text_width, upscale
+from pipeline.interpret.sheet import MARGIN, Sheet, line_height, new_sheet, shortened, text_width, upscale
 
 __all__ = ["applied_sheet"]
 
@@ -14,7 +16,11 @@ _LABELS = ("image", "decoded z", "decoded T⁻¹(T(z))", "after the edit")
 
 
 def applied_sheet(
-    pixels: NDArray[np.uint8], outputs: NDArray[np.float32], back: NDArray[np.float32], edited: NDArray[np.float32]
+    pixels: NDArray[np.uint8],
+    outputs: NDArray[np.float32],
+    back: NDArray[np.float32],
+    edited: NDArray[np.float32],
+    names: Sequence[str] | None = None,
 ) -> Sheet:
     """A column an image: of a network that draws, what it draws; of one that decides, its decisions.
 
@@ -23,6 +29,7 @@ def applied_sheet(
         outputs: of the untouched network, images [n, 3, H, W] in [−1, 1] or logits [n, classes].
         back: after T and T⁻¹, of the same shape.
         edited: after the edit, of the same shape.
+        names: of the classes; None: they go by their number.
     """
     num = min(MOST, len(pixels))
     draws = outputs.ndim == 4
@@ -54,7 +61,8 @@ def applied_sheet(
         for column in range(num):
             found, before = int(of[column].argmax()), int(outputs[column].argmax())
             style = {"fontweight": "bold", "color": "#c9572f"} if found != before else {}
-            sheet.text(str(found), left + column * (width + GAP) + width / 2, y, ha="center", **style)
+            called = str(found) if names is None else shortened(names[found], width + GAP - 4, 9, "bold")
+            sheet.text(called, left + column * (width + GAP) + width / 2, y, ha="center", **style)
     return sheet
 
 

@@ -1,6 +1,7 @@
 """Which class a decision turns into when a factor is drawn anew: over all images, and for a few of them."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -11,7 +12,7 @@ from pipeline.draws import draw_seed
 from pipeline.edits import sample
 from pipeline.interpret.grid import draw_grid
 from pipeline.interpret.palette import HEADER, colour_of, spoken
-from pipeline.interpret.sheet import INK, MARGIN, MUTED, Sheet, line_height, new_sheet, text_width, upscale
+from pipeline.interpret.sheet import INK, MARGIN, MUTED, Sheet, line_height, new_sheet, shortened, text_width, upscale
 from pipeline.interpret.subject import Subject
 from pipeline.layout import Layout
 
@@ -20,19 +21,28 @@ __all__ = ["Transitions", "decision_sheet", "example_sheet"]
 Transitions = Mapping[str, Mapping[str, Sequence[Sequence[int]]]]  # kind → factor → classes × classes
 MOST_CLASSES = 20
 _NUM_ROWS, _DRAWS = 6, 200
+_LONGEST = 260  # pixels, of the name of a class
 _COLOURS = LinearSegmentedColormap.from_list("decisions", ["#ffffff", "#9db8dc", "#1d3f73"])
 
 
-def decision_sheet(layout: Layout, transitions: Mapping[str, Sequence[Sequence[int]]]) -> Sheet:
-    """A table a factor: of all draws for images of one decision (row), which share turned into each class (column)."""
+def decision_sheet(
+    layout: Layout, transitions: Mapping[str, Sequence[Sequence[int]]], names: Sequence[str] | None = None
+) -> Sheet:
+    """A table a factor: of all draws for images of one decision (row), which share turned into each class (column).
+
+    Args:
+        layout: factors.
+        transitions: factor → counts [classes, classes].
+        names: of the classes; None: they go by their number.
+    """
     tables = {factor: np.asarray(transitions[factor], dtype=np.float64) for factor in layout.names}
     shown = _commonest(sum(tables.values(), np.zeros(1)))
-    cell = max(34, round(max(text_width(str(number), 7.5) for number in shown)) + 12)
-    side = max(cell * len(shown), 420)
-    label = 90
+    ticks = _Ticks.of(shown, names, 7.5)
+    side = max(max(34, ticks.pitch) * len(shown), 420)
+    label, head = max(90, ticks.widest + 40), max(40, ticks.height + 16)
     columns = min(3, layout.num_factors)
     rows = -(-layout.num_factors // columns)
-    step_x, step_y = label + side + 50, side + 190
+    step_x, step_y = label + side + 50, side + head + 150
     classes = next(iter(tables.values())).shape[0]
     note = "" if len(shown) == classes else f" The {len(shown)} commonest of {classes} classes are shown."
     sheet = new_sheet(
@@ -45,26 +55,30 @@ def decision_sheet(layout: Layout, transitions: Mapping[str, Sequence[Sequence[i
     )
     for number, (factor, table) in enumerate(tables.items()):
         left = MARGIN + label + (number % columns) * step_x
-        top = sheet.top + 110 + (number // columns) * step_y
+        top = sheet.top + head + 70 + (number // columns) * step_y
         shares = table[np.ix_(shown, shown)] / np.maximum(table[shown].sum(axis=1, keepdims=True), 1)
         axes = sheet.axes(left, top, side, side)
         axes.imshow(shares, cmap=_COLOURS, vmin=0, vmax=1, aspect="auto")
         axes.tick_params(length=0, pad=4, labelsize=7.5, top=True, labeltop=True, bottom=False, labelbottom=False)
-        axes.set_xticks(range(len(shown)), [str(entry) for entry in shown])
-        axes.set_yticks(range(len(shown)), [str(entry) for entry in shown])
+        axes.set_xticks(range(len(shown)), ticks.labels, rotation=ticks.rotation)
+        axes.set_yticks(range(len(shown)), ticks.labels)
         axes.spines[:].set(visible=True, color="#b9bec7")
         kept = np.trace(table) / max(table.sum(), 1)
         style = {"ha": "center", "va": "bottom"}
-        heading = f"{spoken(factor)} drawn anew"
-        sheet.text(heading, left + side / 2, top - 70, color=colour_of(layout, factor), fontweight="bold", **style)
-        sheet.text(
-            f"{100 * kept:.0f} % of decisions stay", left + side / 2, top - 38, color=MUTED, fontsize=7.5, **style
-        )
+        middle, colour = left + side / 2, colour_of(layout, factor)
+        stay = f"{100 * kept:.0f} % of decisions stay"
+        sheet.text(f"{spoken(factor)} drawn anew", middle, top - head - 30, color=colour, fontweight="bold", **style)
+        sheet.text(stay, middle, top - head + 2, color=MUTED, fontsize=7.5, **style)
     return sheet
 
 
-def example_sheet(subject: Subject) -> Sheet:
-    """Six images, and for each factor how often each class is decided for over 200 draws from N(0, 1)."""
+def example_sheet(subject: Subject, names: Sequence[str] | None = None) -> Sheet:
+    """Six images, and for each factor how often each class is decided for over 200 draws from N(0, 1).
+
+    Args:
+        subject: a layer of a network that decides.
+        names: of the classes; None: they go by their number.
+    """
     layout, rows = subject.layout, subject.recipients(_NUM_ROWS)
     before = subject.outputs(subject.latents[rows], rows).argmax(dim=1).numpy()
     drawn = {factor: _decisions(subject, rows, factor) for factor in layout.names}
@@ -72,10 +86,12 @@ def example_sheet(subject: Subject) -> Sheet:
     shown = _commonest(np.diag(counts.sum(axis=(0, 1)) + np.bincount(before, minlength=counts.shape[2])))
     images = upscale(subject.pixels[rows], 128)
     height, width = images.shape[1:3]
-    bar = max(22, round(max(text_width(str(number), 6.5) for number in shown)) + 8)
+    ticks = _Ticks.of(shown, names, 6.5)
+    bar = max(22, ticks.pitch)
     panel = max(bar * len(shown), 300, *(round(text_width(spoken(name), 9, "bold")) + 20 for name in layout.names))
-    inner, label = MARGIN + width + 190, 60
-    step = height + 70
+    decided = [f"decided: {_called(entry, names)}" for entry in before]
+    inner, label = MARGIN + width + 80 + round(max(text_width(text, 7.5) for text in decided)), 60
+    step = height + 40 + ticks.height
     sheet = new_sheet(
         inner + layout.num_factors * (panel + label) + MARGIN,
         line_height(9) + 20 + len(rows) * step,
@@ -90,7 +106,7 @@ def example_sheet(subject: Subject) -> Sheet:
     for number in range(len(rows)):
         top = sheet.top + line_height(9) + 20 + number * step
         draw_grid(sheet, images[number][None, None], MARGIN + 8, top, HEADER)
-        sheet.text(f"decided: {before[number]}", MARGIN + width + 30, top + height / 2, va="center", fontsize=7.5)
+        sheet.text(decided[number], MARGIN + width + 30, top + height / 2, va="center", fontsize=7.5)
         for column, factor in enumerate(layout.names):
             axes = sheet.axes(inner + column * (panel + label), top, panel, height)
             shares = counts[column, number][shown] / _DRAWS
@@ -99,9 +115,42 @@ def example_sheet(subject: Subject) -> Sheet:
             axes.set_ylim(0, 1.02)
             axes.set_yticks([0, 1])
             axes.set_xlim(-0.6, len(shown) - 0.4)
-            axes.set_xticks(range(len(shown)), [str(entry) for entry in shown])
+            axes.set_xticks(range(len(shown)), ticks.labels, rotation=ticks.rotation)
             axes.tick_params(length=0, pad=3, labelsize=6.5, labelcolor=INK if number == len(rows) - 1 else MUTED)
     return sheet
+
+
+@dataclass(frozen=True)
+class _Ticks:
+    """Names of classes along an axis; long ones stand upright along the other.
+
+    Attributes:
+        labels: one a class.
+        rotation: in degrees, of those below or above the axes.
+        pitch: room that one takes from its neighbours, in pixels.
+        height: room that they take below or above the axes.
+        widest: width of the longest.
+    """
+
+    labels: list[str]
+    rotation: int
+    pitch: int
+    height: int
+    widest: int
+
+    @classmethod
+    def of(cls, shown: NDArray[np.intp], names: Sequence[str] | None, points: float) -> "_Ticks":
+        """Labels of the classes `shown`, in a size of `points`."""
+        labels, line = [_called(entry, names) for entry in shown], line_height(points)
+        widest = round(max(text_width(label, points) for label in labels))
+        if widest <= 2.5 * line:
+            return cls(labels, 0, widest + 10, line, widest)
+        return cls(labels, 90, line + 4, widest, widest)
+
+
+def _called(entry: int, names: Sequence[str] | None) -> str:
+    """The name of a class, cut where it is very long, or its number."""
+    return str(entry) if names is None else shortened(names[entry], _LONGEST, 7.5)
 
 
 @torch.no_grad()
@@ -109,9 +158,7 @@ def _decisions(subject: Subject, rows: NDArray[np.int64], factor: str) -> NDArra
     """Classes [rows, draws]."""
     codes = subject.codes[rows].repeat_interleave(_DRAWS, dim=0)
     drawn = sample(codes, subject.layout, factor, draw_seed(subject.seed, f"interpret/decisions/{factor}"))
-    latents, recipients = subject.iin.flow.inverse(drawn), rows.repeat(_DRAWS)
-    parts = [slice(start, start + 500) for start in range(0, len(latents), 500)]
-    found = torch.cat([subject.outputs(latents[part], recipients[part]) for part in parts])
+    found = subject.outputs(subject.iin.flow.inverse(drawn), rows.repeat(_DRAWS))
     return np.asarray(found.argmax(dim=1).reshape(len(rows), _DRAWS).numpy())
 
 

@@ -69,7 +69,7 @@ def draw_figures(
             path_sheet(subject, params.path_steps).save(beside / "path.png")
         else:
             response_sheet(iin.layout, scores).save(beside / "responses.png")
-            decision_sheet(iin.layout, transitions["sample"]).save(beside / "decisions.png")
-            example_sheet(subject).save(beside / "decision_examples.png")
+            decision_sheet(iin.layout, transitions["sample"], backbone.class_names).save(beside / "decisions.png")
+            example_sheet(subject, backbone.class_names).save(beside / "decision_examples.png")
         matrix_sheet(iin.layout, scores).save(beside / "probe_matrix.png")
         curves_sheet(curves).save(beside / "curves.png")

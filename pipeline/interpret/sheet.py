@@ -23,7 +23,18 @@ from numpy.typing import NDArray
 
 from pipeline.files import write_atomic
 
-__all__ = ["INK", "MARGIN", "MUTED", "Sheet", "house_style", "line_height", "new_sheet", "text_width", "upscale"]
+__all__ = [
+    "INK",
+    "MARGIN",
+    "MUTED",
+    "Sheet",
+    "house_style",
+    "line_height",
+    "new_sheet",
+    "shortened",
+    "text_width",
+    "upscale",
+]
 
 DPI = 200
 FONT = "DejaVu Sans"  # ships with matplotlib
@@ -134,6 +145,14 @@ def text_width(text: str, points: float, weight: str = "normal") -> float:
     font = FontProperties(family=FONT, size=points, weight=weight)
     width, _, _ = RendererAgg(1, 1, DPI).get_text_width_height_descent(text, font, ismath=False)
     return float(width)
+
+
+def shortened(text: str, width: float, points: float, weight: str = "normal") -> str:
+    """A text, cut and ended by … where it is wider than so many pixels."""
+    if text_width(text, points, weight) <= width:
+        return text
+    kept = next((n for n in range(len(text) - 1, 0, -1) if text_width(f"{text[:n]}…", points, weight) <= width), 0)
+    return f"{text[:kept]}…"
 
 
 def wrap(text: str, width: float, points: float, weight: str = "normal") -> list[str]:

@@ -8,8 +8,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from pipeline.backbones import Backbone, Split
-from pipeline.data import Images, Latents, to_unit_range
+from pipeline.backbones import Backbone, Split, outputs
+from pipeline.data import Images, Latents
 from pipeline.draws import draw_seed
 from pipeline.errors import InputError
 from pipeline.interpret.rows import Target, distinct_rows, rows_of_contrast
@@ -69,7 +69,7 @@ class Subject:
 
     def outputs(self, latents: Tensor, rows: NDArray[np.int64]) -> Tensor:
         """What the rest of the frozen network makes of z [B, N] of recipients in `rows` [B]."""
-        return self.split.rest(to_unit_range(self.pixels[rows]))(latents).cpu()
+        return outputs(self.split, latents, self.pixels, rows)
 
     def decode_latents(self, latents: Tensor, rows: NDArray[np.int64]) -> Pixels:
         """What it draws from z [B, N] of recipients in `rows` [B]: pixels [B, H, W, 3]."""

@@ -8,7 +8,7 @@ import pyarrow as pa
 import torch
 from numpy.typing import NDArray
 
-from pipeline.backbones import Reduce, load_backbone
+from pipeline.backbones import GeneratorSplit, Reduce, load_backbone
 from pipeline.cluster import Resources
 from pipeline.data import to_unit_range
 from pipeline.data.images import decode
@@ -76,7 +76,10 @@ class Encoder:
         path = Path(item["path"])
         table = read_group(path, item["group"])
         pixels = decode(table["image"], path)
-        mean, scale = self._encode(pixels)
+        if isinstance(self._split, GeneratorSplit):
+            mean, scale = self._split.prior(table["original"].to_numpy()).numpy(), None
+        else:
+            mean, scale = self._encode(pixels)
         self._backbone.require_untouched()
         finite = np.isfinite(mean).all(axis=1)
         broken = ~(finite if scale is None else finite & np.isfinite(scale).all(axis=1))
@@ -115,7 +118,7 @@ class Encoder:
             "reduce": self._reduce,
             "shape": [mean.shape[1]],
             "image_shape": list(image_shape),
-            "noise": "jitter" if scale is None else "encoder",
+            "noise": "none" if isinstance(self._split, GeneratorSplit) else "jitter" if scale is None else "encoder",
             "shard": item["group"],
             "shards": item["groups"],
             **{key: source[key] for key in PASSED_ON if key in source},

@@ -23,11 +23,12 @@ def latents_card(shards: Sequence[Path], jitter: float) -> dict[str, Any]:
         jitter: share of the standard deviation.
 
     Returns:
-        `noise` of the encoder or jitter; with jitter also its share, the `std` of each number (population, over the
-        training rows) and which are `constant`.
+        `noise`: of the encoder, jitter, or none where draws from a prior have a density already; with jitter also its
+        share, the `std` of each number (population, over the training rows) and which are `constant`.
     """
-    if read_schema(shards[0])[1]["noise"] == "encoder":
-        return {"noise": "encoder"}
+    noise = read_schema(shards[0])[1]["noise"]
+    if noise != "jitter":
+        return {"noise": noise}
     rows = 0
     for path in shards:
         values = vector_column(read_table(path, ["mean"])[0], "mean").astype(np.float64)

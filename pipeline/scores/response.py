@@ -43,9 +43,9 @@ def response(probabilities: ArrayLike, seed: int = 0, groups: ArrayLike | None =
             f"probabilities: found shape {steps.shape}; (steps + 1, n, classes) with at least one step after the "
             "unedited decision, one input and two classes is expected"
         )
-    tally = ResponseTally(_distribution(steps[0], 0))
-    for number, step in enumerate(steps[1:], start=1):
-        tally.add(_distribution(step, number))
+    tally = ResponseTally(steps[0])
+    for step in steps[1:]:
+        tally.add(step)
     return {f"response/{name}": score for name, score in tally.scores(seed, groups).items()}
 
 

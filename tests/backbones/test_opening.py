@@ -1,6 +1,7 @@
 import pickle
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import save_file
@@ -18,9 +19,19 @@ from pipeline.backbones.opening import (
     weights_file,
 )
 from pipeline.config import BackboneParams
+from pipeline.data import Images, to_unit_range
 from pipeline.errors import InputError
 
-IMAGES = torch.rand(2, 3, 32, 32, generator=torch.Generator().manual_seed(0)) * 2 - 1
+TABLE = Images(
+    id=np.arange(3),
+    original=np.arange(3),
+    pixels=np.random.default_rng(0).integers(256, size=(3, 32, 32, 3), dtype=np.uint8),
+    labels={"digit": np.array([0, 1, 1]), "shape": np.array([0, 1, 1])},
+    values={},
+    num_categories={"digit": 10, "shape": 4},
+    class_names={"shape": ["round", "square", "flat", "other"]},
+)
+IMAGES = to_unit_range(TABLE.pixels[:2])
 
 
 def small(classes: int = 4) -> nn.Module:
@@ -169,16 +180,23 @@ def test_preprocessing_is_torchvisions() -> None:
 def test_a_network_that_was_brought_is_frozen_as_it_is(tmp_path: Path) -> None:
     save_file(small().state_dict(), tmp_path / "w.safetensors")
     params = BackboneParams(kind="torch", network=f"{HERE}:small", weights=str(tmp_path / "w.safetensors"))
-    bring_backbone(params, tmp_path / "backbone", IMAGES, None, seed=0)
+    bring_backbone(params, tmp_path / "backbone", TABLE, seed=0)
     backbone = load_backbone(tmp_path / "backbone")
     assert torch.equal(backbone.run(IMAGES), small().eval()(IMAGES))
     assert not backbone.draws_images
+    assert backbone.class_names is None
     backbone.require_untouched()
+
+
+def test_classes_go_by_the_names_of_their_concept(tmp_path: Path) -> None:
+    params = BackboneParams(kind="torch", network=f"{HERE}:small", concept="shape")
+    bring_backbone(params, tmp_path / "backbone", TABLE, seed=0)
+    assert load_backbone(tmp_path / "backbone").class_names == ["round", "square", "flat", "other"]
 
 
 def test_a_torchvision_network_gets_its_own_input(tmp_path: Path) -> None:
     params = BackboneParams(kind="torchvision", network="squeezenet1_1", arguments={"num_classes": 3})
-    bring_backbone(params, tmp_path / "backbone", IMAGES, 3, seed=0)
+    bring_backbone(params, tmp_path / "backbone", TABLE, seed=0)
     backbone = load_backbone(tmp_path / "backbone")
     assert backbone.card["input"] == {"size": 224, "mean": [0.485, 0.456, 0.406], "std": [0.229, 0.224, 0.225]}
     assert backbone.run(IMAGES).shape == (2, 3)
@@ -189,7 +207,7 @@ def test_an_exported_network_is_copied(tmp_path: Path) -> None:
     program = torch.export.export(small().eval(), (IMAGES,), dynamic_shapes=({0: batch},))
     torch.export.save(program, tmp_path / "net.pt2")
     params = BackboneParams(kind="exported", network=str(tmp_path / "net.pt2"))
-    bring_backbone(params, tmp_path / "backbone", IMAGES, None, seed=0)
+    bring_backbone(params, tmp_path / "backbone", TABLE, seed=0)
     (tmp_path / "net.pt2").unlink()
     backbone = load_backbone(tmp_path / "backbone")
     assert torch.equal(backbone.run(IMAGES), small().eval()(IMAGES))
@@ -200,16 +218,16 @@ def test_an_exported_network_is_copied(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("changes", "num_classes", "message"),
+    ("changes", "message"),
     [
-        ({"output": "images"}, None, "backbone.output: the network gives (2, 4), images (2, 3, 32, 32) are expected"),
-        ({"concept": "digit"}, 10, "backbone.concept: 'digit' has 10 categories, the network 4 classes"),
-        ({"input": {"size": 2}}, None, f"backbone: '{HERE}:small' does not take images (2, 3, 2, 2)"),
+        ({"output": "images"}, "backbone.output: the network gives (2, 4), images (2, 3, 32, 32) are expected"),
+        ({"concept": "digit"}, "backbone.concept: 'digit' has 10 categories, the network 4 classes"),
+        ({"input": {"size": 2}}, f"backbone: '{HERE}:small' does not take images (2, 3, 2, 2)"),
     ],
 )
 def test_a_network_that_gives_something_else_is_refused(
-    tmp_path: Path, changes: dict[str, object], num_classes: int | None, message: str
+    tmp_path: Path, changes: dict[str, object], message: str
 ) -> None:
     params = BackboneParams.model_validate({"kind": "torch", "network": f"{HERE}:small", **changes})
-    assert refusal(bring_backbone, params, tmp_path / "backbone", IMAGES, num_classes, 0).startswith(message)
+    assert refusal(bring_backbone, params, tmp_path / "backbone", TABLE, 0).startswith(message)
     assert not (tmp_path / "backbone").exists()

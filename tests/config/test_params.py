@@ -37,7 +37,7 @@ WRONG = {
     "data: {max_images: 320}": "data.max_images: 320 with data.test_share = 0.2 give 64 test images, "
     "expected more than 64, twice backbone.num_dims",
     "data: {source: cifar}": "data.source: found 'cifar': input should be 'colormnist', 'mnist', "
-    "'fashion_mnist', 'cifar10', 'celeba', 'image_folder' or 'parquet'",
+    "'fashion_mnist', 'cifar10', 'celeba', 'image_folder', 'parquet' or 'generator'",
     "data: {source: parquet}": "data.path: source 'parquet' needs a file, folder or glob",
     "data: {path: images}": "data.path: found 'images', but data.source is 'colormnist'; it is read by image_folder, "
     "parquet",
@@ -80,7 +80,8 @@ WRONG = {
     "interpret: {columns: 99}": "interpret.columns: found 99: input should be less than or equal to 16",
     "machine: {device: tpu}": "machine.device: found 'tpu': input should be 'auto', 'cpu' or 'cuda'",
     "machine: {workers: 0}": "machine.workers: found 0: input should be greater than or equal to 1",
-    "layers: [latent, conv1]": "layers: found ['latent', 'conv1']: an autoencoder has one layer, accepted is [latent]",
+    "layers: [latent, conv1]": "layers: found ['latent', 'conv1']: backbone.kind 'autoencoder' has one layer, "
+    "accepted is [latent]",
     "seed: -1": "seed: found -1: input should be greater than or equal to 0",
     "study: a b": "study: found 'a b': string should match pattern '^[A-Za-z0-9][A-Za-z0-9_.-]*$'",
     "- flow": "found list, expected sections such as `data:` and `flow:`",

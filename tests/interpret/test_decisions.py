@@ -38,7 +38,7 @@ def classifying(concepts: tuple[str, ...], classes: int = 10) -> tuple[Any, Back
     """The toy parts, with an untrained classifier of as wide a layer as the latents."""
     of = parts(concepts)
     network = Classifier(classes, 8, seed=0).eval().requires_grad_(False)
-    card = {"output": "logits", "input": {"size": None, "mean": [0.5] * 3, "std": [0.5] * 3}}
+    card = {"kind": "classifier", "output": "logits", "input": {"size": None, "mean": [0.5] * 3, "std": [0.5] * 3}}
     return of, Backbone(network, card, "0" * 64, state_sha256(network), torch.device("cpu"))
 
 
@@ -56,10 +56,15 @@ def subject(concepts: tuple[str, ...], classes: int = 10) -> Subject:
 @pytest.mark.parametrize("classes", [2, 10, 1000])
 def test_no_text_is_cut_or_covered(concepts: tuple[str, ...], classes: int) -> None:
     layout = parts(concepts).iin.layout
+    short, long = (
+        [f"c{number}" for number in range(classes)],
+        [f"a class of name {number}" for number in range(classes)],
+    )
     with house_style():
         assert_legible(response_sheet(layout, response_scores(layout)).figure)
-        assert_legible(decision_sheet(layout, transitions(layout, classes)).figure)
-        assert_legible(example_sheet(subject(concepts, classes)).figure)
+        for names in (None, short, long, ["a class of a very long name indeed, as ImageNet has them"] * classes):
+            assert_legible(decision_sheet(layout, transitions(layout, classes), names).figure)
+            assert_legible(example_sheet(subject(concepts, classes), names).figure)
 
 
 def test_the_figures_of_a_classifier(tmp_path: Path) -> None:

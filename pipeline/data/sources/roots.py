@@ -6,11 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pipeline.config import DATA_ROOT
 from pipeline.errors import InputError
 
 __all__ = ["Roots"]
-
-VARIABLE = "IIN_DATA_ROOT"
 
 
 @dataclass(frozen=True)
@@ -27,7 +26,7 @@ class Roots:
 
     def resolve(self, path: str | None) -> str | None:
         """A relative path that is not there is one in the root; others are as they are."""
-        root = self.given or os.environ.get(VARIABLE)
+        root = self.given or os.environ.get(DATA_ROOT)
         if path is None or root is None or "://" in path or Path(path).is_absolute() or Path(path).exists():
             return path
         return str(Path(root, path))
@@ -42,7 +41,7 @@ class Roots:
         Raises:
             InputError: it is not in the root, or can't be downloaded; the line says how to give it.
         """
-        root = self.given or os.environ.get(VARIABLE)
+        root = self.given or os.environ.get(DATA_ROOT)
         try:
             if root is not None:
                 return make(root=root, download=False, **arguments)
@@ -52,5 +51,5 @@ class Roots:
             line = " ".join(str(error).split())[:120]
             raise InputError(
                 f"{getattr(make, '__name__', 'data set')}: {where} ({line}); torchvision's layout is expected in "
-                f"machine.data_root or the folder that {VARIABLE} names; where neither is set it is downloaded"
+                f"machine.data_root or the folder that {DATA_ROOT} names; where neither is set it is downloaded"
             ) from None

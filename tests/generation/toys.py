@@ -1,0 +1,57 @@
+"""A generator whose images are plain to read, what names them, and some that can't be used."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+__all__ = ["Halves", "name_halves", "name_nothing", "name_too_few", "too_bright", "unseeded"]
+
+
+class Halves(nn.Module):
+    """The brightness of the left half is the first number of z, that of the right half the second."""
+
+    def __init__(self, gain: float = 0.5) -> None:
+        super().__init__()
+        self.gain = nn.Parameter(torch.tensor(gain))
+
+    def forward(self, z: Tensor) -> Tensor:
+        levels = (self.gain * z[:, :2]).clamp(-1, 1)
+        return levels[:, None, None, :].repeat_interleave(8, dim=3).expand(-1, 1, 16, 16)
+
+
+def too_bright() -> nn.Module:
+    """Values above 1."""
+    return nn.Sequential(Halves(), _Shift())
+
+
+class _Shift(nn.Module):
+    def forward(self, images: Tensor) -> Tensor:
+        return images + 1.5
+
+
+class _Unseeded(Halves):
+    def __init__(self) -> None:
+        super().__init__(gain=float(np.random.default_rng().uniform(0.4, 0.8)))
+
+
+def unseeded() -> nn.Module:
+    """Other weights each time, whatever torch's seed."""
+    return _Unseeded()
+
+
+def name_halves(pixels: NDArray[np.uint8]) -> Mapping[str, Any]:
+    """Whether the left half is bright, as a boolean; how bright the right one is, missing where it is black."""
+    left, right = pixels[:, 4, 4, 0], pixels[:, 4, 12, 0]
+    return {"left": left > 127, "right": np.where(right == 0, np.nan, right / 255), "third": torch.ones(len(pixels))}
+
+
+def name_nothing(pixels: NDArray[np.uint8]) -> int:
+    return len(pixels)
+
+
+def name_too_few(pixels: NDArray[np.uint8]) -> Mapping[str, Any]:
+    return {"left": [1] * (len(pixels) - 1)}
