@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from pipeline.config import load_params
-from pipeline.data import prepare
+from pipeline.data.prepare import prepare
 from pipeline.data.sources import Roots
 from pipeline.entry import run
 from pipeline.generation import generated_source

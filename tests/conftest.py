@@ -19,7 +19,7 @@ def small_data() -> DataParams:
 @pytest.fixture(scope="session")
 def small_images(tmp_path_factory: pytest.TempPathFactory, small_data: DataParams) -> Path:
     """Folder of the images table of `small_data`; not to be written to."""
-    from pipeline.data import prepare
+    from pipeline.data.prepare import prepare
 
     folder = tmp_path_factory.mktemp("small") / "images"
     prepare(small_data, 0, folder)

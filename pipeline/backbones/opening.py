@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-import torchvision
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
@@ -129,6 +128,8 @@ def from_torchvision(name: str, weights: str | None, arguments: Mapping[str, Any
     Raises:
         InputError: there is no such model or weights, or they can't be had.
     """
+    import torchvision  # takes a second, which every stage would wait for
+
     known = torchvision.models.list_models()
     if name not in known:
         near = difflib.get_close_matches(name, known, n=3)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from pipeline.config import DataParams
-from pipeline.data import prepare
+from pipeline.data.prepare import prepare
 from pipeline.errors import InputError
 from pipeline.files import write_atomic
 from pipeline.tables import SPLITS, images_schema, read_table

@@ -15,7 +15,8 @@ import pytest
 from PIL import Image
 
 from pipeline.config import DataParams
-from pipeline.data import load_images, prepare
+from pipeline.data import load_images
+from pipeline.data.prepare import prepare
 from pipeline.data.sources import Roots
 from pipeline.errors import InputError
 from pipeline.tables import read_schema, read_table
@@ -272,7 +273,7 @@ MEASURE = """
 import sys
 from pathlib import Path
 from pipeline.config import DataParams
-from pipeline.data import prepare
+from pipeline.data.prepare import prepare
 rows = prepare(DataParams(source="parquet", path=sys.argv[1], copies=1, concepts=("kind",)), 0, Path(sys.argv[2]))
 peak = next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM"))
 print(sum(rows.values()), peak.split()[1])

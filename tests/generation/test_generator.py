@@ -9,7 +9,8 @@ from pipeline.backbones import GeneratorSplit, bring_backbone, load_backbone, op
 from pipeline.backbones.judge import JudgeNet, save_judge
 from pipeline.cluster import Resources
 from pipeline.config import BackboneParams, DataParams, Params
-from pipeline.data import Images, load_images, load_latents, prepare, to_unit_range
+from pipeline.data import Images, load_images, load_latents, to_unit_range
+from pipeline.data.prepare import prepare
 from pipeline.errors import InputError
 from pipeline.files import write_json
 from pipeline.generation import generated_source

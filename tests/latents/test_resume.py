@@ -15,7 +15,8 @@ import torch
 from pipeline.backbones import Autoencoder, load_backbone, save_backbone
 from pipeline.cluster import Resources, start_ray
 from pipeline.config import DataParams, LatentsParams, MachineParams
-from pipeline.data import load_latents, prepare
+from pipeline.data import load_latents
+from pipeline.data.prepare import prepare
 from pipeline.errors import InputError
 from pipeline.latents import extract
 
