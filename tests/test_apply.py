@@ -1,9 +1,12 @@
 """The command on real files: a small network, a small map, images of a folder."""
 
+import contextlib
+import io
 import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from unittest.mock import patch
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -12,8 +15,10 @@ import torch
 from PIL import Image
 from torch import nn
 
+from pipeline.apply import main
 from pipeline.backbones import Autoencoder, Classifier, load_backbone, save_backbone
 from pipeline.data import to_unit_range
+from pipeline.errors import InputError
 from pipeline.flow import Flow, FlowConfig
 from pipeline.layout import Layout
 from pipeline.training.artifact import save_iin
@@ -27,15 +32,24 @@ PIXELS = RNG.integers(0, 256, (11, 32, 32, 3), dtype=np.uint8)
 class Place:
     folder: Path
 
+    def command(self, *more: str) -> list[str]:
+        return [sys.executable, "-m", "pipeline.apply", "--model", "iin", "--images", "images",
+                "--backbone", "backbone", "--out", "out", *more]  # fmt: skip
+
     def run(self, *more: str) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", "pipeline.apply", "--model", "iin", "--images", "images",
-                   "--backbone", "backbone", "--out", "out", *more]  # fmt: skip
-        return subprocess.run(command, cwd=self.folder, capture_output=True, text=True, timeout=300, check=False)
+        return subprocess.run(
+            self.command(*more), cwd=self.folder, capture_output=True, text=True, timeout=300, check=False
+        )
 
     def table(self, *more: str) -> dict[str, np.ndarray]:
-        done = self.run(*more)
-        assert done.returncode == 0, done.stderr
-        assert done.stdout.startswith("out: 11 images; largest difference of an output after T and back: ")
+        said = io.StringIO()
+        with (
+            contextlib.chdir(self.folder),
+            contextlib.redirect_stdout(said),
+            patch("sys.argv", self.command(*more)[2:]),
+        ):
+            main()
+        assert said.getvalue().startswith("out: 11 images; largest difference of an output after T and back: ")
         table = pq.read_table(self.folder / "out/applied.parquet")
         assert (self.folder / "out/applied.png").stat().st_size > 10_000
         return {name: np.array(table[name].to_pylist()) for name in table.column_names}
@@ -114,7 +128,18 @@ def test_a_classifier_decides_before_and_after(deciding: Place) -> None:
 def test_what_is_wrong_is_one_line(drawing: Place, more: list[str], message: str) -> None:
     if not (drawing.folder / "other").exists():
         save_backbone(drawing.folder / "other", Autoencoder(7, 8, seed=1), {}, metrics="")
-    done = drawing.run(*more)
+    command = drawing.command("--out", "wrong", *more)[2:]
+    with contextlib.chdir(drawing.folder), patch("sys.argv", command), pytest.raises(InputError) as caught:
+        main()
+    assert str(caught.value).startswith(message)
+    assert "\n" not in str(caught.value)
+    assert not (drawing.folder / "wrong").exists()
+
+
+def test_the_command_as_a_person_types_it(drawing: Place) -> None:
+    done = drawing.run()
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.count("\n") == 1
+    done = drawing.run("--swap", "shape=images/04.png")
     assert done.returncode == 1
-    assert done.stderr.startswith(f"error: {message}")
-    assert done.stderr.count("\n") == 1
+    assert done.stderr == "error: --swap: no factor 'shape', accepted are residual, digit, colour\n"

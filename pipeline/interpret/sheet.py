@@ -4,6 +4,7 @@ Figures are `Figure` objects with the Agg canvas; nothing here touches pyplot's 
 every style setting are fixed and no metadata is written, so that equal figures are equal bytes.
 """
 
+import functools
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -140,6 +141,7 @@ def line_height(points: float) -> int:
     return round(1.4 * points * DPI / 72)
 
 
+@functools.cache
 def text_width(text: str, points: float, weight: str = "normal") -> float:
     """Width of a line of text in pixels."""
     font = FontProperties(family=FONT, size=points, weight=weight)
