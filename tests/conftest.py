@@ -9,6 +9,24 @@ import pytest
 
 from pipeline.config import DataParams
 
+# files that take longest, started first: the last worker process would else wait for one of them alone
+SLOWEST = (
+    "end_to_end/test_training",
+    "end_to_end/test_classifier",
+    "end_to_end/test_brought",
+    "end_to_end/test_studies",
+)
+SLOW = ("end_to_end", "training", "latents", "tuning")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Long ones first; in their own order otherwise."""
+    items.sort(key=lambda item: _rank(item.path.relative_to(Path(__file__).parent).as_posix()))
+
+
+def _rank(path: str) -> int:
+    return next((rank for rank, name in enumerate((*SLOWEST, *SLOW)) if path.startswith(name)), len(SLOWEST + SLOW))
+
 
 @pytest.fixture(scope="session")
 def small_data() -> DataParams:

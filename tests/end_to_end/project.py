@@ -10,12 +10,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from imports import ROOT
+from PIL import Image
 from ruamel.yaml import YAML
 
 from pipeline.files import sha256_file
 
-__all__ = ["OUTPUTS", "STAGES", "STEPS", "Done", "Project"]
+__all__ = ["OUTPUTS", "STAGES", "STEPS", "Done", "Project", "finish", "write_images"]
 
 PATIENCE = 1500.0  # seconds; a loaded machine takes ten times as long as an idle one
 STEPS = 300  # of the flow: time enough to kill it in the middle
@@ -157,6 +159,16 @@ class Project:
         """Path and SHA-256 of each file below `places`, but for the `.gitignore` files that dvc writes there."""
         found = [file for place in places for file in (self.path / place).rglob("*") if file.is_file()]
         return {str(file.relative_to(self.path)): sha256_file(file) for file in found if file.name != ".gitignore"}
+
+
+def write_images(folder: Path, num: int) -> Path:
+    """Images of 32x32 of many brightnesses."""
+    folder.mkdir()
+    rng = np.random.default_rng(0)
+    for number in range(num):
+        pixels = rng.integers(0, 60, (32, 32, 3)) + rng.integers(0, 190)
+        Image.fromarray(pixels.astype(np.uint8)).save(folder / f"{number:03d}.png")
+    return folder
 
 
 def finish(process: subprocess.Popen[str]) -> Done:

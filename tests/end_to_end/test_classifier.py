@@ -1,0 +1,65 @@
+"""A study of a classifier at two layers, as a person would run it: everything through dvc."""
+
+import json
+
+import numpy as np
+import pyarrow.parquet as pq
+from mlflow import MlflowClient
+
+from pipeline.backbones import load_backbone
+from pipeline.data import load_latents
+from pipeline.files import sha256_file
+
+from .project import Project, write_images
+
+LAYERS = ("stage2", "features")
+
+
+def test_a_classifier_at_two_layers(copy: Project) -> None:
+    copy.edit(
+        {
+            "layers": list(LAYERS),
+            "backbone": {"kind": "classifier", "concept": "digit"},
+            "tune": {"trials": 0},
+            "evaluate": {"response_draws": 4, "response_images": 60},
+        }
+    )
+    copy.succeed("dvc", "repro")
+    backbone = load_backbone(copy.path / "models/backbone")
+    assert not list((copy.path / "models/judge").glob("*.safetensors"))
+    figures = {"curves", "decision_examples", "decisions", "probe_matrix", "responses"}
+    for layer in LAYERS:
+        scores = json.loads((copy.path / f"results/{layer}/scores.json").read_text())
+        for kind in ("sample", "swap", "walk"):
+            for factor in ("residual", "digit", "colour"):
+                assert {f"response/{kind}/{factor}/{name}" for name in ("changed", "class_deviation")} <= set(scores)
+        assert scores["preserve/agreement"]["value"] == 1
+        assert not any(name.startswith("swap/") for name in scores)
+        assert {path.stem for path in (copy.path / f"results/{layer}/figures").iterdir()} == figures
+        latents = load_latents(copy.path / f"data/latents/{layer}", "train", backbone.sha256)
+        assert latents.layer == layer
+        assert np.allclose(latents.scale[0], 0.05 * latents.mean.std(axis=0), rtol=1e-4)
+    names = {"scores.json", "scores.csv", "layers.png", "depth.png", "training.png"}
+    assert {path.name for path in (copy.path / "comparison").iterdir() if path.name != ".gitignore"} == names
+    assert copy.succeed("dvc", "repro").ran == []
+
+    listed = copy.succeed("python", "-m", "pipeline.backbones", "layers").out
+    assert "features.2  Linear" in listed
+    copy.edit({"layers": ["stage2", "featurs"]})
+    done = copy.run("python", "-m", "stages.extract", "--layer", "featurs")
+    assert done.code == 1
+    assert done.err.startswith("error: layers: no layer 'featurs' in the network; nearest are features")
+    assert sha256_file(copy.path / "models/backbone/weights.safetensors") == backbone.sha256
+
+    client = MlflowClient(tracking_uri=f"sqlite:///{copy.path / 'mlflow.db'}")
+    experiment = client.get_experiment_by_name("iin-test-a-classifier-at-two-layers")
+    assert experiment is not None
+    runs = {run.data.tags["layer"]: run for run in client.search_runs([experiment.experiment_id])}
+    assert set(runs) == set(LAYERS)
+    folder = write_images(copy.path / "photos", 5)
+    done = copy.succeed("python", "-m", "pipeline.apply", "--model", runs["features"].info.run_id,
+                        "--images", str(folder), "--sample", "digit")  # fmt: skip
+    assert done.out.startswith("applied: 5 images; ")
+    table = pq.read_table(copy.path / "applied/applied.parquet")
+    assert {"path", "latent", "digit", "digit_edited", "decision", "decision_edited"} <= set(table.column_names)
+    assert table["decision"].to_pylist() == table["logits"].to_pandas().map(np.argmax).tolist()
