@@ -48,7 +48,7 @@ class GeneratorSplit:
 
     def encode(self, images: Tensor) -> tuple[Tensor, Tensor | None]:
         """Refused: an image of one's own has no latent."""
-        raise InputError(f"a generator draws images from latents, and has no encoder for the {len(images)} given")
+        raise InputError(f"a generator has no encoder: the {len(images)} images given have no latents")
 
     def rest(self, images: Tensor) -> Callable[[Tensor], Tensor]:  # noqa: ARG002  nothing passes the latent by
         """From latents [B, N] to images [B, 3, H, W] in [−1, 1]; the recipients have no say in it."""

@@ -48,7 +48,7 @@ def overview(subject: Subject, scores: Scores, columns: int) -> Sheet:
         "One hidden vector, sorted into factors that a person can name",
         f"A frozen network describes each image by {layout.num_dims} numbers that mean nothing to us. An invertible "
         f"map sorts them into factors: {sizes}. Swap one factor, map back, and the network, never retrained, "
-        "draws what the edit means. Shaded images are real.",
+        f"draws what the edit means. {subject.shaded}.",
     )
     top = sheet.top + inner_top
     bold = {"fontweight": "bold", "va": "bottom"}

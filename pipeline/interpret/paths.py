@@ -37,7 +37,7 @@ def path_sheet(subject: Subject, num_steps: int) -> Sheet:
         top + len(pairs) * step - HEADER_GAP - 16,
         "From one image to another",
         "Upper row of each pair: a straight line between the two codes, mapped back by T⁻¹. Lower row: a straight line "
-        "between the two vectors z. Shaded images are real; the frozen network draws the others.",
+        f"between the two vectors z. {subject.shaded}; the frozen network draws the others.",
     )
     style = {"ha": "center", "va": "center", "fontweight": "bold"}
     for x, label in ((left, "from"), (right, "to")):

@@ -29,7 +29,7 @@ def sample_sheet(subject: Subject, factor: str, columns: int) -> Sheet:
         top + extent(len(rows), height),
         f"{titled(factor)} drawn at random",
         f"Each image keeps {kept} of the image at its left; {drawn_anew} is drawn anew from the normal distribution "
-        "N(0, 1). Shaded images are real; the frozen network draws the others.",
+        f"N(0, 1). {subject.shaded}; the frozen network draws the others.",
     )
     grid = drawn.reshape(len(rows), columns, *drawn.shape[1:])
     draw_grid(sheet, headers[:, None], left, sheet.top + top, HEADER)

@@ -8,7 +8,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from pipeline.backbones import Backbone, Split, outputs
+from pipeline.backbones import Backbone, GeneratorSplit, Split, outputs
 from pipeline.data import Images, Latents
 from pipeline.draws import draw_seed
 from pipeline.errors import InputError
@@ -49,6 +49,13 @@ class Subject:
     def layout(self) -> Layout:
         """Names and sizes of the factors."""
         return self.iin.layout
+
+    @property
+    def shaded(self) -> str:
+        """What the shaded images of a figure are, for its caption."""
+        if isinstance(self.split, GeneratorSplit):
+            return "Shaded images are the generator's own"
+        return "Shaded images are real"
 
     def recipients(self, num: int) -> NDArray[np.int64]:
         """Rows [num] that differ in all concepts: the same in every figure that edits images."""

@@ -53,8 +53,8 @@ def swap_sheet(subject: Subject, factor: str, num: int) -> Sheet:
         inner_left + extent(len(donors), width) + MARGIN,
         inner_top + extent(len(recipients), height),
         f"{titled(factor)} swapped",
-        f"Each image keeps {kept} of the image at its left, and takes {taken} from the image above it. Shaded "
-        "images are real; the frozen network draws the others.",
+        f"Each image keeps {kept} of the image at its left, and takes {taken} from the image above it. "
+        f"{subject.shaded}; the frozen network draws the others.",
     )
     colour = colour_of(subject.layout, factor)
     draw_grid(sheet, donors[None], inner_left, sheet.top + top, tint(colour, 0.3))

@@ -104,7 +104,7 @@ def test_latents_are_the_draws_themselves_without_noise(tmp_path: Path) -> None:
     drawn = split.rest(to_unit_range(test.pixels))(torch.from_numpy(latents.mean))
     assert (drawn - to_unit_range(test.pixels)).abs().max() <= 0.51 / 127.5
     assert backbone.draws_images
-    with pytest.raises(InputError, match="has no encoder for the 60 given"):
+    with pytest.raises(InputError, match="a generator has no encoder: the 60 images given have no latents"):
         split.encode(to_unit_range(test.pixels))
 
 

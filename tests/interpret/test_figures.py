@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from pipeline.backbones import GeneratorSplit
 from pipeline.config import InterpretParams
 from pipeline.errors import InputError
 from pipeline.interpret.figures import draw_figures
@@ -112,6 +113,16 @@ def test_reconstructions_are_the_images_and_what_the_network_makes_of_them(drawn
         tops = [y for y in range(len(column) - 125) if np.abs(column[y : y + 128 : 4] - wanted).max() <= 1]
         assert len(tops) >= 2, "decoded z and decoded T⁻¹(T(z)) are expected below the image"
         assert max(tops) - min(tops) >= 128
+
+
+def test_a_caption_calls_no_generated_image_real() -> None:
+    of = parts()
+    split = GeneratorSplit(of.backbone.network.decoder, of.iin.layout.num_dims, 0, torch.device("cpu"))
+    drawn = replace(of.subject(), split=split)
+    for subject, said in ((of.subject(), "Shaded images are real"), (drawn, "the generator's own")):
+        with house_style():
+            for sheet in (swap_sheet(subject, "shape", 2), overview(subject, of.scores, 2)):
+                assert said in " ".join(text.get_text() for text in sheet.figure.texts)
 
 
 def test_latents_of_other_rows_are_refused(tmp_path: Path) -> None:
