@@ -88,6 +88,7 @@ def main() -> None:
             f"on {iin.card['backbone_sha256'][:12]}"
         )
     applied = apply_to_images(iin, backbone, _listed(arguments.images), arguments)
+    backbone.require_untouched()
     _write(applied, iin.layout, backbone.class_names, arguments.out)
     worst = float((applied.outputs_back - applied.outputs).abs().max())
     print(

@@ -73,3 +73,4 @@ def draw_figures(
             example_sheet(subject, backbone.class_names).save(beside / "decision_examples.png")
         matrix_sheet(iin.layout, scores).save(beside / "probe_matrix.png")
         curves_sheet(curves).save(beside / "curves.png")
+        backbone.require_untouched()
