@@ -18,12 +18,15 @@ def rounded(value: float) -> float:
 
 
 def headline(layout: Mapping[str, Sequence[Any]], num_blocks: int, scores: Scores | None) -> str:
-    """The first sentence of a run's description.
+    """The first sentence of a run's description: what to select by, and of a classifier what its decision answers to.
 
     Example:
         >>> layout = {"names": ["residual", "digit", "colour"], "sizes": [16, 7, 9]}
         >>> headline(layout, 6, {"probe/gap": {"value": 0.931, "low": 0.912, "high": 0.944}})
         'probe/gap 0.93 [0.91, 0.94]; 6 blocks, sizes residual 16, digit 7, colour 9'
+        >>> layout = {"names": ["residual", "digit"], "sizes": [16, 16]}
+        >>> headline(layout, 6, {f"response/sample/{name}/changed": {"value": 0.021} for name in layout["names"]})
+        'decisions that change with residual 2 %, with digit 2 %; 6 blocks, sizes residual 16, digit 16'
     """
     parts = []
     for name in ("probe/gap", "swap/score"):
@@ -31,6 +34,10 @@ def headline(layout: Mapping[str, Sequence[Any]], num_blocks: int, scores: Score
         if score.get("value") is not None:
             interval = f" [{score['low']:.2f}, {score['high']:.2f}]" if score.get("low") is not None else ""
             parts.append(f"{name} {score['value']:.2f}{interval}")
+    changed = {name: (scores or {}).get(f"response/sample/{name}/changed") for name in layout["names"]}
+    answers = [f"with {name} {100 * score['value']:.0f} %" for name, score in changed.items() if score is not None]
+    if answers:
+        parts.append(f"decisions that change {', '.join(answers)}")
     sizes = ", ".join(f"{name} {size}" for name, size in zip(layout["names"], layout["sizes"], strict=True))
     return "; ".join([*parts, f"{num_blocks} blocks, sizes {sizes}"])
 
