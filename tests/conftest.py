@@ -14,6 +14,7 @@ SLOWEST = (
     "end_to_end/test_training",
     "end_to_end/test_classifier",
     "end_to_end/test_brought",
+    "end_to_end/test_generator",
     "end_to_end/test_studies",
 )
 SLOW = ("end_to_end", "training", "latents", "tuning")
