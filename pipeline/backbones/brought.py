@@ -18,13 +18,14 @@ from pipeline.backbones.opening import (
     from_exported,
     from_torchvision,
     load_weights,
+    torchvision_classes,
     weights_file,
 )
 from pipeline.config import BackboneParams
 from pipeline.data import Images, to_unit_range
 from pipeline.errors import InputError
 
-__all__ = ["bring_backbone", "open_generator"]
+__all__ = ["bring_backbone", "class_names", "open_generator"]
 
 _TRIED = 2  # images
 _SIZE = 224  # of a torchvision network's images
@@ -32,12 +33,7 @@ _ROUNDING = 1e-3  # by which an image may leave [−1, 1]
 _PIXEL = 3 / 255  # one and a half levels of a stored image
 
 
-def bring_backbone(
-    params: BackboneParams,
-    folder: Path,
-    images: Images,
-    seed: int,
-) -> None:
+def bring_backbone(params: BackboneParams, folder: Path, images: Images, seed: int) -> None:
     """Open the network of `params`, try it on a few images, and write it to `folder`.
 
     Args:
@@ -66,9 +62,18 @@ def bring_backbone(
         network = _opened(params, seed)
         card |= {"concept": params.concept, "input": _input(params)}
         _require_output(network, card, some, images.num_categories.get(str(params.concept)))
-        if params.concept in images.class_names:
-            card["class_names"] = images.class_names[params.concept]
+        if names := class_names(params, images):
+            card["class_names"] = names
     save_backbone(folder, network, card, metrics="", exported=exported)
+
+
+def class_names(params: BackboneParams, images: Images) -> list[str] | None:
+    """What the classes of a network are called: as those of its concept, or as torchvision names those of weights."""
+    if params.concept is not None:
+        return images.class_names.get(params.concept)
+    if params.kind == "torchvision" and params.weights is not None and _weights_path(params) is None:
+        return torchvision_classes(str(params.network), params.weights)
+    return None
 
 
 def open_generator(params: BackboneParams, seed: int, device: torch.device | str) -> GeneratorSplit:
@@ -112,17 +117,23 @@ def _require_drawn(split: GeneratorSplit, images: Tensor, originals: NDArray[np.
 
 def _opened(params: BackboneParams, seed: int) -> nn.Module:
     assert params.network is not None  # as its section has been checked
-    file = weights_file(params.weights) if params.weights and Path(params.weights).suffix else None
+    path = _weights_path(params)
     if _is_exported(params):
         network = from_exported(Path(params.network))
     elif params.kind in ("torch", "generator"):
         network = from_callable(params.network, params.arguments, seed)
-        file = weights_file(params.weights) if params.weights else None
     else:
-        network = from_torchvision(params.network, None if file else params.weights, params.arguments, seed)
-    if file is not None:
-        load_weights(network, file)
+        network = from_torchvision(params.network, None if path else params.weights, params.arguments, seed)
+    if path is not None:
+        load_weights(network, path)
     return network
+
+
+def _weights_path(params: BackboneParams) -> Path | None:
+    """The file of weights, if they are one; those of torchvision may go by a name."""
+    if not params.weights or (params.kind == "torchvision" and not Path(params.weights).suffix):
+        return None
+    return weights_file(params.weights)
 
 
 def _is_exported(params: BackboneParams) -> bool:

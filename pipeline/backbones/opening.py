@@ -30,6 +30,7 @@ __all__ = [
     "from_torchvision",
     "import_callable",
     "load_weights",
+    "torchvision_classes",
     "weights_file",
 ]
 
@@ -150,6 +151,19 @@ def from_torchvision(name: str, weights: str | None, arguments: Mapping[str, Any
         except TypeError as error:
             raise InputError(f"backbone.arguments: {name} does not take {dict(arguments)!r} ({error})") from None
     return network.eval().requires_grad_(False)
+
+
+def torchvision_classes(name: str, weights: str) -> list[str] | None:
+    """What the classes of torchvision's weights are called, where torchvision says so.
+
+    Args:
+        name: of the model.
+        weights: their name, one that `from_torchvision` takes.
+    """
+    import torchvision
+
+    found: list[str] | None = torchvision.models.get_model_weights(name)[weights].meta.get("categories")
+    return found
 
 
 def from_exported(path: Path) -> nn.Module:

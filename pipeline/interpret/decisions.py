@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from matplotlib.colors import LinearSegmentedColormap
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from pipeline.draws import draw_seed
 from pipeline.edits import sample
@@ -21,6 +21,7 @@ __all__ = ["Transitions", "decision_sheet", "example_sheet"]
 Transitions = Mapping[str, Mapping[str, Sequence[Sequence[int]]]]  # kind → factor → classes × classes
 MOST_CLASSES = 20
 _NUM_ROWS, _DRAWS = 6, 200
+_TOPS = (0.1, 0.25, 0.5, 1.0)  # of the axis of shares: the lowest that all bars fit below
 _LONGEST = 260  # pixels, of the name of a class
 _COLOURS = LinearSegmentedColormap.from_list("decisions", ["#ffffff", "#9db8dc", "#1d3f73"])
 
@@ -83,7 +84,8 @@ def example_sheet(subject: Subject, names: Sequence[str] | None = None) -> Sheet
     before = subject.outputs(subject.latents[rows], rows).argmax(dim=1).numpy()
     drawn = {factor: _decisions(subject, rows, factor) for factor in layout.names}
     counts = np.stack([_counts(found, drawn, before) for found in drawn.values()])  # factors × rows × classes
-    shown = _commonest(np.diag(counts.sum(axis=(0, 1)) + np.bincount(before, minlength=counts.shape[2])))
+    shown = _commonest(np.diag(counts.sum(axis=(0, 1))), before)
+    highest = next(top for top in _TOPS if counts[:, :, shown].max() <= top * _DRAWS)
     images = upscale(subject.pixels[rows], 128)
     height, width = images.shape[1:3]
     ticks = _Ticks.of(shown, names, 6.5)
@@ -112,8 +114,8 @@ def example_sheet(subject: Subject, names: Sequence[str] | None = None) -> Sheet
             shares = counts[column, number][shown] / _DRAWS
             colours = ["#e08a2b" if entry == before[number] else colour_of(layout, factor) for entry in shown]
             axes.bar(range(len(shown)), shares, 0.8, color=colours)
-            axes.set_ylim(0, 1.02)
-            axes.set_yticks([0, 1])
+            axes.set_ylim(0, 1.02 * highest)
+            axes.set_yticks([0, highest], ["0", f"{highest:g}"])
             axes.set_xlim(-0.6, len(shown) - 0.4)
             axes.set_xticks(range(len(shown)), ticks.labels, rotation=ticks.rotation)
             axes.tick_params(length=0, pad=3, labelsize=6.5, labelcolor=INK if number == len(rows) - 1 else MUTED)
@@ -170,8 +172,9 @@ def _counts(
     return np.stack([np.bincount(row, minlength=classes) for row in found])
 
 
-def _commonest(table: NDArray[np.float64]) -> NDArray[np.intp]:
-    """At most twenty classes, those that most rows and columns of a table [classes, classes] have, ascending."""
+def _commonest(table: NDArray[np.float64], needed: ArrayLike = ()) -> NDArray[np.intp]:
+    """At most twenty classes, ascending: those needed, and those that most of a table [classes, classes] is about."""
     total = table.sum(axis=0) + table.sum(axis=1)
+    total[np.asarray(needed, np.intp)] += 1 + total.max()
     kept = np.argsort(-total, kind="stable")[:MOST_CLASSES]
     return np.sort(kept[total[kept] > 0])

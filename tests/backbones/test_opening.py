@@ -8,7 +8,7 @@ from safetensors.torch import save_file
 from torch import nn
 
 from pipeline.backbones import load_backbone
-from pipeline.backbones.brought import bring_backbone
+from pipeline.backbones.brought import bring_backbone, class_names
 from pipeline.backbones.hooks import state_sha256
 from pipeline.backbones.opening import (
     Preprocess,
@@ -192,6 +192,16 @@ def test_classes_go_by_the_names_of_their_concept(tmp_path: Path) -> None:
     params = BackboneParams(kind="torch", network=f"{HERE}:small", concept="shape")
     bring_backbone(params, tmp_path / "backbone", TABLE, seed=0)
     assert load_backbone(tmp_path / "backbone").class_names == ["round", "square", "flat", "other"]
+
+
+def test_classes_of_torchvisions_weights_go_by_its_names(tmp_path: Path) -> None:
+    params = BackboneParams(kind="torchvision", network="resnet18", weights="DEFAULT")
+    names = class_names(params, TABLE)
+    assert names is not None
+    assert (len(names), names[:2]) == (1000, ["tench", "goldfish"])
+    assert class_names(params.model_copy(update={"weights": str(tmp_path / "w.pt")}), TABLE) is None
+    assert class_names(params.model_copy(update={"weights": None}), TABLE) is None
+    assert class_names(params.model_copy(update={"concept": "digit"}), TABLE) is None
 
 
 def test_a_torchvision_network_gets_its_own_input(tmp_path: Path) -> None:
