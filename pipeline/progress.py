@@ -37,7 +37,8 @@ class Progress:
             return
         self._last = now
         elapsed = now - self._start
-        rate = (done - self._first) / elapsed if elapsed > 0.1 else 0.0  # below, a first line would say anything
+        measured = elapsed > (0 if finished else 0.1)  # below, a first line would say anything
+        rate = (done - self._first) / elapsed if measured else 0.0
         parts = [f"{self.name}  {done}/{self.total} {self.unit}s"]
         parts += [f"{key} {value:.4g}" for key, value in figures.items()]
         if rate > 0:
