@@ -89,7 +89,7 @@ def main() -> None:
         )
     applied = apply_to_images(iin, backbone, _listed(arguments.images), arguments)
     backbone.require_untouched()
-    _write(applied, iin.layout, backbone.class_names, arguments.out)
+    _write(applied, iin.layout, backbone.class_names, _in_words(arguments), arguments.out)
     worst = float((applied.outputs_back - applied.outputs).abs().max())
     print(
         f"{arguments.out}: {len(applied.paths)} images; largest difference of an output after T and back: {worst:.1e}"
@@ -138,6 +138,20 @@ def _edited(codes: Tensor, layout: Layout, donor: Tensor | None, arguments: argp
         ) from None
 
 
+def _in_words(arguments: argparse.Namespace) -> str | None:
+    """The edit, as the caption of a picture has it."""
+    if arguments.swap is not None:
+        factor, _, image = arguments.swap.partition("=")
+        return f"the {factor} of {Path(image).name}"
+    if arguments.sample is not None:
+        return f"the {arguments.sample} drawn anew from N(0, 1)"
+    if arguments.edit is None:
+        return None
+    where, _, amount = arguments.edit.partition("=")
+    factor, _, number = where.partition(":")
+    return f"{float(amount):+g} on number {number} of the {factor}"
+
+
 def _factor(name: str, layout: Layout, option: str) -> str:
     if name not in layout.names:
         raise InputError(f"{option}: no factor '{name}', accepted are {', '.join(layout.names)}")
@@ -174,7 +188,7 @@ def _encode(split: Split, pixels: NDArray[np.uint8], kept: list[int]) -> Tensor:
     return torch.cat([split.encode(to_unit_range(pixels[i : i + BATCH]))[0].cpu() for i in starts])[:, kept]
 
 
-def _write(applied: Applied, layout: Layout, names: list[str] | None, folder: Path) -> None:
+def _write(applied: Applied, layout: Layout, names: list[str] | None, done: str | None, folder: Path) -> None:
     columns: dict[str, Any] = {"path": applied.paths, "latent": list(applied.latents.numpy())}
     for name in layout.names:
         columns[name] = list(applied.codes[:, layout.slice(name)].numpy())
@@ -190,7 +204,12 @@ def _write(applied: Applied, layout: Layout, names: list[str] | None, folder: Pa
     with house_style(), atomic_folder(folder) as beside:
         pq.write_table(pa.table(columns), beside / "applied.parquet")
         applied_sheet(
-            applied.pixels, applied.outputs.numpy(), applied.outputs_back.numpy(), applied.outputs_edited.numpy(), names
+            applied.pixels,
+            applied.outputs.numpy(),
+            applied.outputs_back.numpy(),
+            applied.outputs_edited.numpy(),
+            names,
+            done,
         ).save(beside / "applied.png")
 
 

@@ -21,6 +21,7 @@ def applied_sheet(
     back: NDArray[np.float32],
     edited: NDArray[np.float32],
     names: Sequence[str] | None = None,
+    edit: str | None = None,
 ) -> Sheet:
     """A column an image: of a network that draws, what it draws; of one that decides, its decisions.
 
@@ -30,27 +31,30 @@ def applied_sheet(
         back: after T and T⁻¹, of the same shape.
         edited: after the edit, of the same shape.
         names: of the classes; None: they go by their number.
+        edit: what was done, in words; None: nothing, and what follows from it is left out.
     """
     num = min(MOST, len(pixels))
     draws = outputs.ndim == 4
-    shown = [pixels[:num]] + ([_pixels(of[:num]) for of in (outputs, back, edited)] if draws else [])
+    results = (outputs, back) if edit is None else (outputs, back, edited)
+    shown = [pixels[:num]] + ([_pixels(of[:num]) for of in results] if draws else [])
     images = upscale(np.stack(shown), 128)
     height, width = images.shape[2:4]
     left = MARGIN + round(max(text_width(label, 9, "bold") for label in _LABELS)) + 40
     line = line_height(9)
-    rows = len(shown) * (height + GAP) + HEADER_GAP if draws else height + HEADER_GAP + 3 * line
+    rows = len(shown) * (height + GAP) + HEADER_GAP if draws else height + HEADER_GAP + len(results) * line
     more = "" if num == len(pixels) else f" The first {num} of {len(pixels)} images are shown."
     what = "draws" if draws else "decides"
+    after = "" if edit is None else f"; then with {edit}"
     sheet = new_sheet(
         max(left + extent(num, width) + MARGIN, 900),
         rows,
-        "An edit of new images",
-        f"What the frozen network {what} for each image, after the map T and back, and after the edit.{more}",
+        "New images" if edit is None else "An edit of new images",
+        f"What the frozen network {what} for each image, and after the map T and back{after}.{more}",
     )
     draw_grid(sheet, images[0][None], left, sheet.top, HEADER)
     sheet.text(_LABELS[0], MARGIN, sheet.top + height / 2, va="center", fontweight="bold")
     top = sheet.top + height + HEADER_GAP
-    for number, of in enumerate((outputs, back, edited), start=1):
+    for number, of in enumerate(results, start=1):
         if draws:
             y = top + (number - 1) * (height + GAP)
             draw_grid(sheet, images[number][None], left, y)
