@@ -52,6 +52,7 @@ class Applied:
         latents: z [n, N].
         codes: z̃ = T(z) [n, N].
         edited: the codes after the edit [n, N]; the same where there is none.
+        edit: in words; None where there is none.
         outputs: of the untouched network, images in [−1, 1] or logits [n, …].
         outputs_back: of T⁻¹(T(z)).
         outputs_edited: of T⁻¹ of the edited codes.
@@ -62,6 +63,7 @@ class Applied:
     latents: Tensor
     codes: Tensor
     edited: Tensor
+    edit: str | None
     outputs: Tensor
     outputs_back: Tensor
     outputs_edited: Tensor
@@ -89,7 +91,7 @@ def main() -> None:
         )
     applied = apply_to_images(iin, backbone, _listed(arguments.images), arguments)
     backbone.require_untouched()
-    _write(applied, iin.layout, backbone.class_names, _in_words(arguments), arguments.out)
+    _write(applied, iin.layout, backbone.class_names, arguments.out)
     worst = float((applied.outputs_back - applied.outputs).abs().max())
     print(
         f"{arguments.out}: {len(applied.paths)} images; largest difference of an output after T and back: {worst:.1e}"
@@ -112,44 +114,38 @@ def apply_to_images(iin: Iin, backbone: Backbone, paths: list[Path], arguments: 
     if arguments.swap is not None:
         image = Path(arguments.swap.partition("=")[2])
         donor = flow(_encode(split, _read([image], origin["image_shape"]), origin["kept"]))[0]
-    edited = _edited(codes, iin.layout, donor, arguments)
-    found = [outputs(split, z, pixels) for z in (latents, flow.inverse(codes), flow.inverse(edited))]
-    return Applied([str(path) for path in paths], pixels, latents, codes, edited, *found)
+    edited, done = _edited(codes, iin.layout, donor, arguments)
+    found, back = (outputs(split, z, pixels) for z in (latents, flow.inverse(codes)))
+    after = back if done is None else outputs(split, flow.inverse(edited), pixels)
+    return Applied([str(path) for path in paths], pixels, latents, codes, edited, done, found, back, after)
 
 
-def _edited(codes: Tensor, layout: Layout, donor: Tensor | None, arguments: argparse.Namespace) -> Tensor:
+def _edited(
+    codes: Tensor, layout: Layout, donor: Tensor | None, arguments: argparse.Namespace
+) -> tuple[Tensor, str | None]:
+    """The codes after the edit, and in words what it was; None where there is none."""
     if donor is not None:
-        factor = _factor(arguments.swap.partition("=")[0], layout, "--swap")
-        return swap(codes, donor.expand_as(codes), layout, factor)
+        name, _, image = arguments.swap.partition("=")
+        factor = _factor(name, layout, "--swap")
+        return swap(codes, donor.expand_as(codes), layout, factor), f"the {factor} of {Path(image).name}"
     if arguments.sample is not None:
-        return sample(codes, layout, _factor(arguments.sample, layout, "--sample"), draw_seed(arguments.seed, "apply"))
+        factor = _factor(arguments.sample, layout, "--sample")
+        drawn = sample(codes, layout, factor, draw_seed(arguments.seed, "apply"))
+        return drawn, f"the {factor} drawn anew from N(0, 1)"
     if arguments.edit is None:
-        return codes
+        return codes, None
     where, _, amount = arguments.edit.partition("=")
     name, _, number = where.partition(":")
     factor = _factor(name, layout, "--edit")
     size = layout.sizes[layout.index(factor)]
     try:
         direction = torch.nn.functional.one_hot(torch.tensor(int(number)), size)
-        return edit(codes, layout, factor, direction, float(amount))
+        moved = edit(codes, layout, factor, direction, float(amount))
     except (ValueError, RuntimeError):
         raise InputError(
             f"--edit: found {arguments.edit!r}, expected {factor}:NUMBER=AMOUNT with a number of 0 to {size - 1}"
         ) from None
-
-
-def _in_words(arguments: argparse.Namespace) -> str | None:
-    """The edit, as the caption of a picture has it."""
-    if arguments.swap is not None:
-        factor, _, image = arguments.swap.partition("=")
-        return f"the {factor} of {Path(image).name}"
-    if arguments.sample is not None:
-        return f"the {arguments.sample} drawn anew from N(0, 1)"
-    if arguments.edit is None:
-        return None
-    where, _, amount = arguments.edit.partition("=")
-    factor, _, number = where.partition(":")
-    return f"{float(amount):+g} on number {number} of the {factor}"
+    return moved, f"{float(amount):+g} on number {number} of the {factor}"
 
 
 def _factor(name: str, layout: Layout, option: str) -> str:
@@ -188,7 +184,7 @@ def _encode(split: Split, pixels: NDArray[np.uint8], kept: list[int]) -> Tensor:
     return torch.cat([split.encode(to_unit_range(pixels[i : i + BATCH]))[0].cpu() for i in starts])[:, kept]
 
 
-def _write(applied: Applied, layout: Layout, names: list[str] | None, done: str | None, folder: Path) -> None:
+def _write(applied: Applied, layout: Layout, names: list[str] | None, folder: Path) -> None:
     columns: dict[str, Any] = {"path": applied.paths, "latent": list(applied.latents.numpy())}
     for name in layout.names:
         columns[name] = list(applied.codes[:, layout.slice(name)].numpy())
@@ -209,7 +205,7 @@ def _write(applied: Applied, layout: Layout, names: list[str] | None, done: str 
             applied.outputs_back.numpy(),
             applied.outputs_edited.numpy(),
             names,
-            done,
+            applied.edit,
         ).save(beside / "applied.png")
 
 

@@ -9,15 +9,18 @@ import pytest
 
 from pipeline.config import DataParams
 
-# files that take longest, started first: the last worker process would else wait for one of them alone
-SLOWEST = (
+# files and folders that take longest, started first: the last worker process would else wait for one of them alone
+LONG = (
     "end_to_end/test_training",
     "end_to_end/test_classifier",
     "end_to_end/test_brought",
     "end_to_end/test_generator",
     "end_to_end/test_studies",
+    "end_to_end",
+    "training",
+    "latents",
+    "tuning",
 )
-SLOW = ("end_to_end", "training", "latents", "tuning")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -26,7 +29,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def _rank(path: str) -> int:
-    return next((rank for rank, name in enumerate((*SLOWEST, *SLOW)) if path.startswith(name)), len(SLOWEST + SLOW))
+    return next((rank for rank, name in enumerate(LONG) if path.startswith(name)), len(LONG))
 
 
 @pytest.fixture(scope="session")

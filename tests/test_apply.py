@@ -1,5 +1,6 @@
 """The command on real files: a small network, a small map, images of a folder."""
 
+import argparse
 import contextlib
 import io
 import subprocess
@@ -15,13 +16,13 @@ import torch
 from PIL import Image
 from torch import nn
 
-from pipeline.apply import main
+from pipeline.apply import apply_to_images, main
 from pipeline.backbones import Autoencoder, Classifier, load_backbone, save_backbone
 from pipeline.data import to_unit_range
 from pipeline.errors import InputError
 from pipeline.flow import Flow, FlowConfig
 from pipeline.layout import Layout
-from pipeline.training.artifact import save_iin
+from pipeline.training.artifact import load_iin, save_iin
 
 LAYOUT = Layout.of(["digit", "colour"], [3, 2, 2])
 RNG = np.random.default_rng(0)
@@ -134,6 +135,24 @@ def test_what_is_wrong_is_one_line(drawing: Place, more: list[str], message: str
     assert str(caught.value).startswith(message)
     assert "\n" not in str(caught.value)
     assert not (drawing.folder / "wrong").exists()
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "words"),
+    [
+        ("swap", "digit=images/04.png", "the digit of 04.png"),
+        ("edit", "colour:1=-1.5", "-1.5 on number 1 of the colour"),
+        ("sample", "residual", "the residual drawn anew from N(0, 1)"),
+        ("edit", None, None),
+    ],
+)
+def test_an_edit_in_words(drawing: Place, option: str, value: str | None, words: str | None) -> None:
+    arguments = argparse.Namespace(**{"swap": None, "edit": None, "sample": None, "seed": 0, option: value})
+    iin, backbone = load_iin(drawing.folder / "iin"), load_backbone(drawing.folder / "backbone")
+    with contextlib.chdir(drawing.folder):
+        applied = apply_to_images(iin, backbone, sorted(Path("images").glob("*.png")), arguments)
+    assert applied.edit == words
+    assert torch.equal(applied.outputs_edited, applied.outputs_back) == (words is None)
 
 
 def test_the_command_as_a_person_types_it(drawing: Place) -> None:
