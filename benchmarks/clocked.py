@@ -6,7 +6,7 @@ from contextlib import AbstractContextManager, nullcontext
 from timing import now
 from torch import Tensor, nn
 
-from pipeline.training.flow_task import FlowTask
+from pipeline.flow_task import FlowTask
 
 __all__ = ["ClockedTask"]
 

@@ -20,7 +20,7 @@ from timing import machine, seconds_of
 
 from pipeline.flow import Flow, FlowConfig, latent_nats
 from pipeline.training.compiling import CompiledModel
-from pipeline.training.flat import FlatModel
+from pipeline.training.parameters import FlatModel
 
 DEFAULT, ROWS = FlowConfig(num_dims=32), 512
 AXES: dict[str, tuple[str, list[int]]] = {

@@ -30,15 +30,15 @@ import torch
 from PIL import Image
 from timing import machine
 
-from pipeline.backbones import Autoencoder, load_backbone, save_backbone
+from pipeline.backbone.autoencoder import Autoencoder
+from pipeline.backbone.frozen import load_backbone, save_backbone
 from pipeline.cluster import Resources, start_ray
-from pipeline.config import BackboneParams, LatentsParams, MachineParams
-from pipeline.data import to_unit_range
-from pipeline.data.images import decode
-from pipeline.data.sources import ColorMnist
-from pipeline.latents import extract
-from pipeline.latents.encode import Encoder
-from pipeline.tables import SPLITS, images_schema, latents_schema, write_table
+from pipeline.extract.encoder import Encoder
+from pipeline.extract.extraction import extract
+from pipeline.params import BackboneParams, LatentsParams, MachineParams
+from pipeline.prepare.sources.colormnist import ColorMnist
+from pipeline.tables.images import decode, to_unit_range
+from pipeline.tables.parquet import SPLITS, images_schema, latents_schema, write_table
 
 BATCH, MACHINE, READY = LatentsParams().batch_size, MachineParams(), "IIN_BENCHMARK_READY"
 METADATA = {
@@ -63,7 +63,7 @@ def main() -> None:
         params = BackboneParams()
         save_backbone(folder / "backbone", Autoencoder(params.num_dims, params.width, seed=0), {}, metrics="")
         os.environ[READY] = str(folder / "ready")
-        sys.modules["pipeline.latents.extract"].Encoder = TimedEncoder
+        sys.modules["pipeline.extract.extraction"].Encoder = TimedEncoder
         with start_ray(MACHINE) as worker:
             if arguments.memory:
                 measure_memory(folder, arguments.rows, worker)

@@ -23,7 +23,7 @@ from zuko.flows.coupling import GeneralCouplingTransform
 from zuko.lazy import LazyComposedTransform, UnconditionalTransform
 
 from pipeline.flow import AffineCoupling, Flow, Shuffle
-from pipeline.training.flat import FlatModel
+from pipeline.training.parameters import FlatModel
 
 __all__ = ["LIBRARIES", "Subject", "require_equal", "subject"]
 

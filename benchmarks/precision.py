@@ -20,9 +20,8 @@ import torch
 from clocked import ClockedTask
 from timing import machine
 
-from pipeline.config import load_params
-from pipeline.training.flow_setup import flow_setup
-from pipeline.training.flow_task import FlowTask
+from pipeline.flow_task import FlowTask, flow_setup
+from pipeline.params import load_params
 from pipeline.training.loop import train
 from pipeline.training.optimisation import train_config
 from pipeline.tuning.flow_file import read_flow_file

@@ -26,11 +26,10 @@ import matplotlib.pyplot as plt
 import torch
 from clocked import ClockedTask
 
-from pipeline.config import Params, load_params
 from pipeline.files import write_json
+from pipeline.flow_task import FlowTask, flow_setup
+from pipeline.params import Params, load_params
 from pipeline.study import read_study
-from pipeline.training.flow_setup import flow_setup
-from pipeline.training.flow_task import FlowTask
 from pipeline.training.loop import Hooks, train
 from pipeline.training.optimisation import train_config
 from pipeline.tuning.flow_file import read_flow_file

@@ -18,8 +18,8 @@ from dataclasses import dataclass
 import ray
 from ray._private import ray_constants
 
-from pipeline.config import MachineParams
 from pipeline.errors import InputError
+from pipeline.params import MachineParams
 
 __all__ = ["Resources", "require", "start_ray", "without_line", "worker_resources"]
 

@@ -36,9 +36,9 @@ from mlflow.exceptions import MlflowException
 from mlflow.pyfunc.model import PythonModel, PythonModelContext
 from torch import Tensor
 
-from pipeline.edits import swap
 from pipeline.errors import InputError
-from pipeline.training.artifact import Iin, load_iin
+from pipeline.interpretation.edits import swap
+from pipeline.interpretation.iin import Iin, load_iin
 
 __all__ = ["IinModel", "apply"]
 

@@ -15,9 +15,9 @@ from typing import Any
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
-from pipeline.config import DATA_ROOT, load_params
 from pipeline.entry import run
 from pipeline.errors import InputError
+from pipeline.params import DATA_ROOT, load_params
 
 __all__ = ["assignments", "read_study"]
 

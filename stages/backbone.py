@@ -2,12 +2,13 @@
 
 from pathlib import Path
 
-from pipeline.backbones import bring_backbone, save_backbone
-from pipeline.backbones.trained import train_backbone
-from pipeline.config import load_params
-from pipeline.data import load_images
+from pipeline.backbone.brought import bring_backbone
+from pipeline.backbone.frozen import save_backbone
 from pipeline.entry import run
-from pipeline.training.fingerprint import run_folder
+from pipeline.params import load_params
+from pipeline.pretraining.networks import train_backbone
+from pipeline.runs import run_folder
+from pipeline.tables.images import load_images
 
 IMAGES, FOLDER = Path("data/images"), Path("models/backbone")
 

@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from pipeline.config import load_params
 from pipeline.entry import run
 from pipeline.files import write_atomic
+from pipeline.params import load_params
 
 
 def main() -> None:

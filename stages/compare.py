@@ -3,11 +3,11 @@
 import json
 from pathlib import Path
 
-from pipeline.config import load_params
+from pipeline.basis.layout import Layout
+from pipeline.comparison.layers import compare
 from pipeline.entry import run
 from pipeline.files import read_json
-from pipeline.interpret.compare import compare
-from pipeline.layout import Layout
+from pipeline.params import load_params
 
 
 def main() -> None:

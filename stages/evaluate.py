@@ -2,15 +2,18 @@
 
 from pathlib import Path
 
-from pipeline.backbones import load_backbone, load_judge
-from pipeline.config import load_params
-from pipeline.data import load_images, load_latents
+from pipeline.backbone.frozen import load_backbone
 from pipeline.entry import layer_argument, run
-from pipeline.evaluation import evaluate, summary
+from pipeline.evaluation.evaluation import evaluate, summary
 from pipeline.files import write_json
-from pipeline.scores import as_json, flat
-from pipeline.tracking import check_server, publish
-from pipeline.training.artifact import load_iin
+from pipeline.interpretation.iin import load_iin
+from pipeline.judge.network import load_judge
+from pipeline.params import load_params
+from pipeline.scores.record import as_json, flat
+from pipeline.tables.images import load_images
+from pipeline.tables.latents import load_latents
+from pipeline.tracking.publish import publish
+from pipeline.tracking.store import check_server
 
 
 def main() -> None:

@@ -3,10 +3,10 @@
 from pathlib import Path
 
 from pipeline.cluster import start_ray
-from pipeline.config import load_params
 from pipeline.entry import layer_argument, run
-from pipeline.latents import extract
-from pipeline.training.fingerprint import run_folder
+from pipeline.extract.extraction import extract
+from pipeline.params import load_params
+from pipeline.runs import run_folder
 
 
 def main() -> None:

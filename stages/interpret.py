@@ -2,15 +2,17 @@
 
 from pathlib import Path
 
-from pipeline.backbones import load_backbone
-from pipeline.config import load_params
-from pipeline.data import load_images, load_latents
+from pipeline.backbone.frozen import load_backbone
 from pipeline.entry import layer_argument, run
 from pipeline.files import read_json, write_atomic
 from pipeline.interpret.curves import curves_csv, read_curves
 from pipeline.interpret.figures import draw_figures
-from pipeline.tracking import check_server, publish
-from pipeline.training.artifact import load_iin
+from pipeline.interpretation.iin import load_iin
+from pipeline.params import load_params
+from pipeline.tables.images import load_images
+from pipeline.tables.latents import load_latents
+from pipeline.tracking.publish import publish
+from pipeline.tracking.store import check_server
 
 
 def main() -> None:
@@ -26,8 +28,7 @@ def main() -> None:
         backbone=backbone,
         latents=load_latents(Path("data/latents") / layer, "test", backbone.sha256),
         images=load_images(Path("data/images"), "test"),
-        scores=read_json(results / "scores.json"),
-        transitions=read_json(results / "transitions.json"),
+        **{name: read_json(results / f"{name}.json") for name in ("scores", "transitions")},
         params=params.interpret,
         seed=params.seed,
     )

@@ -2,13 +2,15 @@
 
 from pathlib import Path
 
-from pipeline.backbones import ImagesSetup, JudgeNet, heads_of, judge_task, save_judge, save_no_judge
-from pipeline.config import load_params
-from pipeline.data import load_images
 from pipeline.entry import run
+from pipeline.judge.network import JudgeNet, heads_of, save_judge, save_no_judge
+from pipeline.judge.task import judge_task
+from pipeline.params import load_params
+from pipeline.runs import run_folder
+from pipeline.tables.images import load_images
 from pipeline.training.distributed import train_with_ray
-from pipeline.training.fingerprint import run_folder
 from pipeline.training.optimisation import train_config
+from pipeline.training.task import ImagesSetup
 
 
 def main() -> None:

@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
-from pipeline.config import load_params
-from pipeline.data.prepare import prepare
-from pipeline.data.sources import Roots
 from pipeline.entry import run
-from pipeline.generation import generated_source
+from pipeline.params import load_params
+from pipeline.prepare.images import prepare
+from pipeline.prepare.sources.generator import generated_source
+from pipeline.prepare.sources.torchvision_sets import Roots
 
 
 def main() -> None:

@@ -2,16 +2,16 @@
 
 from pathlib import Path
 
-from pipeline.config import load_params
 from pipeline.entry import layer_argument, run
-from pipeline.tracking import RunTracker, check_server
-from pipeline.training.artifact import save_iin
+from pipeline.flow_task import FlowTask, flow_card, flow_setup, restore_flow
+from pipeline.interpretation.iin import save_iin
+from pipeline.params import load_params
+from pipeline.runs import run_folder
+from pipeline.tracking.store import check_server
+from pipeline.tracking.tracker import RunTracker
 from pipeline.training.compiling import COMPILE_FROM
 from pipeline.training.curves import METRICS
 from pipeline.training.distributed import train_with_ray
-from pipeline.training.fingerprint import run_folder
-from pipeline.training.flow_setup import flow_card, flow_setup, restore_flow
-from pipeline.training.flow_task import FlowTask
 from pipeline.training.optimisation import train_config
 from pipeline.tuning.flow_file import read_flow_file
 

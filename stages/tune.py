@@ -3,14 +3,15 @@
 from dataclasses import replace
 from pathlib import Path
 
-from pipeline.concepts import estimate_layout
-from pipeline.config import load_params
-from pipeline.data import load_latents
 from pipeline.entry import layer_argument, run
-from pipeline.tracking import check_server, publish
-from pipeline.training.fingerprint import run_folder
-from pipeline.training.flow_setup import flow_config
+from pipeline.flow_task import flow_config
+from pipeline.params import load_params
+from pipeline.runs import run_folder
+from pipeline.tables.latents import load_latents
+from pipeline.tracking.publish import publish
+from pipeline.tracking.store import check_server
 from pipeline.training.optimisation import train_config
+from pipeline.tuning.estimate import estimate_layout
 from pipeline.tuning.flow_file import write_flow_file
 from pipeline.tuning.search import SweepConfig, sweep
 
@@ -31,8 +32,7 @@ def main() -> None:
     )
     choice = sweep(config, params.machine, run_folder(params.machine.storage, "tune", layer))
     write_flow_file(Path("models/layers") / layer / "flow.yaml", choice)
-    sizes = ", ".join(f"{name} {size}" for name, size in zip(choice.layout.names, choice.layout.sizes, strict=True))
-    print(f"chosen for layer {layer}: {choice.num_blocks} blocks, sizes {sizes}")
+    print(f"chosen for layer {layer}: {choice.num_blocks} blocks, sizes {choice.layout}")
     publish(store, layer, "tune")
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.config import DataParams
+from pipeline.params import DataParams
 
 # files and folders that take longest, started first: the last worker process would else wait for one of them alone
 LONG = (
@@ -41,7 +41,7 @@ def small_data() -> DataParams:
 @pytest.fixture(scope="session")
 def small_images(tmp_path_factory: pytest.TempPathFactory, small_data: DataParams) -> Path:
     """Folder of the images table of `small_data`; not to be written to."""
-    from pipeline.data.prepare import prepare
+    from pipeline.prepare.images import prepare
 
     folder = tmp_path_factory.mktemp("small") / "images"
     prepare(small_data, 0, folder)

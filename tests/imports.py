@@ -1,9 +1,10 @@
 """What the project's modules import from each other and from elsewhere, read from their source."""
 
 import ast
+from collections.abc import Collection
 from pathlib import Path
 
-__all__ = ["ROOT", "SOURCES", "imported_deeply", "imported_modules", "own_modules", "package_of"]
+__all__ = ["ROOT", "SOURCES", "imported_deeply", "imported_modules", "is_bare", "own_modules", "package_of"]
 
 ROOT = Path(__file__).parents[1]
 
@@ -20,10 +21,20 @@ def own_modules() -> dict[str, Path]:
 SOURCES = own_modules()
 
 
-def imported_modules(path: Path) -> set[str]:
-    """Dotted names that a file imports anywhere in it; `from a import b` names a.b where that is a module of ours."""
+def imported_modules(path: Path, typing: bool = True) -> set[str]:
+    """Dotted names that a file imports anywhere in it; `from a import b` names a.b where that is a module of ours.
+
+    Without `typing`, what is imported for a type checker alone is left out.
+    """
     names: set[str] = set()
-    for node in ast.walk(ast.parse(path.read_text())):
+    tree = ast.parse(path.read_text())
+    checked = [
+        node for node in ast.walk(tree) if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test)
+    ]
+    left_out = set() if typing else {inner for node in checked for inner in ast.walk(node)}
+    for node in ast.walk(tree):
+        if node in left_out:
+            continue
         if isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
@@ -41,15 +52,25 @@ def package_of(module: str) -> str:
     return module.split(".")[1] if module.startswith("pipeline.") else module
 
 
-def imported_deeply(module: str) -> set[str]:
-    """Modules below pipeline/ that run when `module` is imported; importing a.b.c also runs `__init__` of a and a.b."""
+def is_bare(module: str) -> bool:
+    """Whether a module holds a docstring alone, and so shapes nothing."""
+    return len(ast.parse(SOURCES[module].read_text()).body) <= 1
+
+
+def imported_deeply(module: str, plumbing: Collection[str] = ()) -> set[str]:
+    """Modules of ours that run when `module` is imported; importing a.b.c also runs `__init__` of a and a.b.
+
+    Modules and packages in `plumbing` are left out, and what they import is not followed.
+    """
     seen: set[str] = set()
     pending = [module]
     while pending:
         parts = pending.pop().split(".")
-        for length in range(1, len(parts) + 1):
-            part = ".".join(parts[:length])
-            if part in SOURCES and part not in seen:
-                seen.add(part)
-                pending += [found for found in imported_modules(SOURCES[part]) if found.startswith("pipeline.")]
+        names = [".".join(parts[:length]) for length in range(1, len(parts) + 1)]
+        if set(names) & set(plumbing):
+            continue
+        for name in names:
+            if name in SOURCES and name not in seen:
+                seen.add(name)
+                pending += [found for found in imported_modules(SOURCES[name], False) if found.startswith("pipeline.")]
     return {name for name in seen if name.startswith("pipeline.")}

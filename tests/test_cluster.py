@@ -8,8 +8,8 @@ import pytest
 import ray
 
 from pipeline.cluster import Resources, require, start_ray, without_line, worker_resources
-from pipeline.config import MachineParams
 from pipeline.errors import InputError
+from pipeline.params import MachineParams
 
 
 @pytest.fixture(scope="module")

@@ -16,10 +16,11 @@ from mlflow.exceptions import MlflowException
 from mlflow.pyfunc import PyFuncModel, scoring_server
 
 import pipeline
+from pipeline.basis.layout import Layout
 from pipeline.flow import Flow, FlowConfig
-from pipeline.layout import Layout
-from pipeline.tracking import check_server, publish
-from pipeline.training.artifact import Iin, load_iin, save_iin
+from pipeline.interpretation.iin import Iin, load_iin, save_iin
+from pipeline.tracking.publish import publish
+from pipeline.tracking.store import check_server
 
 LAYER = "latent"
 LAYOUT = Layout(("residual", "digit", "colour"), (4, 2, 2))

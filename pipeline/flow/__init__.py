@@ -1,4 +1,4 @@
-"""The invertible map T from latents to codes, as a library: torch and `pipeline.layout` only.
+"""The invertible map T from latents to codes, as a library: torch and `pipeline.basis.layout` only.
 
 Blocks of ActNorm, affine coupling and mixing (Esser, Rombach, Ommer, CVPR 2020, arXiv 2004.13166, section 3.1), and
 the likelihood of pairs (Eqs. 4 to 9).

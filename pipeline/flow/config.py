@@ -7,7 +7,9 @@ from typing import Literal, get_args
 __all__ = ["Activation", "Conditioning", "FlowConfig", "Mixing"]
 
 Activation = Literal["silu", "leaky_relu"]
+
 Conditioning = Literal["shared", "split"]
+
 Mixing = Literal["shuffle", "rotation", "learned_rotation"]
 
 

@@ -5,7 +5,7 @@ import math
 import torch
 from torch import Tensor
 
-from pipeline.layout import Layout
+from pipeline.basis.layout import Layout
 
 __all__ = ["changed_rho", "graded_rho", "latent_nats", "pair_nats", "shared_rho"]
 

@@ -1,1 +1,1 @@
-"""Figures that a stranger can read: of one layer, and of all layers side by side."""
+"""Figures of one layer that a stranger can read."""

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.drawing.sheet import INK, MARGIN, MUTED, Sheet, new_sheet
 from pipeline.errors import InputError
-from pipeline.interpret.sheet import INK, MARGIN, MUTED, Sheet, new_sheet
 
 __all__ = ["Curves", "curves_csv", "curves_sheet", "read_curves"]
 

@@ -2,22 +2,19 @@
 
 from pathlib import Path
 
-from pipeline.backbones import Backbone
-from pipeline.config import InterpretParams
-from pipeline.data import Images, Latents
+from pipeline.backbone.frozen import Backbone
+from pipeline.drawing.sheet import house_style
 from pipeline.files import atomic_folder
 from pipeline.interpret.curves import curves_sheet, read_curves
-from pipeline.interpret.decisions import Transitions, decision_sheet, example_sheet
-from pipeline.interpret.matrix import Scores, matrix_sheet
-from pipeline.interpret.overview import overview
-from pipeline.interpret.paths import path_sheet
-from pipeline.interpret.reconstructions import reconstructions
-from pipeline.interpret.responses import response_sheet
-from pipeline.interpret.samples import sample_sheet
-from pipeline.interpret.sheet import house_style
+from pipeline.interpret.decisions import Transitions, decision_sheet, example_sheet, response_sheet
+from pipeline.interpret.grids import path_sheet, reconstructions, sample_sheet, swap_sheet
+from pipeline.interpret.overview import matrix_sheet, overview
 from pipeline.interpret.subject import subject_of
-from pipeline.interpret.swaps import swap_sheet
-from pipeline.training.artifact import Iin
+from pipeline.interpretation.iin import Iin
+from pipeline.params import InterpretParams
+from pipeline.scores.record import Scores
+from pipeline.tables.images import Images
+from pipeline.tables.latents import Latents
 
 __all__ = ["draw_figures"]
 

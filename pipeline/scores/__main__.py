@@ -22,13 +22,15 @@ from numpy.typing import NDArray
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
-from pipeline.layout import Layout
+from pipeline.basis.layout import Layout
 from pipeline.scores.code_scores import code_scores
-from pipeline.scores.result import Score
-from pipeline.scores.table import as_json, as_text
+from pipeline.scores.record import as_json, as_text
+from pipeline.scores.statistics.score import Score
 
 _OWN = ("code", "original")  # columns that are no concepts
+
 _WORTH_A_PROCESS = 1000  # rows, above which fitting takes longer than to start another process
+
 _SUBSET = ("subset_rows", "train_rows", "test_rows")  # details that say how many rows a score was measured on
 
 

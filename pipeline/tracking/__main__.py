@@ -15,16 +15,17 @@ import urllib.request
 
 import psutil
 
-from pipeline.config import load_params
 from pipeline.entry import die_with_parent, run
 from pipeline.errors import InputError
 from pipeline.files import sha256_file
-from pipeline.tracking.probe import one_line
+from pipeline.params import load_params
 from pipeline.tracking.publish import SEND_ERRORS, bring_level, last_whole_stage, layer_folder
 from pipeline.tracking.runs import find_run
+from pipeline.tracking.server import one_line
 from pipeline.tracking.store import Store, artifact_folder, check_server, experiment_link, run_link, shown
 
 START_SECONDS = 120.0  # two busy cores take 30 s
+
 STOP_SECONDS = 10.0
 
 

@@ -1,7 +1,7 @@
 """The trained IIN as an MLflow model: code and safetensors, no pickle, with a signature and pinned requirements.
 
 `pipeline.serve` is what the model does; here it is packed with the weights and the project's own code, so that it
-loads where the project is not installed.
+loads where the project is not installed, and fetched by the id of its run.
 """
 
 import shutil
@@ -9,31 +9,36 @@ import tempfile
 from importlib.metadata import version
 from pathlib import Path
 
+import mlflow.artifacts
 import mlflow.pyfunc
 import pandas as pd
 from mlflow import MlflowClient
 from mlflow.entities import LoggedModelOutput, Run
+from mlflow.exceptions import MlflowException
 from mlflow.models import Model, ModelSignature
 from mlflow.types import ColSpec, DataType, ParamSchema, ParamSpec, Schema, TensorSpec
 from mlflow.types.schema import Array
 
 import pipeline
+from pipeline.errors import InputError
+from pipeline.params import load_params
+from pipeline.tracking.store import check_server
 
-__all__ = ["log_model"]
+__all__ = ["iin_folder", "log_model"]
 
 NAME = "iin"
+
 REQUIREMENTS = ("mlflow", "numpy", "pandas", "safetensors", "torch")
+
 CODE = (  # what `pipeline.serve` imports, and no more: each file is a request to the server
     "__init__.py",
-    "draws.py",
-    "edits",
+    "basis",
     "errors.py",
     "files.py",
     "flow",
-    "layout.py",
-    "training/__init__.py",
-    "training/artifact.py",
-    "weights.py",
+    "interpretation/__init__.py",
+    "interpretation/edits.py",
+    "interpretation/iin.py",
 )
 
 
@@ -92,3 +97,31 @@ def _signature() -> ModelSignature:
     ]
     params = [ParamSpec("operation", DataType.string, "transform"), ParamSpec("factor", DataType.string, "")]
     return ModelSignature(Schema(columns), Schema(answers), ParamSchema(params))
+
+
+def iin_folder(model: str) -> Path:
+    """The folder of a trained map; that of a run is downloaded.
+
+    Args:
+        model: a folder, or the id of a run of the project's store that trained one.
+
+    Raises:
+        InputError: there is neither such a folder nor such a run, or the run has no model.
+    """
+    if Path(model).is_dir():
+        return Path(model)
+    store = check_server(load_params().study, "LAYER")
+    try:
+        run = store.client().get_run(model)
+        outputs = run.outputs.model_outputs if run.outputs is not None else []
+        if not outputs:
+            raise InputError(f"--model: run {model} has no model")
+        logged = store.client().get_logged_model(outputs[-1].model_id)
+        folder = mlflow.artifacts.download_artifacts(
+            f"{logged.artifact_location}/artifacts/iin", tracking_uri=store.address
+        )
+    except MlflowException as error:
+        raise InputError(
+            f"--model: '{model}' is no folder, and no run at {store.address} ({' '.join(str(error).split())[:120]})"
+        ) from None
+    return Path(folder)

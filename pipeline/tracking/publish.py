@@ -18,20 +18,32 @@ from mlflow.exceptions import MlflowException
 from ruamel.yaml import YAML
 
 from pipeline.files import read_json, sha256_file
-from pipeline.tracking.curves import last_step, send_curves
 from pipeline.tracking.model import log_model
 from pipeline.tracking.note import headline, rounded, scores_table
-from pipeline.tracking.probe import one_line
-from pipeline.tracking.runs import SHA256, add_missing, allowed_name, create_run, describe, find_run
+from pipeline.tracking.runs import (
+    SHA256,
+    add_missing,
+    allowed_name,
+    create_run,
+    describe,
+    find_run,
+    last_step,
+    send_curves,
+)
+from pipeline.tracking.server import one_line
 from pipeline.tracking.store import Store, run_link, shown, upload_command
 from pipeline.tracking.sweep import log_sweep
 
 __all__ = ["SEND_ERRORS", "Stage", "bring_level", "last_whole_stage", "layer_folder", "publish", "result_folder"]
 
 Stage = Literal["tune", "train", "evaluate", "interpret"]
+
 STAGES: tuple[Stage, ...] = ("tune", "train", "evaluate", "interpret")
+
 SEND_ERRORS = (MlflowException, requests.RequestException, OSError)
+
 NOTE = "mlflow.note.content"
+
 SWEEP = "iin.sweep_run_id"
 
 

@@ -16,12 +16,14 @@ from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 
 from pipeline.errors import InputError
-from pipeline.tracking.probe import NoAnswerError, one_line, probe_server, within
+from pipeline.tracking.server import NoAnswerError, one_line, probe_server, within
 
 __all__ = ["Store", "artifact_folder", "check_server", "experiment_link", "run_link", "upload_command"]
 
 LOCAL_UI = "http://127.0.0.1:5000"  # where `python -m pipeline.tracking ui` serves a SQLite store
+
 ANSWER_SECONDS = 10.0
+
 EXPERIMENT_NOTE = (
     "Each run is one trained invertible interpretation network. Add the columns probe/gap and swap/score by the button "
     "Columns to rank them; the description of a run begins with its scores."

@@ -15,7 +15,9 @@ from pipeline.tracking.store import Store
 __all__ = ["log_sweep"]
 
 FLOW_SHA256 = "iin.flow_sha256"
+
 TRIAL = "iin.trial"
+
 PARENT = "mlflow.parentRunId"  # the pages nest by this tag alone
 
 

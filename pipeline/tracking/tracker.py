@@ -7,17 +7,28 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from pipeline.tracking.curves import last_step, send_curves
 from pipeline.tracking.note import headline
-from pipeline.tracking.probe import one_line
 from pipeline.tracking.publish import NOTE, SEND_ERRORS, bring_level
-from pipeline.tracking.runs import FINGERPRINT, add_missing, create_run, describe, find_run, search, source_tags
+from pipeline.tracking.runs import (
+    FINGERPRINT,
+    add_missing,
+    create_run,
+    describe,
+    find_run,
+    last_step,
+    search,
+    send_curves,
+    source_tags,
+)
+from pipeline.tracking.server import one_line
 from pipeline.tracking.store import Store, run_link, shown, upload_command
 
 __all__ = ["RunTracker"]
 
 POLL_SECONDS = 2.0
+
 FINISH_SECONDS = 120.0  # curves' tail and the model, a few megabytes
+
 ABORT_SECONDS = 15.0
 
 

@@ -1,1 +1,1 @@
-"""Training of any network here: the loop (torch only), its checkpoints, Ray Train, and the finished artifact."""
+"""The engine that trains any network here: step and loop (torch only), checkpoints, curves, Ray Train."""

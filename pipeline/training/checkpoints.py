@@ -41,6 +41,7 @@ __all__ = [
 ]
 
 KEPT = 2
+
 STATE, CARD, RECORD = "state.pt", "checkpoint.json", "generation.json"
 
 

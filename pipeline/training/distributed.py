@@ -19,9 +19,9 @@ from ray.train.v2.api.report_config import CheckpointUploadMode
 from torch import Tensor
 
 from pipeline.cluster import Resources, start_ray
-from pipeline.config import MachineParams
 from pipeline.entry import die_with_parent
 from pipeline.errors import InputError
+from pipeline.params import MachineParams
 from pipeline.progress import Progress, following
 from pipeline.training import curves
 from pipeline.training.checkpoints import (
@@ -40,6 +40,7 @@ from pipeline.training.task import Task, TrainConfig
 __all__ = ["Result", "train_with_ray"]
 
 Config = TypeVar("Config")
+
 MAX_RESTARTS = 3
 
 

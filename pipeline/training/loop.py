@@ -17,9 +17,8 @@ import torch.distributed as dist
 from torch import Tensor, nn
 
 from pipeline.errors import InputError
-from pipeline.training.average import MovingAverage
 from pipeline.training.compiling import CompiledModel
-from pipeline.training.flat import FlatModel
+from pipeline.training.parameters import FlatModel, MovingAverage
 from pipeline.training.task import Task, TrainConfig
 
 __all__ = ["Hooks", "State", "learning_rate", "part_of", "train"]

@@ -2,7 +2,7 @@
 
 from dataclasses import fields
 
-from pipeline.config import BackboneParams, JudgeParams, TrainParams
+from pipeline.params import BackboneParams, JudgeParams, TrainParams
 from pipeline.training.task import TrainConfig
 
 __all__ = ["train_config"]

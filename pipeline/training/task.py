@@ -1,11 +1,16 @@
 """What the loop needs to know of a network that it trains: the same protocol for backbone, judge and flow."""
 
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from pathlib import Path
+from typing import Generic, Literal, Protocol, TypeVar
 
 from torch import Tensor, nn
 
-__all__ = ["Task", "TrainConfig"]
+from pipeline.params import BackboneParams, JudgeParams
+
+__all__ = ["ImagesSetup", "Task", "TrainConfig"]
+
+SectionOf = TypeVar("SectionOf", BackboneParams, JudgeParams)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,3 +80,18 @@ class Task(Protocol):
 
     def validate(self, model: nn.Module, step: int) -> dict[str, float]:
         """Figures on the validation rows, by draws that are the same at each step; in eval mode, without grad."""
+
+
+@dataclass(frozen=True)
+class ImagesSetup(Generic[SectionOf]):
+    """What `autoencoder_task` and `judge_task` are given in each worker.
+
+    Attributes:
+        images: absolute folder of the images table, as a worker runs elsewhere.
+        params: section `backbone` or `judge`.
+        seed: the study's.
+    """
+
+    images: Path
+    params: SectionOf
+    seed: int

@@ -21,14 +21,38 @@ from typing import Any
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
+from pipeline.basis.layout import Layout
 from pipeline.errors import InputError
 from pipeline.files import write_atomic
-from pipeline.layout import Layout
-from pipeline.tuning.choice import Trial
 
-__all__ = ["FlowChoice", "read_flow_file", "write_flow_file"]
+__all__ = ["FlowChoice", "Trial", "read_flow_file", "write_flow_file"]
 
 DIGITS = 6  # below them, two runs on one machine agree
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A flow that was tried, and how it did on the validation rows.
+
+    Attributes:
+        number: in the order of the search, from 0.
+        num_blocks: of the flow.
+        sizes: of its factors, residual first.
+        probe_gap: `probe/gap`, with its interval `gap_low` to `gap_high`.
+        behind_low: lower end of the 95 % interval of how far it is behind the trial of the highest `probe/gap`.
+        behind_high: the upper end; 0 to 0 for that trial itself.
+        pair_nats: mean loss of held-out pairs.
+    """
+
+    number: int
+    num_blocks: int
+    sizes: tuple[int, ...]
+    probe_gap: float
+    gap_low: float
+    gap_high: float
+    behind_low: float
+    behind_high: float
+    pair_nats: float
 
 
 @dataclass(frozen=True)

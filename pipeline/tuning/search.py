@@ -16,22 +16,21 @@ import ray
 import torch
 from ray import tune
 
+from pipeline.basis.draws import draw_seed
+from pipeline.basis.layout import Layout
 from pipeline.cluster import Resources, start_ray
-from pipeline.config import MachineParams, TuneParams
-from pipeline.draws import draw_seed
 from pipeline.entry import die_with_parent
 from pipeline.errors import InputError
 from pipeline.flow import FlowConfig
-from pipeline.layout import Layout
+from pipeline.flow_task import FlowTaskConfig
+from pipeline.params import MachineParams, TuneParams
 from pipeline.progress import Progress, following
 from pipeline.training import curves
 from pipeline.training.checkpoints import locked
-from pipeline.training.flow_task import FlowTaskConfig
 from pipeline.training.task import TrainConfig
-from pipeline.tuning.choice import Trial, behind, choose
-from pipeline.tuning.flow_file import FlowChoice
+from pipeline.tuning.flow_file import FlowChoice, Trial
 from pipeline.tuning.space import Space
-from pipeline.tuning.trial import run_trial, trial_folder
+from pipeline.tuning.trial import behind, choose, run_trial, trial_folder
 
 __all__ = ["SweepConfig", "sweep"]
 

@@ -8,7 +8,7 @@ from typing import Any
 import optuna
 from optuna.distributions import BaseDistribution, CategoricalDistribution
 
-from pipeline.layout import Layout
+from pipeline.basis.layout import Layout
 
 __all__ = ["Space", "scaled_sizes"]
 

@@ -1,23 +1,26 @@
-"""One trial of a sweep: train a flow for a fixed number of steps, and score it on the validation rows.
+"""One trial of a sweep: train a flow and score it on the validation rows; and which trial to take.
 
 What it finds is kept in its folder, so a sweep that was killed does not train it again.
 """
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TypedDict
 
+import numpy as np
 import torch
 
-from pipeline.data import load_latents
 from pipeline.files import read_json, write_json
-from pipeline.scores import gap_resamples, probe_matrix, probe_scores
+from pipeline.flow_task import FlowTask, FlowTaskConfig
+from pipeline.scores.probes.matrix import gap_resamples, probe_matrix, probe_scores
+from pipeline.tables.latents import load_latents
 from pipeline.training import curves
-from pipeline.training.flow_task import FlowTask, FlowTaskConfig
 from pipeline.training.loop import Hooks, train
 from pipeline.training.task import TrainConfig
+from pipeline.tuning.flow_file import Trial
 
-__all__ = ["Figures", "run_trial", "trial_folder"]
+__all__ = ["Figures", "behind", "choose", "run_trial", "trial_folder"]
 
 FIGURES = "figures.json"
 
@@ -65,3 +68,28 @@ def _score(task: FlowTask) -> Figures:
     return Figures(
         probe_gap=gap["value"], gap_low=gap["low"], gap_high=gap["high"], gap_resamples=resamples, pair_nats=nats
     )
+
+
+def choose(trials: Sequence[Trial]) -> Trial:
+    """Among the trials level with the highest `probe/gap`, the one of the fewest pair nats; of equal ones the first.
+
+    Level is a trial whose interval of how far it is behind holds 0. All trials are scored on the same rows, and most of
+    what makes each one's own interval wide is common to them and cancels in the difference: two intervals may overlap
+    although the difference is certain.
+    """
+    return min((t for t in trials if t.behind_low <= 0), key=lambda trial: (trial.pair_nats, trial.number))
+
+
+def behind(gaps: Sequence[float], resamples: Sequence[Sequence[float]]) -> list[tuple[float, float]]:
+    """95 % interval of how far each trial's `probe/gap` is behind the highest.
+
+    Args:
+        gaps: `probe/gap` of T trials.
+        resamples: [T, B], its bootstrap resamples, by the same originals in every trial.
+
+    Returns:
+        Lower and upper end for each trial.
+    """
+    drawn = np.asarray(resamples)
+    ends = np.percentile(drawn[int(np.argmax(gaps))] - drawn, (2.5, 97.5), axis=1)
+    return [(float(low), float(high)) for low, high in ends.T]

@@ -6,9 +6,9 @@ import numpy as np
 import pyarrow.parquet as pq
 from mlflow import MlflowClient
 
-from pipeline.backbones import load_backbone
-from pipeline.data import load_latents
+from pipeline.backbone.frozen import load_backbone
 from pipeline.files import sha256_file
+from pipeline.tables.latents import load_latents
 
 from .project import Project, write_images
 
@@ -43,7 +43,7 @@ def test_a_classifier_at_two_layers(copy: Project) -> None:
     assert {path.name for path in (copy.path / "comparison").iterdir() if path.name != ".gitignore"} == names
     assert copy.succeed("dvc", "repro").ran == []
 
-    listed = copy.succeed("python", "-m", "pipeline.backbones", "layers").out
+    listed = copy.succeed("python", "-m", "pipeline.backbone", "layers").out
     assert "features.2  Linear" in listed
     copy.edit({"layers": ["stage2", "featurs"]})
     done = copy.run("python", "-m", "stages.extract", "--layer", "featurs")
@@ -57,7 +57,7 @@ def test_a_classifier_at_two_layers(copy: Project) -> None:
     runs = {run.data.tags["layer"]: run for run in client.search_runs([experiment.experiment_id])}
     assert set(runs) == set(LAYERS)
     folder = write_images(copy.path / "photos", 5)
-    done = copy.succeed("python", "-m", "pipeline.apply", "--model", runs["features"].info.run_id,
+    done = copy.succeed("python", "-m", "pipeline.apply.__main__", "--model", runs["features"].info.run_id,
                         "--images", str(folder), "--sample", "digit")  # fmt: skip
     assert done.out.startswith("applied: 5 images; ")
     table = pq.read_table(copy.path / "applied/applied.parquet")

@@ -6,7 +6,7 @@ import json
 from ruamel.yaml import YAML
 
 from pipeline.files import sha256_file
-from pipeline.tables import SPLITS, read_schema
+from pipeline.tables.parquet import SPLITS, read_schema
 
 from .conftest import Repro
 from .project import OUTPUTS

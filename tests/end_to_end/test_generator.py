@@ -5,7 +5,8 @@ import shutil
 
 import numpy as np
 
-from pipeline.data import load_images, load_latents
+from pipeline.tables.images import load_images
+from pipeline.tables.latents import load_latents
 
 from .project import Project, write_images
 
@@ -14,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from pipeline.backbones import load_backbone
+from pipeline.backbone.frozen import load_backbone
 
 
 def decoder():
@@ -62,6 +63,6 @@ def test_a_generator(copy: Project) -> None:
     assert (copy.path / "results/latent/figures/swap_brighter.png").is_file()
     assert copy.succeed("dvc", "repro").ran == []
 
-    done = copy.run("python", "-m", "pipeline.apply", "--model", "models/layers/latent/iin",
+    done = copy.run("python", "-m", "pipeline.apply.__main__", "--model", "models/layers/latent/iin",
                     "--images", str(write_images(copy.path / "photos", 2)))  # fmt: skip
     assert (done.code, done.err) == (1, "error: a generator has no encoder: the 2 images given have no latents\n")

@@ -2,12 +2,15 @@
 
 import pytest
 
-from pipeline.backbones import Autoencoder, load_backbone, load_judge, save_backbone
-from pipeline.config import load_params
-from pipeline.data import load_images, load_latents
+from pipeline.backbone.autoencoder import Autoencoder
+from pipeline.backbone.frozen import load_backbone, save_backbone
 from pipeline.errors import InputError
-from pipeline.evaluation import evaluate
-from pipeline.training.artifact import load_iin
+from pipeline.evaluation.evaluation import evaluate
+from pipeline.interpretation.iin import load_iin
+from pipeline.judge.network import load_judge
+from pipeline.params import load_params
+from pipeline.tables.images import load_images
+from pipeline.tables.latents import load_latents
 
 from .conftest import Repro
 from .project import OUTPUTS, Project

@@ -141,7 +141,7 @@ def test_another_machine_reruns_the_check_alone(copy: Project) -> None:
 
 
 def test_a_change_in_interpret_reruns_what_draws(study: Repro, copy: Project) -> None:
-    with (copy.path / "pipeline/interpret/palette.py").open("a") as file:
+    with (copy.path / "pipeline/drawing/palette.py").open("a") as file:
         file.write("# a comment\n")
     done = copy.succeed("dvc", "repro")
     assert done.err == ""

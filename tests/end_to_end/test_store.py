@@ -13,8 +13,8 @@ from mlflow import MlflowClient
 from mlflow.entities import Run
 from ruamel.yaml import YAML
 
-from pipeline.data import Latents, load_latents
-from pipeline.training.artifact import Iin, load_iin
+from pipeline.interpretation.iin import Iin, load_iin
+from pipeline.tables.latents import Latents, load_latents
 
 from .conftest import Repro
 

@@ -7,8 +7,8 @@ import torch
 from torch import Tensor
 from torch.distributions import MultivariateNormal
 
+from pipeline.basis.layout import Layout
 from pipeline.flow import changed_rho, graded_rho, latent_nats, pair_nats, shared_rho
-from pipeline.layout import Layout
 
 LAYOUT = Layout.of(["digit", "colour"], [3, 1, 2])
 N = LAYOUT.num_dims

@@ -24,7 +24,7 @@ print(sorted(new), sorted(own))
 def test_imports_torch_the_standard_library_and_the_layout_alone() -> None:
     done = subprocess.run([sys.executable, "-c", IMPORTS], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    assert done.stdout == "['pipeline'] ['pipeline', 'pipeline.layout']\n"
+    assert done.stdout == "['pipeline'] ['pipeline', 'pipeline.basis', 'pipeline.basis.layout']\n"
 
 
 def test_construction_leaves_the_global_generators_alone() -> None:

@@ -10,13 +10,15 @@ from matplotlib.text import Text
 from numpy.typing import NDArray
 from PIL import Image
 
-from pipeline.backbones import Autoencoder, Backbone
-from pipeline.backbones.hooks import state_sha256
-from pipeline.data import Images, Latents
+from pipeline.backbone.autoencoder import Autoencoder
+from pipeline.backbone.frozen import Backbone
+from pipeline.backbone.hooks import state_sha256
+from pipeline.basis.layout import Layout
 from pipeline.flow import Flow, FlowConfig
 from pipeline.interpret.subject import Subject, subject_of
-from pipeline.layout import Layout
-from pipeline.training.artifact import Iin
+from pipeline.interpretation.iin import Iin
+from pipeline.tables.images import Images
+from pipeline.tables.latents import Latents
 
 METRICS = "".join(
     f'{{"step": {step}, "train/pair_nats": {90 - step / 10}, "train/learning_rate": {0.003 * (1 - step / 100)}}}\n'

@@ -3,9 +3,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from pipeline.drawing.sheet import house_style
 from pipeline.errors import InputError
 from pipeline.interpret.curves import curves_csv, curves_sheet, read_curves
-from pipeline.interpret.sheet import house_style
 
 from .subjects import METRICS, assert_legible, texts
 

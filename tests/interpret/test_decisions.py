@@ -7,15 +7,15 @@ import pytest
 import torch
 
 from interpret.subjects import assert_legible, find, open_png, parts
-from pipeline.backbones import Backbone, Classifier
-from pipeline.backbones.hooks import state_sha256
-from pipeline.config import InterpretParams
-from pipeline.interpret.decisions import decision_sheet, example_sheet
+from pipeline.backbone.classifier import Classifier
+from pipeline.backbone.frozen import Backbone
+from pipeline.backbone.hooks import state_sha256
+from pipeline.basis.layout import Layout
+from pipeline.drawing.sheet import house_style
+from pipeline.interpret.decisions import KINDS, decision_sheet, example_sheet, response_sheet
 from pipeline.interpret.figures import draw_figures
-from pipeline.interpret.responses import KINDS, response_sheet
-from pipeline.interpret.sheet import house_style
 from pipeline.interpret.subject import Subject
-from pipeline.layout import Layout
+from pipeline.params import InterpretParams
 
 MEASURES = ("changed", "total_variation", "jensen_shannon", "class_deviation")
 

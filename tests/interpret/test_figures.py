@@ -6,17 +6,13 @@ import numpy as np
 import pytest
 import torch
 
-from pipeline.backbones import GeneratorSplit
-from pipeline.config import InterpretParams
+from pipeline.backbone.generator import GeneratorSplit
+from pipeline.drawing.sheet import house_style
 from pipeline.errors import InputError
 from pipeline.interpret.figures import draw_figures
-from pipeline.interpret.matrix import matrix_sheet
-from pipeline.interpret.overview import overview
-from pipeline.interpret.paths import path_sheet
-from pipeline.interpret.reconstructions import reconstructions
-from pipeline.interpret.samples import sample_sheet
-from pipeline.interpret.sheet import house_style
-from pipeline.interpret.swaps import swap_sheet
+from pipeline.interpret.grids import path_sheet, reconstructions, sample_sheet, swap_sheet
+from pipeline.interpret.overview import matrix_sheet, overview
+from pipeline.params import InterpretParams
 
 from .subjects import METRICS, Parts, assert_legible, find, open_png, packed, parts
 

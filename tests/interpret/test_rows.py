@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from pipeline.interpret.rows import distinct_rows, rows_of_contrast
+from pipeline.interpret.subject import distinct_rows, rows_of_contrast
 
 
 @pytest.mark.parametrize("seed", range(5))

@@ -5,9 +5,9 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
+from pipeline.drawing.sheet import house_style
+from pipeline.interpret.grids import swap_sheet
 from pipeline.interpret.overview import overview
-from pipeline.interpret.sheet import house_style
-from pipeline.interpret.swaps import swap_sheet
 
 from .subjects import Parts, find, open_png, parts, texts
 

@@ -6,8 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import ortho_group
 
-from pipeline.layout import Layout
-from pipeline.scores import ProbeMatrix, Score, probe_matrix, probe_scores
+from pipeline.basis.layout import Layout
+from pipeline.scores.probes.matrix import ProbeMatrix, probe_matrix, probe_scores
+from pipeline.scores.statistics.score import Score
 
 LAYOUT = Layout.of(("digit", "colour"), (6, 4, 5))
 

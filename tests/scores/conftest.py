@@ -2,7 +2,7 @@ from importlib import import_module
 
 import pytest
 
-from pipeline.scores import CodeScores, code_scores
+from pipeline.scores.code_scores import CodeScores, code_scores
 
 from .codes import LAYOUT, good_study
 
@@ -17,10 +17,10 @@ def good_scores() -> CodeScores:
 @pytest.fixture
 def few_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     """For tests of values: each block of the jackknife refits all trees; test_dci.py tests the interval itself."""
-    monkeypatch.setattr(import_module("pipeline.scores.dci"), "_NUM_BLOCKS", 2)
+    monkeypatch.setattr(import_module("pipeline.scores.literature.dci"), "_NUM_BLOCKS", 2)
 
 
 @pytest.fixture
 def one_permutation(monkeypatch: pytest.MonkeyPatch) -> None:
     """For tests of values and perfect codes: each permutation refits all probes."""
-    monkeypatch.setattr(import_module("pipeline.scores.probe"), "_NUM_PERMUTATIONS", {"linear": 1, "rbf": 1})
+    monkeypatch.setattr(import_module("pipeline.scores.probes.matrix"), "_NUM_PERMUTATIONS", {"linear": 1, "rbf": 1})

@@ -1,9 +1,10 @@
 import numpy as np
 import pytest
 
-from pipeline.layout import Layout
-from pipeline.scores import CodeScores, code_scores, pair_correlation, probe_matrix
-from pipeline.scores.shared_pairs import shared_pairs
+from pipeline.basis.layout import Layout
+from pipeline.scores.behaviour.pair import pair_correlation
+from pipeline.scores.code_scores import CodeScores, code_scores, shared_pairs
+from pipeline.scores.probes.matrix import probe_matrix
 
 from .codes import LAYOUT, good_study, rotation_across
 

@@ -11,9 +11,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from pipeline.layout import Layout
-from pipeline.scores import CodeScores, Score, as_json
+from pipeline.basis.layout import Layout
 from pipeline.scores.__main__ import main, read_layout, read_table, subset_lines
+from pipeline.scores.code_scores import CodeScores
+from pipeline.scores.record import as_json
+from pipeline.scores.statistics.score import Score
 
 from .codes import LAYOUT, Study, good_study
 

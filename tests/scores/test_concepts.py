@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from pipeline.scores.concepts import as_concepts, perfect_code, varying_concepts
+from pipeline.scores.statistics.concepts import as_concepts, perfect_code, varying_concepts
 
 
 def test_a_mapping_keeps_names_and_order() -> None:

@@ -6,12 +6,13 @@ from scipy.stats import t as student_t
 from sklearn.ensemble import GradientBoostingClassifier, GradientBoostingRegressor
 from sklearn.metrics import r2_score
 
-from pipeline.scores import Score, dci
+from pipeline.scores.literature.dci import dci
+from pipeline.scores.statistics.score import Score
 
 from .dims import Table, perfect_table
 
 STAGES = 4
-module = import_module("pipeline.scores.dci")  # the package has the function under this name
+module = import_module("pipeline.scores.literature.dci")  # the package has the function under this name
 
 
 @pytest.fixture(scope="module")

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import mutual_info_score
 
-from pipeline.scores.discretise import bins_of, collapsed_dims, mutual_information
+from pipeline.scores.literature.plug_in import bins_of, collapsed_dims, mutual_information
 
 
 def test_bins_are_those_of_numpys_histogram_also_for_numbers_on_an_edge() -> None:

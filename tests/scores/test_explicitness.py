@@ -4,7 +4,8 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 from sklearn.preprocessing import StandardScaler
 
-from pipeline.scores import Score, explicitness
+from pipeline.scores.literature.explicitness import explicitness
+from pipeline.scores.statistics.score import Score
 
 from .dims import Table, perfect_table
 

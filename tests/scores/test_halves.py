@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from pipeline.scores.concepts import as_concepts
-from pipeline.scores.halves import checked_halves, halves_of, split_rows
+from pipeline.scores.literature.halves import checked_halves, halves_of, split_rows
+from pipeline.scores.statistics.concepts import as_concepts
 
 from .dims import perfect_table
 

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 from scipy.stats import t as student_t
 
-from pipeline.scores import intervals
-from pipeline.scores.intervals import (
+from pipeline.scores.statistics import intervals
+from pipeline.scores.statistics.intervals import (
     bootstrap_counts,
     bootstrap_interval,
     bootstrap_sums,

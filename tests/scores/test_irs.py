@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from pipeline.scores import Score, irs
+from pipeline.scores.literature.irs import irs
+from pipeline.scores.statistics.score import Score
 
 from .dims import Table, perfect_table
 

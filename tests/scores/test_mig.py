@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 from sklearn.metrics import mutual_info_score
 
-from pipeline.scores import Score, mig
+from pipeline.scores.literature.mutual_information import mig
+from pipeline.scores.statistics.score import Score
 
 from .dims import Table, perfect_table
 

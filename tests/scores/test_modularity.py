@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 from sklearn.metrics import mutual_info_score
 
-from pipeline.scores import Score, modularity
+from pipeline.scores.literature.mutual_information import modularity
+from pipeline.scores.statistics.score import Score
 
 from .dims import Table, perfect_table
 

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from pipeline.scores.originals import original_index, original_sums, permuted_rows
+from pipeline.scores.statistics.originals import original_index, original_sums, permuted_rows
 
 
 def test_index_has_no_gaps_and_follows_the_originals() -> None:

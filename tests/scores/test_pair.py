@@ -3,8 +3,9 @@ import pytest
 from numpy.typing import NDArray
 from scipy.stats import pearsonr
 
-from pipeline.layout import Layout
-from pipeline.scores import Score, pair_correlation
+from pipeline.basis.layout import Layout
+from pipeline.scores.behaviour.pair import pair_correlation
+from pipeline.scores.statistics.score import Score
 
 from .codes import LAYOUT, rotation_across, rotation_within
 

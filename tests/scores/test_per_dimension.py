@@ -3,7 +3,10 @@ import json
 import numpy as np
 import pytest
 
-from pipeline.scores import Score, as_json, mig, per_dimension_scores
+from pipeline.scores.literature.mutual_information import mig
+from pipeline.scores.literature.per_dimension import per_dimension_scores
+from pipeline.scores.record import as_json
+from pipeline.scores.statistics.score import Score
 
 from .dims import Table, perfect_table
 

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from pipeline.scores import preservation
+from pipeline.scores.behaviour.preservation import preservation
 
 
 def images(num: int = 200) -> tuple[np.ndarray, np.ndarray]:

@@ -8,10 +8,10 @@ from sklearn.model_selection import cross_val_predict
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from pipeline.layout import Layout
-from pipeline.scores import Score, probe_matrix, probe_scores
-from pipeline.scores.probe_models import folds_by_original
-from pipeline.scores.targets import target_of
+from pipeline.basis.layout import Layout
+from pipeline.scores.probes.matrix import probe_matrix, probe_scores
+from pipeline.scores.probes.models import folds_by_original, target_of
+from pipeline.scores.statistics.score import Score
 
 from .codes import LAYOUT, Study, good_study, rotation_across, rotation_within
 

@@ -1,10 +1,9 @@
 import numpy as np
 import pytest
 
-from pipeline.layout import Layout
-from pipeline.scores import probe_matrix, probe_scores
-from pipeline.scores.probe_models import folds_by_original
-from pipeline.scores.targets import target_of
+from pipeline.basis.layout import Layout
+from pipeline.scores.probes.matrix import probe_matrix, probe_scores
+from pipeline.scores.probes.models import folds_by_original, target_of
 
 from .codes import LAYOUT, Study, good_study
 

@@ -3,7 +3,8 @@ import pytest
 from scipy.spatial.distance import jensenshannon
 from scipy.special import softmax
 
-from pipeline.scores import Score, response
+from pipeline.scores.behaviour.response import response
+from pipeline.scores.statistics.score import Score
 
 
 def steps_of(num_steps: int = 6, num_inputs: int = 80, classes: int = 5, strength: float = 2.0) -> np.ndarray:

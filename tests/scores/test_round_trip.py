@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from pipeline.scores import round_trip
+from pipeline.scores.behaviour.preservation import round_trip
 
 
 def test_largest_error_over_the_deviation_of_all_entries() -> None:

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from sklearn.svm import LinearSVC
 
-from pipeline.scores import Score, sap
+from pipeline.scores.literature.sap import sap
+from pipeline.scores.statistics.score import Score
 
 from .dims import Table, perfect_table
 
@@ -77,7 +78,7 @@ def test_binary_concepts_reach_one_half() -> None:
 
 
 def test_forty_binary_attributes(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(import_module("pipeline.scores.sap"), "_NUM_PERMUTATIONS", 1)
+    monkeypatch.setattr(import_module("pipeline.scores.literature.sap"), "_NUM_PERMUTATIONS", 1)
     rng = np.random.default_rng(0)
     attributes = rng.integers(2, size=(200, 40))
     code = rng.normal(size=(200, 2))

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from pipeline.scores.subset import stratified_rows
+from pipeline.scores.statistics.originals import stratified_rows
 
 
 def test_a_table_that_fits_is_taken_whole() -> None:

@@ -3,8 +3,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pipeline.layout import Layout
-from pipeline.scores import Score, swap_score
+from pipeline.basis.layout import Layout
+from pipeline.scores.behaviour.swap import swap_score
+from pipeline.scores.statistics.score import Score
 
 LAYOUT = Layout.of(("digit", "colour"), (2, 1, 1))
 NUM = 400

@@ -1,6 +1,7 @@
 import json
 
-from pipeline.scores import Score, as_json, as_markdown, as_text, flat
+from pipeline.scores.record import as_json, as_markdown, as_text, flat
+from pipeline.scores.statistics.score import Score
 
 SCORES = {
     "probe/own": Score(0.961, 0.95, 0.97, chance=-0.0001, perfect=1.0),

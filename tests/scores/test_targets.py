@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 from sklearn.metrics import balanced_accuracy_score, r2_score
 
-from pipeline.scores.intervals import bootstrap_sums
-from pipeline.scores.originals import original_index
-from pipeline.scores.targets import Classes, Values, target_of
+from pipeline.scores.probes.models import Classes, Values, target_of
+from pipeline.scores.statistics.intervals import bootstrap_sums
+from pipeline.scores.statistics.originals import original_index
 
 
 def test_classes_agree_with_scikit_learn() -> None:

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 from scipy.stats import t as student_t
 
-from pipeline.layout import Layout
-from pipeline.scores import block_total_correlation
+from pipeline.basis.layout import Layout
+from pipeline.scores.behaviour.density import block_total_correlation
 
 from .codes import LAYOUT, rotation_across, rotation_within
 

@@ -14,9 +14,9 @@ import torch
 from PIL import Image
 from ruamel.yaml import YAML
 
+from pipeline.basis.layout import Layout
 from pipeline.flow import Flow, FlowConfig
-from pipeline.layout import Layout
-from pipeline.training.artifact import save_iin
+from pipeline.interpretation.iin import save_iin
 
 LAYER = "latent"
 LAYOUT = Layout(("residual", "digit", "colour"), (4, 2, 2))

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from pipeline.errors import InputError
-from pipeline.tracking import check_server, experiment_link, run_link
 from pipeline.tracking.__main__ import main
+from pipeline.tracking.store import check_server, experiment_link, run_link
 
 from .files import LAYER, curve_lines, free_port, write_iin
 

@@ -9,8 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.tracking import RunTracker, check_server, experiment_link, publish, run_link
 from pipeline.tracking import tracker as tracker_module
+from pipeline.tracking.publish import publish
+from pipeline.tracking.store import check_server, experiment_link, run_link
+from pipeline.tracking.tracker import RunTracker
 
 from .conftest import Server
 from .files import CARD, LAYER, curve_lines, write_iin, write_results

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from pipeline.errors import InputError
-from pipeline.tracking import Store, check_server, experiment_link, publish, run_link
 from pipeline.tracking import store as store_module
+from pipeline.tracking.publish import publish
+from pipeline.tracking.store import Store, check_server, experiment_link, run_link
 
 from .files import LAYER, answering, free_port, listening
 

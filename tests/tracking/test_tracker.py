@@ -9,9 +9,10 @@ from PIL import Image
 from ruamel.yaml import YAML
 
 from pipeline.files import sha256_file
-from pipeline.tracking import RunTracker, Store, check_server, publish, run_link
 from pipeline.tracking import tracker as tracker_module
-from pipeline.tracking.publish import last_whole_stage
+from pipeline.tracking.publish import last_whole_stage, publish
+from pipeline.tracking.store import Store, check_server, run_link
+from pipeline.tracking.tracker import RunTracker
 
 from .files import CARD, LAYER, curve_lines, write_iin, write_results
 

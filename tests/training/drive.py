@@ -3,8 +3,8 @@
 import sys
 from pathlib import Path
 
-from pipeline.config import MachineParams
 from pipeline.entry import run
+from pipeline.params import MachineParams
 from pipeline.training.distributed import train_with_ray
 
 from .small_task import CONFIG, SmallConfig, SmallTask

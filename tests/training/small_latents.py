@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 
 from pipeline.files import write_json
-from pipeline.tables import latents_schema, write_table
+from pipeline.tables.parquet import latents_schema, write_table
 
 NUM_DIMS = 6
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from pipeline.draws import draw_seed
+from pipeline.basis.draws import draw_seed
 from pipeline.errors import InputError
 from pipeline.training.task import TrainConfig
 

@@ -12,14 +12,14 @@ import torch
 from torch._dynamo.testing import CompileCounterWithBackend
 
 from pipeline.cluster import Resources, start_ray
-from pipeline.config import MachineParams
 from pipeline.flow import Flow, FlowConfig, latent_nats
-from pipeline.training import flat
+from pipeline.params import MachineParams
+from pipeline.training import parameters as flat
 from pipeline.training.checkpoints import newest_checkpoint, read_checkpoint, write_checkpoint
 from pipeline.training.compiling import CompiledModel, prefers_compiling, why_not
 from pipeline.training.distributed import _chooses_compiling, train_with_ray
-from pipeline.training.flat import FlatModel
 from pipeline.training.loop import Hooks, train
+from pipeline.training.parameters import FlatModel
 
 from .small_task import CONFIG, SmallConfig, SmallTask
 

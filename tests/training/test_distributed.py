@@ -14,8 +14,8 @@ import pytest
 import torch
 
 from pipeline.cluster import start_ray
-from pipeline.config import MachineParams
 from pipeline.errors import InputError
+from pipeline.params import MachineParams
 from pipeline.training.distributed import Result, train_with_ray
 from pipeline.training.loop import train
 

@@ -5,8 +5,8 @@ import torch
 from torch import nn
 
 from pipeline.flow import Flow, FlowConfig, latent_nats
-from pipeline.training import flat
-from pipeline.training.flat import FlatModel
+from pipeline.training import parameters as flat
+from pipeline.training.parameters import FlatModel
 
 
 def small_flow() -> tuple[Flow, torch.Tensor]:

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from pipeline.errors import InputError
-from pipeline.training import flat
+from pipeline.training import parameters as flat
 from pipeline.training.loop import Hooks, learning_rate, part_of, train
 
 from .small_task import CONFIG, SmallConfig, SmallTask

@@ -2,7 +2,7 @@
 
 from dataclasses import asdict
 
-from pipeline.config import BackboneParams, JudgeParams, TrainParams
+from pipeline.params import BackboneParams, JudgeParams, TrainParams
 from pipeline.training.optimisation import train_config
 from pipeline.training.task import TrainConfig
 

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from pipeline.tuning.choice import Trial, behind, choose
+from pipeline.tuning.flow_file import Trial
+from pipeline.tuning.trial import behind, choose
 
 
 def trial(number: int, gap: float, nats: float, behind_low: float = 0.0) -> Trial:

@@ -2,10 +2,9 @@
 
 import pytest
 
+from pipeline.basis.layout import Layout
 from pipeline.errors import InputError
-from pipeline.layout import Layout
-from pipeline.tuning.choice import Trial
-from pipeline.tuning.flow_file import FlowChoice, read_flow_file, write_flow_file
+from pipeline.tuning.flow_file import FlowChoice, Trial, read_flow_file, write_flow_file
 
 CHOICE = FlowChoice(
     num_blocks=6,

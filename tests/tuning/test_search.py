@@ -5,11 +5,11 @@ from pathlib import Path
 import pytest
 from training.small_latents import NUM_DIMS, write_latents
 
+from pipeline.basis.layout import Layout
 from pipeline.cluster import start_ray
-from pipeline.config import MachineParams, TuneParams
 from pipeline.errors import InputError
 from pipeline.flow import FlowConfig
-from pipeline.layout import Layout
+from pipeline.params import MachineParams, TuneParams
 from pipeline.training.task import TrainConfig
 from pipeline.tuning.flow_file import read_flow_file, write_flow_file
 from pipeline.tuning.search import SweepConfig, sweep

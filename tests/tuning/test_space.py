@@ -4,7 +4,7 @@ import itertools
 
 import pytest
 
-from pipeline.layout import Layout
+from pipeline.basis.layout import Layout
 from pipeline.tuning.space import Space, scaled_sizes
 
 

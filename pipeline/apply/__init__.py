@@ -1,0 +1,1 @@
+"""A trained map on new images."""

@@ -1,0 +1,188 @@
+"""Any layer of any network: what it gives in a forward, and the same forward with something else in its place.
+
+The network is not changed: forward hooks are set for one call and removed after it, whatever happens. A layer can be
+used if a forward calls it once and it gives one tensor; of every other layer `layer_table` says why not.
+"""
+
+import difflib
+import hashlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from pipeline.errors import InputError
+
+__all__ = ["Layer", "capture", "layer_table", "replace", "require_layer", "state_sha256"]
+
+LIST_THEM = "list them with python -m pipeline.backbone layers"
+
+
+@dataclass(frozen=True)
+class Layer:
+    """A module of a network, as one forward meets it.
+
+    Attributes:
+        name: dotted, as `nn.Module.get_submodule` takes it.
+        kind: class of the module.
+        shape: of the tensor that it gives, without the batch; None where it can't be used.
+        reason: why it can't be used; empty where it can.
+    """
+
+    name: str
+    kind: str
+    shape: tuple[int, ...] | None
+    reason: str
+
+
+def layer_table(network: nn.Module, inputs: Tensor) -> list[Layer]:
+    """All modules below the network itself, in its own order; one that has several names has a line under the first.
+
+    Args:
+        network: in eval mode; called with `inputs` alone.
+        inputs: any batch [B, …] that it accepts.
+    """
+    outputs: dict[str, list[Any]] = {name: [] for name, _ in network.named_modules() if name}
+
+    def note(name: str) -> Callable[..., None]:
+        def hook(_module: nn.Module, _inputs: Any, output: Any) -> None:
+            outputs[name].append(output)
+
+        return hook
+
+    with _hooks({name: note(name) for name in outputs}, network), torch.no_grad():
+        network(inputs)
+    return [_layer(name, network.get_submodule(name), found) for name, found in outputs.items()]
+
+
+def require_layer(network: nn.Module, layer: str, inputs: Tensor) -> Layer:
+    """The layer of that name.
+
+    Raises:
+        InputError: there is none, with the nearest names; or it can't be captured and replaced, with the reason.
+    """
+    _require_name(network, layer)
+    found = {entry.name: entry for entry in layer_table(network, inputs)}
+    if layer not in found:  # a second name of a module that several share
+        module = network.get_submodule(layer)
+        layer = next(name for name in found if network.get_submodule(name) is module)
+    if reason := found[layer].reason:
+        raise InputError(f"layers: '{layer}' can't be used, as it {reason}; {LIST_THEM}")
+    return found[layer]
+
+
+@torch.no_grad()
+def capture(network: nn.Module, layer: str, inputs: Tensor) -> tuple[Tensor, Tensor]:
+    """What a layer gives in a forward, and what the network gives.
+
+    Args:
+        network: in eval mode.
+        layer: dotted name.
+        inputs: [B, …].
+
+    Returns:
+        The layer's output, a clone, as a later module may overwrite it in place; and the network's output.
+
+    Raises:
+        InputError: there is no such layer, it was called never or more than once, or gave no tensor.
+    """
+    _require_name(network, layer)
+    found: list[Any] = []
+
+    def hook(_module: nn.Module, _inputs: Any, output: Any) -> None:
+        found.append(output.clone() if isinstance(output, Tensor) else output)
+
+    with _hooks({layer: hook}, network):
+        output: Tensor = network(inputs)
+    entry = _layer(layer, network.get_submodule(layer), found)
+    if entry.reason:
+        raise InputError(f"layers: '{layer}' can't be used, as it {entry.reason}; {LIST_THEM}")
+    return found[0], output
+
+
+@torch.no_grad()
+def replace(network: nn.Module, layer: str, inputs: Tensor, value: Tensor) -> Tensor:
+    """What the network gives with a layer's output replaced.
+
+    Args:
+        network: in eval mode.
+        layer: dotted name of a layer that `capture` takes.
+        inputs: [B, …].
+        value: of the shape, type and device of the layer's output; it is not changed.
+
+    Raises:
+        InputError: as `capture`.
+        ValueError: `value` has another shape or type than the layer's output.
+    """
+    _require_name(network, layer)
+    found: list[Any] = []
+
+    def hook(_module: nn.Module, _inputs: Any, output: Any) -> Tensor | None:
+        found.append(output)
+        if not isinstance(output, Tensor):
+            return None  # refused below
+        if value.shape != output.shape or value.dtype != output.dtype:
+            raise ValueError(
+                f"value: found {value.dtype} {tuple(value.shape)}, expected {output.dtype} {tuple(output.shape)}, as "
+                f"layer '{layer}' gives"
+            )
+        return value.clone()  # a later module may overwrite it in place
+
+    with _hooks({layer: hook}, network):
+        output: Tensor = network(inputs)
+    entry = _layer(layer, network.get_submodule(layer), found)
+    if entry.reason:
+        raise InputError(f"layers: '{layer}' can't be used, as it {entry.reason}; {LIST_THEM}")
+    return output
+
+
+def state_sha256(network: nn.Module) -> str:
+    """SHA-256 over the names, types, shapes and bytes of all parameters and buffers, those that no file holds too."""
+    tensors = {**dict(network.named_parameters()), **dict(network.named_buffers())}
+    digest = hashlib.sha256()
+    for name in sorted(tensors):
+        tensor = tensors[name].detach().cpu().contiguous()
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+        digest.update(tensor.reshape(-1).view(torch.uint8).numpy().data if tensor.numel() else b"")
+    return digest.hexdigest()
+
+
+def _layer(name: str, module: nn.Module, outputs: list[Any]) -> Layer:
+    """What the outputs of all calls of a module say of it."""
+    reason = ""
+    if not outputs:
+        reason = "is never reached"
+    elif len(outputs) > 1:
+        reason = f"runs {len(outputs)} times in one forward"
+    elif isinstance(outputs[0], tuple | list):
+        reason = f"returns a {type(outputs[0]).__name__} of {len(outputs[0])}"
+    elif not isinstance(outputs[0], Tensor):
+        reason = f"returns a {type(outputs[0]).__name__}"
+    elif outputs[0].ndim < 2:
+        reason = f"returns a tensor of {outputs[0].ndim} dimensions"
+    return Layer(name, type(module).__name__, None if reason else tuple(outputs[0].shape[1:]), reason)
+
+
+def _require_name(network: nn.Module, layer: str) -> None:
+    # an empty name is the network itself, whose output no flow can change into another decision
+    names = [name for name, _ in network.named_modules(remove_duplicate=False) if name]
+    if layer in names:
+        return
+    near = difflib.get_close_matches(layer, names, n=3)
+    nearest = f"nearest are {', '.join(near)}" if near else f"it has {len(names)}"
+    raise InputError(f"layers: no layer '{layer}' in the network; {nearest}; {LIST_THEM}")
+
+
+@contextmanager
+def _hooks(hooks: dict[str, Callable[..., Any]], network: nn.Module) -> Iterator[None]:
+    handles = []
+    try:
+        for name, hook in hooks.items():
+            handles.append(network.get_submodule(name).register_forward_hook(hook))
+        yield
+    finally:
+        for handle in handles:
+            handle.remove()

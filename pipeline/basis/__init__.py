@@ -1,0 +1,1 @@
+"""What every output rests on: draws, the layout of a code, a trained network on disk."""

@@ -1,0 +1,163 @@
+"""Layers side by side: their main scores, and how many dimensions each factor has."""
+
+import csv
+from collections.abc import Mapping, Sequence
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib import colormaps
+from matplotlib.axes import Axes
+from matplotlib.colors import to_hex
+
+from pipeline.basis.layout import Layout
+from pipeline.comparison.depth import depth_sheet, training_sheet
+from pipeline.drawing.palette import colour_of, decimals, spoken
+from pipeline.drawing.sheet import MARGIN, Sheet, house_style, new_sheet, text_width
+from pipeline.files import atomic_folder, write_atomic, write_json
+from pipeline.scores.record import Scores
+
+__all__ = ["compare", "layers_sheet"]
+
+
+def compare(
+    results: Mapping[str, Scores], layouts: Mapping[str, Layout], curves: Sequence[Mapping[str, float]], folder: Path
+) -> None:
+    """Write scores.json, scores.csv and layers.png.
+
+    Of several layers also depth.png; where the network's training was watched, training.png.
+
+    Args:
+        results: content of scores.json of each layer, in the order of `layers`.
+        layouts: the factors of each layer, all with the same names.
+        curves: entries of the network's metrics.jsonl.
+        folder: where, replaced as a whole.
+    """
+    names = _main_scores(results, next(iter(layouts.values())))
+    with house_style(), atomic_folder(folder) as beside:
+        content: dict[str, dict[str, Any]] = {
+            layer: {
+                "sizes": dict(zip(layouts[layer].names, layouts[layer].sizes, strict=True)),
+                "scores": {name: scores[name] for name in names if name in scores},
+            }
+            for layer, scores in results.items()
+        }
+        write_json(beside / "scores.json", content)
+        write_atomic(beside / "scores.csv", _as_csv(content, names))
+        layers_sheet(results, layouts).save(beside / "layers.png")
+        if len(results) > 1:
+            depth_sheet(results, layouts).save(beside / "depth.png")
+        watched = [layer for layer in results if any(f"val/share/{layer}/residual" in entry for entry in curves)]
+        if watched:
+            training_sheet(curves, watched, next(iter(layouts.values()))).save(beside / "training.png")
+
+
+def layers_sheet(results: Mapping[str, Scores], layouts: Mapping[str, Layout]) -> Sheet:
+    """Bars of the main scores, grouped by score, and of the sizes, one a layer."""
+    layout = next(iter(layouts.values()))
+    names = _main_scores(results, layout)
+    layers = list(results)
+    label = round(max(text_width(layer, 9) for layer in layers)) + 30
+    group = max(190, 74 * len(layers) + 60)
+    width = max(1300, 2 * MARGIN + 110 + group * len(names))
+    sizes_height = 56 * len(layers)
+    head = 50 if len(layers) > 1 else 0  # of the legend
+    what = "The layers side by side" if len(layers) > 1 else f"The layer '{layers[0]}'"
+    sheet = new_sheet(
+        width,
+        head + 770 + sizes_height,
+        what,
+        "Above: the main scores with 95 % intervals, 1 is perfect; dashes: what chance reaches. "
+        "Below: how many of a layer's dimensions each factor has.",
+    )
+    left = MARGIN + 80
+    _draw_scores(sheet.axes(left, sheet.top + head, width - left - MARGIN, 500), results, names)
+    top = sheet.top + head + 770
+    sheet.text("dimensions of each factor", MARGIN, top - 90, fontweight="bold")
+    _draw_sizes(sheet.axes(MARGIN + label, top, width - 2 * MARGIN - label, sizes_height), layouts)
+    return sheet
+
+
+def _draw_scores(axes: Axes, results: Mapping[str, Scores], names: list[str]) -> None:
+    colours = _layer_colours(len(results))
+    bar = min(0.8 / len(results), 0.3)
+    lowest = 0.0
+    box = {"facecolor": "white", "edgecolor": "none", "pad": 1}  # over the lines of the grid
+    for number, (layer, scores) in enumerate(results.items()):
+        known = [(position, scores[name]) for position, name in enumerate(names) if name in scores]
+        x = np.array([position for position, _ in known]) + (number - (len(results) - 1) / 2) * bar
+        heights = np.array([score["value"] for _, score in known])
+        axes.bar(x, heights, 0.88 * bar, color=colours[number], label=layer)
+        for at, (_, score) in zip(x, known, strict=True):
+            top = score["value"]
+            if score.get("low") is not None:
+                axes.vlines(at, score["low"], score["high"], color="#1f2430", lw=1.4)
+                top, lowest = score["high"], min(lowest, score["low"])
+            if score.get("chance") is not None:
+                axes.hlines(score["chance"], at - 0.5 * bar, at + 0.5 * bar, color="#1f2430", lw=1.2, ls=(0, (2, 1.5)))
+            axes.text(at, max(top, 0) + 0.02, decimals(score["value"]), ha="center", va="bottom", fontsize=8, bbox=box)
+    axes.set_xticks(range(len(names)), [_spoken_score(name) for name in names])
+    axes.set_xlim(-0.6, len(names) - 0.4)
+    axes.set_ylim(lowest - 0.02 if lowest < 0 else 0, 1.12)
+    axes.set_yticks(np.linspace(0, 1, 6))
+    axes.tick_params(axis="x", length=0, pad=8)
+    axes.grid(axis="y", color="#e6e8ec", lw=0.8)
+    axes.set_axisbelow(True)
+    if len(results) > 1:
+        axes.legend(loc="lower left", bbox_to_anchor=(0, 1.0), ncols=min(len(results), 6), borderaxespad=0.2)
+
+
+def _draw_sizes(axes: Axes, layouts: Mapping[str, Layout]) -> None:
+    labelled = set()
+    for row, layout in enumerate(layouts.values()):
+        start = 0.0
+        for name, size in zip(layout.names, layout.sizes, strict=True):
+            share = size / layout.num_dims
+            label = spoken(name) if name not in labelled else None
+            labelled.add(name)
+            axes.barh(
+                row, share, 0.78, left=start, color=colour_of(layout, name), edgecolor="white", lw=1.5, label=label
+            )
+            text = f"{size}" if share < 0.12 else f"{size}  ({100 * share:.0f} %)"
+            axes.text(
+                start + share / 2, row, text, ha="center", va="center", color="white", fontsize=8, fontweight="bold"
+            )
+            start += share
+    axes.set_yticks(range(len(layouts)), list(layouts))
+    axes.set_xlim(0, 1)
+    axes.set_ylim(len(layouts) - 0.5, -0.5)
+    axes.spines[:].set_visible(False)
+    axes.tick_params(length=0)
+    axes.set_xticks([])
+    axes.legend(loc="lower left", bbox_to_anchor=(0, 1.0), ncols=6, borderaxespad=0.2, handlelength=1, handleheight=1)
+
+
+def _main_scores(results: Mapping[str, Scores], layout: Layout) -> list[str]:
+    """Names of the scores that are compared and that at least one layer has."""
+    names = [*(f"probe/own/{concept}" for concept in layout.concepts), "probe/gap", "swap/score"]
+    return [name for name in names if any(name in scores for scores in results.values())]
+
+
+def _spoken_score(name: str) -> str:
+    known = {"probe/gap": "own minus best\nother factor", "swap/score": "swaps that do\nwhat they say"}
+    own = f"{spoken(name.removeprefix('probe/own/'))} read from\nits own factor"
+    return f"{known.get(name, own)}\n{name}"
+
+
+def _layer_colours(num: int) -> list[str]:
+    return [to_hex(colormaps["viridis"](share)) for share in np.linspace(0.25, 0.8, num)]
+
+
+def _as_csv(content: Mapping[str, Mapping[str, Mapping[str, Any]]], names: list[str]) -> str:
+    """One row a layer: its sizes, then value, low and high of each score; empty where it has none."""
+    factors = list(next(iter(content.values()))["sizes"])
+    columns = [f"{name}/{part}" if part else name for name in names for part in ("", "low", "high")]
+    table = StringIO()
+    writer = csv.writer(table, lineterminator="\n")
+    writer.writerow(["layer", *(f"size/{factor}" for factor in factors), *columns])
+    for layer, entry in content.items():
+        scores = [entry["scores"].get(name, {}).get(part) for name in names for part in ("value", "low", "high")]
+        numbers = ["" if number is None else f"{number:.6f}" for number in scores]
+        writer.writerow([layer, *entry["sizes"].values(), *numbers])
+    return table.getvalue()

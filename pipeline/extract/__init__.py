@@ -1,0 +1,1 @@
+"""Extraction: the frozen backbone's latents of all images, by Ray Data."""

@@ -1,0 +1,132 @@
+"""What an actor of the extraction does: read a row group of images, encode it, write its shard."""
+
+from pathlib import Path
+from typing import Any, TypedDict
+
+import numpy as np
+import pyarrow as pa
+import torch
+from numpy.typing import NDArray
+
+from pipeline.backbone.cut import Reduce
+from pipeline.backbone.frozen import load_backbone
+from pipeline.backbone.generator import GeneratorSplit
+from pipeline.cluster import Resources
+from pipeline.errors import InputError
+from pipeline.tables.images import decode, to_unit_range
+from pipeline.tables.parquet import latents_schema, read_group, read_schema, write_table
+
+__all__ = ["Encoder", "Work"]
+
+_SHOWN = 5  # ids in an error
+
+PASSED_ON = ("source", "categories", "class_names", "values", "graded", "concepts")  # of the images' metadata
+
+
+class Work(TypedDict):
+    """A row group to encode.
+
+    Attributes:
+        split: train, val or test.
+        path: of the images file, absolute.
+        group: number of the row group.
+        groups: how many the file has.
+        rows: in the row group.
+        shard: where the latents go, absolute.
+    """
+
+    split: str
+    path: str
+    group: int
+    groups: int
+    rows: int
+    shard: str
+
+
+class Encoder:
+    """The frozen backbone on its device, and one row group after another.
+
+    Args:
+        backbone: its folder, absolute.
+        layer: where it is split.
+        reduce: what of a map or of tokens is a latent.
+        worker: what this actor has of the machine.
+        batch_size: images encoded at once.
+    """
+
+    def __init__(self, backbone: str, layer: str, reduce: Reduce, worker: Resources, batch_size: int) -> None:
+        torch.set_num_threads(worker.cpus)
+        self._backbone = load_backbone(Path(backbone), worker.device)
+        self._split = self._backbone.at(layer, reduce)
+        self._layer, self._reduce, self._batch_size = layer, reduce, batch_size
+
+    def __call__(self, batch: pa.Table) -> pa.Table:
+        """Encode the row group of the one item of a batch, in column `work`.
+
+        Returns:
+            One row: `rows`, and under `error` a line where no shard was written: the images were changed or can't be
+            decoded, or a latent is not finite.
+        """
+        item: Work = batch["work"][0].as_py()
+        try:
+            self._write_shard(item)
+        except InputError as error:  # Ray would wrap it in a traceback
+            return pa.table({"rows": [0], "error": [str(error)]})
+        return pa.table({"rows": [item["rows"]], "error": pa.array([None], pa.string())})
+
+    def _write_shard(self, item: Work) -> None:
+        path = Path(item["path"])
+        table = read_group(path, item["group"])
+        pixels = decode(table["image"], path)
+        if isinstance(self._split, GeneratorSplit):
+            mean, scale = self._split.prior(table["original"].to_numpy()).numpy(), None
+        else:
+            mean, scale = self._encode(pixels)
+        self._backbone.require_untouched()
+        finite = np.isfinite(mean).all(axis=1)
+        broken = ~(finite if scale is None else finite & np.isfinite(scale).all(axis=1))
+        if broken.any():
+            ids = ", ".join(str(row) for row in table["id"].to_numpy()[broken][:_SHOWN])
+            raise InputError(
+                f"layer {self._layer}: numbers that are not finite in the latents of {broken.sum()} images of row "
+                f"group {item['group']} of {path.name}, ids {ids}{' …' if broken.sum() > _SHOWN else ''}"
+            )
+        self._write(item, table, mean, scale, pixels.shape[1:3])
+
+    def _encode(self, pixels: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
+        """Mean and scale [n, M] of images [n, H, W, 3]."""
+        starts = range(0, len(pixels), self._batch_size)
+        encoded = [self._split.encode(to_unit_range(pixels[i : i + self._batch_size])) for i in starts]
+        mean = torch.cat([part for part, _ in encoded]).cpu().numpy()
+        scales = [part for _, part in encoded if part is not None]
+        return mean, torch.cat(scales).cpu().numpy() if scales else None
+
+    def _write(
+        self,
+        item: Work,
+        table: pa.Table,
+        mean: NDArray[np.float32],
+        scale: NDArray[np.float32] | None,
+        image_shape: tuple[int, ...],
+    ) -> None:
+        _, source = read_schema(Path(item["path"]))
+        schema = latents_schema(mean.shape[1], list(source["categories"]), source["values"], noisy=scale is not None)
+        table = table.append_column("mean", _vectors(mean))
+        if scale is not None:
+            table = table.append_column("scale", _vectors(scale))
+        metadata: dict[str, Any] = {
+            "backbone_sha256": self._backbone.sha256,
+            "layer": self._layer,
+            "reduce": self._reduce,
+            "shape": [mean.shape[1]],
+            "image_shape": list(image_shape),
+            "noise": "none" if isinstance(self._split, GeneratorSplit) else "jitter" if scale is None else "encoder",
+            "shard": item["group"],
+            "shards": item["groups"],
+            **{key: source[key] for key in PASSED_ON if key in source},
+        }
+        write_table(Path(item["shard"]), table.select(schema.names).cast(schema), metadata)
+
+
+def _vectors(values: NDArray[np.float32]) -> pa.FixedSizeListArray:
+    return pa.FixedSizeListArray.from_arrays(pa.array(values.ravel()), values.shape[1])

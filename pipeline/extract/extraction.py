@@ -1,0 +1,201 @@
+"""Images to latents through Ray Data: actors hold the backbone and write one Parquet shard a row group of the images.
+
+A shard is the unit of work. It is encoded in fixed batches, so that it is the same bits for any number of actors, and
+written by the actor itself, so that neither the driver's memory nor an actor's grows with the number of images. Shards
+are collected in a folder of runs that outlives a kill; the next start keeps the sound ones and makes the others.
+"""
+
+import logging
+import os
+import shutil
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import ray
+
+from pipeline.backbone.cut import Reduce
+from pipeline.backbone.frozen import load_backbone
+from pipeline.cluster import Resources, without_line
+from pipeline.errors import InputError
+from pipeline.extract.encoder import Encoder, Work
+from pipeline.files import atomic_folder, write_json
+from pipeline.params import LatentsParams, MachineParams
+from pipeline.progress import Progress
+from pipeline.tables.images import decode, to_unit_range
+from pipeline.tables.latents import LATENTS_CARD, shard_name
+from pipeline.tables.parquet import SPLITS, group_rows, read_group, read_schema, read_table, vector_column
+
+__all__ = ["extract", "latents_card"]
+
+
+def extract(
+    images: Path,
+    backbone: Path,
+    folder: Path,
+    *,
+    layer: str,
+    params: LatentsParams,
+    machine: MachineParams,
+    worker: Resources,
+    run_folder: Path,
+) -> dict[str, int]:
+    """Write `folder`/{train,val,test}-<number>.parquet: mean and scale of the latent of each image, and its concepts.
+
+    Beside them card.json says what noise there is.
+
+    Args:
+        images: folder of the images table.
+        backbone: folder of the frozen network.
+        folder: `data/latents/<layer>`, replaced as a whole.
+        layer: where the backbone is split.
+        params: section `latents`.
+        machine: how many actors at least; on CPUs there are as many as fit.
+        worker: what an actor gets of the cluster; Ray must be started.
+        run_folder: absolute, seen by every actor, and named by all that shapes the latents; finished shards lie there
+            until all are, and the folder is removed then.
+
+    Returns:
+        Number of rows of each split.
+
+    Raises:
+        InputError: the images table or the backbone is missing or damaged, the table's rows were changed, the backbone
+            has no such layer or it can't be used, or a latent is not finite.
+    """
+    work = [item for split in SPLITS for item in _work(images, split, run_folder)]
+    sha256 = _require_layer(images, backbone, layer, params.reduce)
+    run_folder.mkdir(parents=True, exist_ok=True)
+    missing = [item for item in work if not _is_sound(item, sha256)]
+    done = sum(item["rows"] for item in work) - sum(item["rows"] for item in missing)
+    progress = Progress(f"extract {layer}", sum(item["rows"] for item in work), done, unit="image")
+    if done:
+        print(f"extract {layer}: {len(work) - len(missing)} of {len(work)} shards are there already", flush=True)
+    for shard in _encoded(missing, backbone, layer, params, machine, worker):
+        if shard["error"]:
+            raise InputError(shard["error"])
+        done += shard["rows"]
+        progress.update(done)
+    with atomic_folder(folder) as beside:
+        for item in work:
+            _take(Path(item["shard"]), beside)
+        shards = [beside / shard_name(item["split"], item["group"]) for item in work if item["split"] == "train"]
+        write_json(beside / LATENTS_CARD, latents_card(shards, params.jitter))
+    shutil.rmtree(run_folder, ignore_errors=True)
+    return {split: sum(item["rows"] for item in work if item["split"] == split) for split in SPLITS}
+
+
+def _work(images: Path, split: str, run_folder: Path) -> list[Work]:
+    """One item a row group: where to read, where to write."""
+    path = images / f"{split}.parquet"
+    rows = group_rows(path)
+    return [
+        Work(
+            split=split,
+            path=str(path.resolve()),
+            group=group,
+            groups=len(rows),
+            rows=num,
+            shard=str(run_folder / shard_name(split, group)),
+        )
+        for group, num in enumerate(rows)
+    ]
+
+
+def _is_sound(item: Work, sha256: str) -> bool:
+    """Whether an earlier start has finished this shard, of this backbone."""
+    path = Path(item["shard"])
+    if not path.exists():
+        return False
+    try:
+        _, record = read_table(path)
+    except InputError:
+        return False
+    return bool(record["rows"] == item["rows"] and record["backbone_sha256"] == sha256)
+
+
+def _require_layer(images: Path, folder: Path, layer: str, reduce: Reduce) -> str:
+    """The backbone's sha256; what can't be done with it is one line here, and a crash of Ray's in an actor."""
+    backbone = load_backbone(folder)
+    path = images / f"{SPLITS[0]}.parquet"
+    some = to_unit_range(decode(read_group(path, 0)["image"][:2], path))
+    backbone.require_layer(layer, reduce, some)
+    return backbone.sha256
+
+
+def _encoded(
+    work: list[Work], backbone: Path, layer: str, params: LatentsParams, machine: MachineParams, worker: Resources
+) -> Iterator[dict[str, Any]]:
+    """Have the shards written; gives what `Encoder` says of each as it is done."""
+    if not work:
+        return
+    ray.data.DataContext.get_current().enable_progress_bars = False
+    logging.getLogger("ray.data").setLevel(logging.ERROR)
+    logging.getLogger("ray").setLevel(logging.ERROR)
+    available = ray.cluster_resources()
+    fit = int(available["GPU" if worker.gpus else "CPU"]) // max(worker.gpus or worker.cpus, 1)
+    shards = ray.data.from_items([{"work": item} for item in work], override_num_blocks=len(work)).map_batches(
+        Encoder,
+        fn_constructor_kwargs={
+            "backbone": str(backbone.resolve()),
+            "layer": layer,
+            "reduce": params.reduce,
+            "worker": worker,
+            "batch_size": params.batch_size,
+        },
+        batch_size=1,
+        batch_format="pyarrow",
+        num_cpus=worker.cpus,
+        num_gpus=worker.gpus,
+        compute=ray.data.ActorPoolStrategy(size=min(max(fit, machine.workers), len(work))),
+    )
+    with without_line("has constructor arguments in the object store"):  # Ray's own, held as long as the actors live
+        for batch in shards.iter_batches(batch_size=None, batch_format="pyarrow"):
+            yield from batch.to_pylist()
+
+
+def _take(shard: Path, folder: Path) -> None:
+    """Put a shard into a folder, as a second name where that is on the same disk: a kill in between loses nothing."""
+    try:
+        os.link(shard, folder / shard.name)
+    except OSError:
+        shutil.copyfile(shard, folder / shard.name)
+
+
+def latents_card(shards: Sequence[Path], jitter: float) -> dict[str, Any]:
+    """What a reader of the latents needs beside them; one shard is in memory at a time.
+
+    A deterministic layer has point masses, on which a density is unbounded: its numbers get a noise of `jitter` times
+    their standard deviation; those that are the same in all training rows stay out of the flow and are carried along.
+
+    Args:
+        shards: of the training split, in the order of their rows.
+        jitter: share of the standard deviation.
+
+    Returns:
+        `noise`: of the encoder, jitter, or none where draws from a prior have a density already; with jitter also its
+        share, the `std` of each number (population, over the training rows) and which are `constant`.
+    """
+    noise = read_schema(shards[0])[1]["noise"]
+    if noise != "jitter":
+        return {"noise": noise}
+    rows = 0
+    for path in shards:
+        values = vector_column(read_table(path, ["mean"])[0], "mean").astype(np.float64)
+        mean, squares = values.mean(axis=0), ((values - values.mean(axis=0)) ** 2).sum(axis=0)
+        lowest, highest = values.min(axis=0), values.max(axis=0)
+        if not rows:
+            total, m2, low, high = mean, squares, lowest, highest
+        else:  # Chan, Golub, LeVeque: Updating formulae and a pairwise algorithm for computing sample variances, 1979
+            delta, both = mean - total, rows + len(values)
+            m2 = m2 + squares + delta**2 * rows * len(values) / both
+            total = total + delta * len(values) / both
+            low, high = np.minimum(low, lowest), np.maximum(high, highest)
+        rows += len(values)
+    std = np.sqrt(m2 / rows)
+    return {
+        "noise": "jitter",
+        "jitter": jitter,
+        "std": std.tolist(),
+        "constant": np.flatnonzero(low == high).tolist(),
+    }

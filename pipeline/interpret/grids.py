@@ -1,0 +1,182 @@
+"""Grids of what the network draws: factors swapped and drawn anew, lines between codes, reconstructions."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.basis.draws import draw_seed
+from pipeline.drawing.palette import GAP, HEADER, HEADER_GAP, colour_of, draw_grid, extent, kept_and_taken, tint, titled
+from pipeline.drawing.sheet import MARGIN, MUTED, Sheet, line_height, new_sheet, text_width, upscale
+from pipeline.interpret.subject import Subject
+from pipeline.interpretation.edits import path, sample, swap
+
+__all__ = ["SwapGrid", "path_sheet", "reconstructions", "sample_sheet", "swap_grid", "swap_sheet"]
+
+_NUM_ROWS = 5
+
+_NUM_PAIRS = 4
+
+_LABELS = ("line in the code", "line in z")
+
+_LABELS_RECONSTRUCTIONS = (
+    ("image", "of the test split"),
+    ("decoded z", "the network alone"),
+    ("decoded T⁻¹(T(z))", "through the flow and back"),
+)
+
+
+@dataclass(frozen=True)
+class SwapGrid:
+    """Images of one grid.
+
+    Attributes:
+        factor: what is swapped.
+        recipients: images [R, H, W, 3], one a row.
+        donors: images [D, H, W, 3], one a column.
+        swapped: what the network draws [R, D, H, W, 3].
+    """
+
+    factor: str
+    recipients: NDArray[np.uint8]
+    donors: NDArray[np.uint8]
+    swapped: NDArray[np.uint8]
+
+
+def swap_grid(subject: Subject, factor: str, num_recipients: int, num_donors: int) -> SwapGrid:
+    """Swap `factor` between every recipient and every donor."""
+    recipients, donors = subject.recipients(num_recipients), subject.donors(factor, num_donors)
+    to = subject.codes[recipients].repeat_interleave(len(donors), dim=0)
+    given = subject.codes[donors].repeat(len(recipients), 1)
+    pixels = subject.decode_codes(swap(to, given, subject.layout, factor), recipients.repeat(len(donors)))
+    grid = pixels.reshape(len(recipients), len(donors), *pixels.shape[1:])
+    return SwapGrid(factor, subject.pixels[recipients], subject.pixels[donors], grid)
+
+
+def swap_sheet(subject: Subject, factor: str, num: int) -> Sheet:
+    """The grid of `num` recipients and `num` donors, as one figure."""
+    grid = swap_grid(subject, factor, num, num)
+    recipients, donors, swapped = (upscale(images, 128) for images in (grid.recipients, grid.donors, grid.swapped))
+    height, width = swapped.shape[2:4]
+    kept, others, taken = kept_and_taken(subject.layout, factor)
+    left, top = MARGIN + line_height(9) + 12, line_height(9) + 12
+    inner_left, inner_top = left + width + HEADER_GAP, top + height + HEADER_GAP
+    sheet = new_sheet(
+        inner_left + extent(len(donors), width) + MARGIN,
+        inner_top + extent(len(recipients), height),
+        f"{titled(factor)} swapped",
+        f"Each image keeps {kept} of the image at its left, and takes {taken} from the image above it. "
+        f"{subject.shaded}; the frozen network draws the others.",
+    )
+    colour = colour_of(subject.layout, factor)
+    draw_grid(sheet, donors[None], inner_left, sheet.top + top, tint(colour, 0.3))
+    draw_grid(sheet, recipients[:, None], left, sheet.top + inner_top, HEADER)
+    draw_grid(sheet, swapped, inner_left, sheet.top + inner_top)
+    style = {"ha": "center", "va": "center", "fontweight": "bold"}
+    middle = inner_left + extent(len(donors), width) / 2
+    sheet.text(f"{taken} taken from these", middle, sheet.top + line_height(9) / 2, color=colour, **style)
+    middle = sheet.top + inner_top + extent(len(recipients), height) / 2
+    sheet.text(f"{others} kept from these", MARGIN + line_height(9) / 2 - 6, middle, rotation=90, **style)
+    return sheet
+
+
+def sample_sheet(subject: Subject, factor: str, columns: int) -> Sheet:
+    """Five images, each with `columns` draws of `factor` from N(0, 1)."""
+    rows = subject.recipients(_NUM_ROWS)
+    codes = subject.codes[rows].repeat_interleave(columns, dim=0)
+    seed = draw_seed(subject.seed, f"interpret/samples/{factor}")
+    edited = sample(codes, subject.layout, factor, seed)
+    drawn = upscale(subject.decode_codes(edited, rows.repeat(columns)), 128)
+    headers = upscale(subject.pixels[rows], 128)
+    height, width = headers.shape[1:3]
+    kept, others, drawn_anew = kept_and_taken(subject.layout, factor)
+    left, top = MARGIN + line_height(9) + 12, line_height(9) + 12
+    inner_left = left + width + HEADER_GAP
+    sheet = new_sheet(
+        inner_left + extent(columns, width) + MARGIN,
+        top + extent(len(rows), height),
+        f"{titled(factor)} drawn at random",
+        f"Each image keeps {kept} of the image at its left; {drawn_anew} is drawn anew from the normal distribution "
+        f"N(0, 1). {subject.shaded}; the frozen network draws the others.",
+    )
+    grid = drawn.reshape(len(rows), columns, *drawn.shape[1:])
+    draw_grid(sheet, headers[:, None], left, sheet.top + top, HEADER)
+    draw_grid(sheet, grid, inner_left, sheet.top + top)
+    style = {"ha": "center", "va": "center", "fontweight": "bold"}
+    middle = inner_left + extent(columns, width) / 2
+    colour = colour_of(subject.layout, factor)
+    sheet.text(f"{columns} draws of {drawn_anew}", middle, sheet.top + line_height(9) / 2 - 4, color=colour, **style)
+    middle = sheet.top + top + extent(len(rows), height) / 2
+    sheet.text(f"{others} kept from these", MARGIN + line_height(9) / 2 - 6, middle, rotation=90, **style)
+    return sheet
+
+
+def path_sheet(subject: Subject, num_steps: int) -> Sheet:
+    """Four pairs of images, two rows a pair: the line in the code above, the line in z below."""
+    rows = subject.choose(list(subject.targets), 2 * _NUM_PAIRS, "interpret/pairs")
+    pairs = rows[: len(rows) // 2 * 2].reshape(-1, 2)
+    lines = []
+    for a, b in pairs:
+        recipient = np.repeat(a, num_steps)
+        in_code = subject.decode_codes(path(subject.codes[a], subject.codes[b], num_steps), recipient)
+        in_latent = subject.decode_latents(path(subject.latents[a], subject.latents[b], num_steps), recipient)
+        lines.append([in_code, in_latent])
+    pixels = upscale(np.array(lines), 128)
+    ends = upscale(subject.pixels[pairs], 128)
+    height, width = pixels.shape[3:5]
+    step = 2 * height + GAP + HEADER_GAP + 16
+    left = MARGIN + round(max(text_width(label, 9) for label in _LABELS)) + 32
+    inner_left = left + width + HEADER_GAP
+    right = inner_left + extent(num_steps, width) + HEADER_GAP
+    top = line_height(9) + 12
+    sheet = new_sheet(
+        right + width + MARGIN,
+        top + len(pairs) * step - HEADER_GAP - 16,
+        "From one image to another",
+        "Upper row of each pair: a straight line between the two codes, mapped back by T⁻¹. Lower row: a straight line "
+        f"between the two vectors z. {subject.shaded}; the frozen network draws the others.",
+    )
+    style = {"ha": "center", "va": "center", "fontweight": "bold"}
+    for x, label in ((left, "from"), (right, "to")):
+        sheet.text(label, x + width / 2, sheet.top + line_height(9) / 2 - 4, **style)
+    for number in range(len(pairs)):
+        y = sheet.top + top + number * step
+        for x, end in ((left, 0), (right, 1)):
+            draw_grid(sheet, ends[number, end][None, None], x, y + (height + GAP) // 2, HEADER)
+        draw_grid(sheet, pixels[number], inner_left, y)
+        for row, label in enumerate(_LABELS):
+            sheet.text(label, MARGIN, y + row * (height + GAP) + height / 2, va="center")
+    return sheet
+
+
+def reconstructions(subject: Subject, columns: int) -> Sheet:
+    """Three rows of `columns` images: the image, decoded z, decoded T⁻¹(T(z))."""
+    rows = subject.recipients(columns)
+    shown = [
+        subject.pixels[rows],
+        subject.decode_latents(subject.latents[rows], rows),
+        subject.decode_codes(subject.codes[rows], rows),
+    ]
+    apart = int(np.abs(shown[1].astype(int) - shown[2]).max())
+    pixels = upscale(np.stack(shown), 128)
+    height, width = pixels.shape[2:4]
+    left = (
+        MARGIN
+        + round(max(max(text_width(name, 9, "bold"), text_width(what, 7.5)) for name, what in _LABELS_RECONSTRUCTIONS))
+        + 40
+    )
+    tops = [0, height + HEADER_GAP, 2 * height + HEADER_GAP + GAP]
+    sheet = new_sheet(
+        left + extent(len(rows), width) + MARGIN,
+        tops[-1] + height,
+        "Is anything lost on the way?",
+        "Second row: what the frozen network makes of the image. Third row: the same after the flow T and back; "
+        f"T can be undone, so it should equal the second. Largest difference of a pixel: {apart} of 255.",
+    )
+    for number, (top, label) in enumerate(zip(tops, _LABELS_RECONSTRUCTIONS, strict=True)):
+        band = HEADER if number == 0 else None
+        draw_grid(sheet, pixels[number][None], left, sheet.top + top, band)
+        middle = sheet.top + top + height / 2
+        sheet.text(label[0], MARGIN, middle - 2, va="bottom", fontweight="bold")
+        sheet.text(label[1], MARGIN, middle + 4, color=MUTED, fontsize=7.5)
+    return sheet

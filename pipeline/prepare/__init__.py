@@ -1,0 +1,1 @@
+"""Images and concepts from a source to the images table."""

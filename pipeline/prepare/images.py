@@ -1,0 +1,219 @@
+"""Write the images table: one Parquet file a split, one row a stored copy of an image, one column a concept.
+
+Images are read, rendered and written a few originals at a time, so that memory does not grow with their number.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+from PIL import Image
+
+from pipeline.basis.draws import draw_seed
+from pipeline.errors import InputError
+from pipeline.files import atomic_folder
+from pipeline.params import DataParams
+from pipeline.prepare.sources import open_source
+from pipeline.prepare.sources.source import Rendered, Source
+from pipeline.prepare.sources.torchvision_sets import Roots
+from pipeline.prepare.splits import split_originals
+from pipeline.prepare.warp import Warps
+from pipeline.progress import Progress
+from pipeline.tables.parquet import ROW_GROUP, images_schema, table_writer
+
+__all__ = ["Tally", "prepare"]
+
+_SHOWN = 5  # names in a line
+
+CHUNK = 2**21  # bytes of pixels in memory
+
+GROUP = 2**24  # bytes of pixels in a row group, at most
+
+FEWEST = 16  # rows in a row group, however large the images
+
+
+class Tally:
+    """Counts of originals.
+
+    Args:
+        concepts: those that get a factor.
+    """
+
+    def __init__(self, concepts: Sequence[str]) -> None:
+        self._values: dict[tuple[str, str], set[int]] = {}
+        self._missing = dict.fromkeys(concepts, 0)
+        self._unread: list[str] = []
+        self._seen = 0
+
+    def add(self, split: str, rendered: Rendered) -> None:
+        """Count some originals by their first copy."""
+        self._seen += len(rendered.sound)
+        self._unread += rendered.unread
+        for concept in self._missing:
+            labels = rendered.labels[concept]
+            self._missing[concept] += int((labels < 0).sum())
+            values = self._values.setdefault((split, concept), set())
+            if len(values) < 2:
+                values.update(np.unique(labels[labels >= 0])[:2].tolist())
+
+    def require_two_values(self, split: str) -> None:
+        """Refuse a concept that is the same all over a split."""
+        for concept in self._missing:
+            values = self._values[split, concept]
+            if len(values) < 2:
+                found = f"one value ({values.pop()})" if values else "no value"
+                raise InputError(f"concept '{concept}' has {found} in split {split}; at least two are needed")
+
+    def require_few_unread(self, share: float) -> None:
+        """Refuse more images that can't be read than `share` of all."""
+        if len(self._unread) > share * self._seen:
+            raise InputError(
+                f"data.corrupt_share: {self._what()}, {len(self._unread) / self._seen:.2%} of {self._seen}, accepted "
+                f"are {share:.2%}"
+            )
+
+    def report(self) -> None:
+        """Say in a line what is missing, if anything is."""
+        missing = [f"{count} in '{name}'" for name, count in self._missing.items() if count]
+        if missing:
+            print(f"images whose concept is missing, which take no part in its pairs: {', '.join(missing)}", flush=True)
+        if self._unread:
+            print(f"{self._what()}; they are left out", flush=True)
+
+    def _what(self) -> str:
+        some = ", ".join(self._unread[:_SHOWN]) + (" …" if len(self._unread) > _SHOWN else "")
+        return f"{len(self._unread)} images are empty or damaged ({some})"
+
+
+def prepare(
+    params: DataParams, seed: int, folder: Path, roots: Roots | None = None, source: Source | None = None
+) -> dict[str, int]:
+    """Render, label and split the images of `params.source` into `folder`/{train,val,test}.parquet.
+
+    Args:
+        params: section `data`.
+        seed: the study's.
+        folder: replaced as a whole.
+        roots: where torchvision's data sets lie.
+        source: of images that are drawn, not read; None: opened here.
+
+    Returns:
+        Number of rows of each split.
+
+    Raises:
+        InputError: the source is not there or damaged, or a concept of `params.concepts` is not among its own, or has
+            only one value; more images can't be read than `params.corrupt_share` allows.
+    """
+    source = source or open_source(params, seed, roots or Roots(None, Path(".runs/datasets")))
+    splits = split_originals(
+        source.strata, params.val_share, params.test_share, draw_seed(seed, "split"), params.max_images
+    )
+    copies = {"train": params.copies, "val": 1, "test": 1}
+    progress = Progress("prepare", sum(len(rows) * copies[split] for split, rows in splits.items()), unit="image")
+    tally = Tally(params.concepts)
+    done = 0
+    counts: dict[str, int] = {}
+    with atomic_folder(folder) as beside:
+        for split, originals in splits.items():
+            metadata = _metadata(source, params)
+            schema = images_schema(list(source.categories), source.values)
+            rows = _rows(source, originals, copies[split], params, seed, split, tally)
+            first = next(rows)
+            with table_writer(beside / f"{split}.parquet", schema, metadata) as writer:
+                for group in _grouped(first, rows, schema):
+                    writer.write(group)
+                    done += group.num_rows
+                    progress.update(done)
+            tally.require_two_values(split)
+            counts[split] = writer.rows
+        tally.require_few_unread(params.corrupt_share)
+    tally.report()
+    return counts
+
+
+def _metadata(source: Source, params: DataParams) -> dict[str, Any]:
+    optional = {
+        "class_names": {name: list(names) for name, names in source.class_names.items()},
+        "graded": {name: length for name, length in params.graded.items() if name in params.concepts},
+    }
+    return {
+        "source": params.source,
+        "categories": dict(source.categories),
+        "values": dict(source.values),
+        "concepts": list(params.concepts),
+        **{key: value for key, value in optional.items() if value},
+    }
+
+
+def _rows(
+    source: Source,
+    originals: NDArray[np.int64],
+    num_copies: int,
+    params: DataParams,
+    seed: int,
+    split: str,
+    tally: Tally,
+) -> Iterator[tuple[pa.Table, int]]:
+    """Rows of all copies of some originals at a time, ids ascending, and the bytes of an image's pixels."""
+    warps = (
+        [Warps.draw(params.warp, len(originals), draw_seed(seed, "warp", copy)) for copy in range(num_copies)]
+        if split == "train"
+        else [None]
+    )
+    size, start = 1, 0  # of the first image alone nobody knows how large it is
+    while start < len(originals):
+        part = slice(start, start + size)
+        some, parts, num_bytes = originals[part], [], 0
+        for copy in range(num_copies):
+            of = warps[copy]
+            rendered = source.render(some, copy, None if of is None else of[part])
+            if copy == 0:
+                tally.add(split, rendered)
+            num_bytes = int(np.prod(rendered.pixels.shape[1:]))
+            parts.append(_table(some[rendered.sound], copy, params.copies, split, rendered))
+        yield pa.concat_tables(parts).sort_by("id"), num_bytes
+        start, size = part.stop, max(1, CHUNK // (num_bytes * num_copies))
+
+
+def _grouped(
+    first: tuple[pa.Table, int], rest: Iterator[tuple[pa.Table, int]], schema: pa.Schema
+) -> Iterator[pa.Table]:
+    """The same rows in row groups of one size, the last one smaller."""
+    waiting, num_bytes = first
+    size = ROW_GROUP
+    while size > FEWEST and size * num_bytes > GROUP:
+        size //= 2
+    for rows, _ in rest:
+        waiting = pa.concat_tables([waiting, rows])
+        while waiting.num_rows >= size:
+            yield waiting.slice(0, size)
+            waiting = waiting.slice(size)
+    yield waiting if waiting.num_rows else schema.empty_table()
+
+
+def _table(originals: NDArray[np.int64], copy: int, copies: int, split: str, rendered: Rendered) -> pa.Table:
+    values = rendered.values
+    schema = images_schema(list(rendered.labels), {name: value.shape[1] for name, value in values.items()})
+    images = [{"bytes": _png(image), "path": None} for image in rendered.pixels]
+    columns: Mapping[str, Any] = {
+        "id": originals * copies + copy,
+        "original": originals,
+        "split": [split] * len(originals),
+        "image": pa.array(images, schema.field("image").type),
+        **{name: pa.array(labels, mask=labels < 0) for name, labels in rendered.labels.items()},
+        **{
+            f"{name}_value": pa.FixedSizeListArray.from_arrays(pa.array(value.ravel()), value.shape[1])
+            for name, value in values.items()
+        },
+    }
+    return pa.table(columns, schema=schema)
+
+
+def _png(image: NDArray[np.uint8]) -> bytes:
+    buffer = BytesIO()
+    Image.fromarray(image).save(buffer, "PNG", compress_level=1)
+    return buffer.getvalue()

@@ -1,0 +1,192 @@
+"""Image sets in Parquet, as Hugging Face `datasets` lays them out: bytes or paths, class names in the metadata."""
+
+import fnmatch
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import fsspec
+import numpy as np
+import pyarrow as pa
+import pyarrow.fs
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from pipeline.errors import InputError
+from pipeline.prepare.sources.source import Decoder, StoredImages, concepts_of
+
+__all__ = ["parquet"]
+
+
+def parquet(
+    place: str, image_column: str | None, concepts: Sequence[str], graded: Mapping[str, float], decode: Decoder
+) -> StoredImages:
+    """All rows of one or more files, in the order of their names.
+
+    Args:
+        place: a file, folder or glob, local or of any file system that pyarrow or fsspec knows (s3://…).
+        image_column: where the images are; None: the one column that can hold them.
+        concepts: columns to read.
+        graded: continuous concepts that are paired by distance.
+        decode: from an image's content to pixels.
+
+    Raises:
+        InputError: there are no files, one is damaged, or there is no such column; the columns are listed.
+    """
+    files = _Files(place)
+    schema = files.schema
+    column = _image_column(schema, image_column, place)
+    missing = [name for name in concepts if name not in schema.names]
+    if missing:
+        known = ", ".join(name for name in schema.names if name != column)
+        raise InputError(f"data.concepts: no concept '{missing[0]}' in {place}; its columns are {known}")
+    names = _class_names(schema)
+    found = concepts_of(files.columns(concepts), concepts, graded, names, place)
+
+    def read(originals: NDArray[np.int64]) -> list[NDArray[np.uint8] | str]:
+        return [decode(*files.image(int(row), column)) for row in originals]
+
+    return StoredImages(read, found, next((name for name in concepts if name not in found.values), None))
+
+
+@dataclass(frozen=True)
+class _Group:
+    """A row group: its file, its number there, and the first of its rows among all."""
+
+    path: str
+    number: int
+    first: int
+
+
+class _Files:
+    """Files of a set; one row group of images is in memory at a time."""
+
+    def __init__(self, place: str) -> None:
+        self._system, paths = _find(place)
+        self._groups: list[_Group] = []
+        rows = 0
+        for path in paths:
+            with self._open(path) as file:
+                if path == paths[0]:
+                    self.schema: pa.Schema = file.schema_arrow
+                for number in range(file.num_row_groups):
+                    self._groups.append(_Group(path, number, rows))
+                    rows += file.metadata.row_group(number).num_rows
+        if not rows:
+            raise InputError(f"data.path: no rows in {place}")
+        self._firsts = np.array([group.first for group in self._groups])
+        self._paths = paths
+        self._loaded: tuple[int, pa.ChunkedArray] | None = None
+
+    def columns(self, names: Sequence[str]) -> pa.Table:
+        """Some columns of all rows."""
+        parts = []
+        for path in self._paths:
+            with self._open(path) as file:
+                absent = [name for name in names if name not in file.schema_arrow.names]
+                if absent:
+                    raise InputError(
+                        f"{path}: no column '{absent[0]}'; its columns are {', '.join(file.schema_arrow.names)}"
+                    )
+                parts.append(file.read(columns=list(names)).replace_schema_metadata(None))
+        return pa.concat_tables(parts, promote_options="permissive")
+
+    def image(self, row: int, column: str) -> tuple[bytes, str]:
+        """Content and name of the image of a row."""
+        place = int(np.searchsorted(self._firsts, row, side="right")) - 1
+        group = self._groups[place]
+        if self._loaded is None or self._loaded[0] != place:
+            with self._open(group.path) as file:
+                self._loaded = place, file.read_row_group(group.number, columns=[column])[column]
+        found: Any = self._loaded[1][row - group.first].as_py()
+        name = f"{group.path}, row {row}"
+        if isinstance(found, Mapping):
+            content, path = found.get("bytes"), found.get("path")
+            if content is None and path:
+                return self._file(path, group.path), str(path)
+            return content or b"", f"{name} ({path})" if path else name
+        if isinstance(found, str):
+            return self._file(found, group.path), found
+        return found or b"", name
+
+    def _file(self, path: str, beside: str) -> bytes:
+        """A file that a row names, relative to the folder of its table."""
+        folder = str(Path(beside).parent)
+        where = str(Path(folder, path))
+        if not Path(where).resolve().is_relative_to(Path(folder).resolve()):
+            raise InputError(f"{beside}: path {path} leads out of {folder}")
+        try:
+            with self._system.open_input_file(where) as file:
+                content: bytes = file.read()
+        except OSError:
+            raise InputError(f"{beside}: no file {path} in {folder}") from None
+        return content
+
+    def _open(self, path: str) -> pq.ParquetFile:
+        try:
+            return pq.ParquetFile(self._system.open_input_file(path))
+        except (pa.ArrowException, OSError) as error:
+            raise InputError(f"{path}: no Parquet file ({' '.join(str(error).split())[:120]})") from None
+
+
+def _find(place: str) -> tuple[pyarrow.fs.FileSystem, list[str]]:
+    """File system and sorted files of a file, folder or glob."""
+    try:
+        system, path = _file_system(place)
+        info = system.get_file_info(path)
+        if info.type == pyarrow.fs.FileType.File:
+            return system, [path]
+        if info.type == pyarrow.fs.FileType.Directory:
+            base, pattern = path, f"{path.rstrip('/')}/*.parquet"
+        else:
+            base, pattern = path[: min(path.find(sign) for sign in "*?[" if sign in path)].rpartition("/")[0], path
+        entries = system.get_file_info(pyarrow.fs.FileSelector(base, recursive=True))
+    except (OSError, ValueError, ImportError, pa.ArrowException) as error:
+        raise InputError(f"data.path: {place} can't be read ({' '.join(str(error).split())[:150]})") from None
+    paths = sorted(entry.path for entry in entries if fnmatch.fnmatch(entry.path, pattern))
+    if not paths:
+        raise InputError(f"data.path: no Parquet files in {place}")
+    return system, paths
+
+
+def _file_system(place: str) -> tuple[pyarrow.fs.FileSystem, str]:
+    if "://" not in place:
+        return pyarrow.fs.LocalFileSystem(), str(Path(place).absolute())
+    try:
+        system, path = pyarrow.fs.FileSystem.from_uri(place)
+        return system, path
+    except (pa.ArrowInvalid, ValueError):
+        system, path = fsspec.core.url_to_fs(place)
+        return pyarrow.fs.PyFileSystem(pyarrow.fs.FSSpecHandler(system)), path
+
+
+def _image_column(schema: pa.Schema, chosen: str | None, place: str) -> str:
+    fields = [field for field in schema if chosen in (None, field.name) and _holds_images(field)]
+    named = [field for field in fields if field.name in ("image", "img")]
+    if len(fields) == 1 or named:
+        return str((named or fields)[0].name)
+    what = (
+        f"no image column '{chosen}'" if chosen else "no image column" if not fields else "more than one image column"
+    )
+    raise InputError(f"{place}: {what}; its columns are {', '.join(f'{f.name} ({f.type})' for f in schema)}")
+
+
+def _holds_images(field: pa.Field) -> bool:
+    if pa.types.is_struct(field.type):
+        return "bytes" in {part.name for part in field.type}
+    return (
+        pa.types.is_binary(field.type)
+        or pa.types.is_large_binary(field.type)
+        or (pa.types.is_string(field.type) and field.name in ("image", "img"))
+    )
+
+
+def _class_names(schema: pa.Schema) -> dict[str, Sequence[str]]:
+    """Names of the classes of each integer column, as Hugging Face `datasets` writes them."""
+    content = (schema.metadata or {}).get(b"huggingface")
+    if content is None:
+        return {}
+    features = json.loads(content).get("info", {}).get("features", {})
+    return {name: entry["names"] for name, entry in features.items() if isinstance(entry, dict) and entry.get("names")}

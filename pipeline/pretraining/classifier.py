@@ -1,0 +1,97 @@
+"""The training of a classifier, which also watches what its layers keep of each concept."""
+
+import numpy as np
+import torch
+from sklearn.metrics import balanced_accuracy_score
+from torch import Tensor, nn
+
+from pipeline.backbone.classifier import Classifier
+from pipeline.backbone.cut import to_vector
+from pipeline.backbone.hooks import capture
+from pipeline.basis.draws import draw_seed
+from pipeline.pairing.pairs import PairSampler
+from pipeline.pairing.sizes import constant_dims, factor_sizes
+from pipeline.params import BackboneParams
+from pipeline.tables.images import Images, load_images, to_unit_range
+from pipeline.training.task import ImagesSetup
+
+__all__ = ["ClassifierTask", "class_accuracy", "classifier_task"]
+
+NUM_PAIRS = 10_000
+
+
+class ClassifierTask:
+    """Trains a classifier by cross-entropy on one concept (a `pipeline.training.Task`).
+
+    Images whose class is missing take no part.
+    """
+
+    def __init__(
+        self,
+        train: Images,
+        val: Images,
+        concept: str,
+        width: int,
+        batch_size: int,
+        seed: int,
+        device: torch.device,
+    ) -> None:
+        weights = draw_seed(seed, "backbone/weights")
+        self.model: Classifier = Classifier(train.num_categories[concept], width, weights).to(device)
+        self._train, self._val, self._concept = train, val, concept
+        self._known = np.flatnonzero(train.labels[concept] >= 0)
+        self._batch_size, self._seed, self._device = batch_size, seed, device
+        self._pairs = PairSampler(val.labels, val.original, seed, "backbone/pairs").draw(0, NUM_PAIRS)
+
+    def initialise(self) -> None:
+        """Nothing is initialised from data."""
+
+    def loss(self, model: nn.Module, step: int, part: slice) -> tuple[Tensor, dict[str, Tensor]]:
+        """Mean cross-entropy over a part of the global batch of a step, in nats."""
+        rng = np.random.default_rng(draw_seed(self._seed, "backbone/batch", step))
+        rows = self._known[rng.integers(len(self._known), size=self._batch_size)[part]]
+        logits = model(to_unit_range(self._train.pixels[rows]).to(self._device))
+        labels = torch.from_numpy(self._train.labels[self._concept][rows]).to(self._device)
+        loss = nn.functional.cross_entropy(logits, labels)
+        return loss, {"loss": loss, "accuracy": (logits.argmax(dim=1) == labels).float().mean()}
+
+    def validate(self, model: nn.Module, step: int) -> dict[str, float]:  # noqa: ARG002
+        """On the validation images: balanced accuracy, and the share of dimensions that each factor would get."""
+        accuracy = class_accuracy(self.model, self._val, self._concept, self._device)
+        return {"accuracy": accuracy, **self._shares()}
+
+    def _shares(self) -> dict[str, float]:
+        """`share/<layer>/<factor>`: the size estimate of each layer's channel means, which needs no flow."""
+        parts = to_unit_range(self._val.pixels).split(512)
+        shares: dict[str, float] = {}
+        for layer, _ in self.model.named_children():
+            found = [capture(self.model, layer, part.to(self._device))[0] for part in parts]
+            latents = torch.cat([to_vector(part, "mean") for part in found]).cpu().numpy()
+            a, b, concept = latents[self._pairs.a], latents[self._pairs.b], self._pairs.concept
+            if len(self._val.labels) + 1 > latents.shape[1] - len(constant_dims(a, b)):
+                continue
+            sizes = factor_sizes(a, b, concept, len(self._val.labels))
+            names = ("residual", *self._val.labels)
+            shares |= {
+                f"share/{layer}/{name}": size / latents.shape[1] for name, size in zip(names, sizes, strict=True)
+            }
+        return shares
+
+
+def classifier_task(setup: ImagesSetup[BackboneParams], device: torch.device) -> ClassifierTask:
+    """Load the images and make the task, in a worker."""
+    train, val = (load_images(setup.images, split) for split in ("train", "val"))
+    params = setup.params
+    assert params.concept is not None  # as its section has been checked
+    return ClassifierTask(train, val, params.concept, params.width, params.batch_size, setup.seed, device)
+
+
+@torch.no_grad()
+def class_accuracy(network: nn.Module, images: Images, concept: str, device: torch.device) -> float:
+    """Balanced accuracy of a network from images [B, 3, H, W] in [−1, 1] to logits, where the class is known."""
+    known = np.flatnonzero(images.labels[concept] >= 0)
+    parts = [
+        network(to_unit_range(images.pixels[rows]).to(device)) for rows in np.array_split(known, len(known) // 512 + 1)
+    ]
+    found = torch.cat(parts).argmax(dim=1).cpu().numpy()
+    return float(balanced_accuracy_score(images.labels[concept][known], found))

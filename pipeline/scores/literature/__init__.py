@@ -1,0 +1,1 @@
+"""The literature's scores of single dimensions; nothing is ranked by them."""

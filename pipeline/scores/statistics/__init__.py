@@ -1,0 +1,1 @@
+"""What every score rests on: originals, intervals, concepts."""

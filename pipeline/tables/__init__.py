@@ -1,0 +1,1 @@
+"""The tables on disk, and their rows as arrays: images and latents."""

@@ -1,0 +1,143 @@
+"""The latents table as arrays; on disk it is one shard after another, `<split>-00000.parquet` and so on, and a card."""
+
+import hashlib
+from dataclasses import dataclass, field
+from itertools import zip_longest
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from pipeline.errors import InputError
+from pipeline.files import read_json, sha256_file
+from pipeline.tables.parquet import category_columns, read_schema, read_table, value_columns, vector_column
+
+__all__ = ["LATENTS_CARD", "Latents", "latents_sha256", "load_latents", "shard_name", "shards_of"]
+
+LATENTS_CARD = "card.json"  # beside the shards: what noise there is
+
+
+@dataclass(frozen=True)
+class Latents:
+    """Rows of one split, sorted by id.
+
+    Attributes:
+        id: [n].
+        original: [n]; copies of one image share it.
+        mean: [n, N], the latent.
+        scale: [n, N], standard deviation of its noise.
+        labels: concept → category [n], −1 where it is missing, in the order of the factors.
+        values: continuous concept → value [n, D], NaN where it is missing.
+        backbone_sha256: of the weights that gave these latents.
+        layer: where the backbone was split.
+        reduce: what of a map or of tokens is the latent: `mean` of each channel, or `none`.
+        kept: which numbers of the layer these are [N], ascending; the others are constant and carried along.
+        image_shape: height and width of the images.
+        graded: concept → length, of those whose pairs are graded by the distance of their values.
+    """
+
+    id: NDArray[np.int64]
+    original: NDArray[np.int64]
+    mean: NDArray[np.float32]
+    scale: NDArray[np.float32]
+    labels: dict[str, NDArray[np.int64]]
+    values: dict[str, NDArray[np.float32]]
+    backbone_sha256: str
+    layer: str
+    reduce: Literal["mean", "none"]
+    kept: NDArray[np.int64]
+    image_shape: tuple[int, int]
+    graded: dict[str, float] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.id)
+
+    @property
+    def num_dims(self) -> int:
+        """N."""
+        return int(self.mean.shape[1])
+
+    def targets(self) -> dict[str, NDArray[np.int64] | NDArray[np.float32]]:
+        """What a concept is scored by: its value [n, D] where it is continuous, else its category [n]."""
+        return {name: self.values.get(name, labels) for name, labels in self.labels.items()}
+
+
+def load_latents(folder: Path, split: str, backbone_sha256: str | None = None) -> Latents:
+    """Read the shards of a split.
+
+    Args:
+        folder: `data/latents/<layer>`.
+        split: train, val or test.
+        backbone_sha256: the backbone on disk; latents of another are refused.
+
+    Raises:
+        InputError: if a shard is missing, no latents table, was changed, or stems from another backbone.
+    """
+    parts = []
+    paths = shards_of(folder, split)
+    card = read_json(folder / LATENTS_CARD)
+    for path in paths:
+        table, metadata = read_table(path)
+        for name in ("mean", "scale") if card["noise"] == "encoder" else ("mean",):
+            if name not in table.column_names:
+                raise InputError(f"{path}: no column '{name}'; its columns are {', '.join(table.column_names)}")
+        found = metadata["backbone_sha256"]
+        if backbone_sha256 is not None and found != backbone_sha256:
+            raise InputError(f"{path}: latents of backbone {found[:12]}, but the one on disk is {backbone_sha256[:12]}")
+        backbone_sha256 = found  # all shards are of one
+        parts.append(table.replace_schema_metadata(None))
+    table = pa.concat_tables(parts)
+    mean = vector_column(table, "mean")
+    kept = np.setdiff1d(np.arange(mean.shape[1]), np.array(card.get("constant", ()), np.int64))
+    if not len(kept):
+        raise InputError(f"{folder}: all {mean.shape[1]} numbers of layer '{metadata['layer']}' are constant")
+    if card["noise"] == "encoder":
+        scale = vector_column(table, "scale")
+    elif card["noise"] == "none":
+        scale = np.zeros_like(mean)
+    else:
+        mean = mean[:, kept]
+        scale = np.broadcast_to((card["jitter"] * np.array(card["std"])[kept]).astype(np.float32), mean.shape).copy()
+    return Latents(
+        id=table["id"].to_numpy(),
+        original=table["original"].to_numpy(),
+        mean=mean,
+        scale=scale,
+        labels=category_columns(table, metadata["concepts"], path),
+        values=value_columns(table, metadata["concepts"]),
+        backbone_sha256=found,
+        layer=metadata["layer"],
+        reduce=metadata["reduce"],
+        kept=kept,
+        image_shape=(metadata["image_shape"][0], metadata["image_shape"][1]),
+        graded=metadata.get("graded", {}),
+    )
+
+
+def latents_sha256(folder: Path, split: str) -> str:
+    """SHA-256 over those of a split's shards and of their card: names the rows that a flow has learned from."""
+    paths = [folder / LATENTS_CARD, *shards_of(folder, split)]
+    return hashlib.sha256("".join(sha256_file(path) for path in paths).encode()).hexdigest()
+
+
+def shards_of(folder: Path, split: str) -> list[Path]:
+    """Files of a split, in the order of their rows.
+
+    Raises:
+        InputError: if there is none, or the last ones are missing.
+    """
+    paths = sorted(folder.glob(f"{split}-*.parquet"))
+    if not paths:
+        raise InputError(f"{folder / shard_name(split, 0)}: not there; run `dvc repro`")
+    expected = [folder / shard_name(split, number) for number in range(read_schema(paths[0])[1]["shards"])]
+    for found, wanted in zip_longest(paths, expected):
+        if found != wanted:
+            raise InputError(f"{wanted or found}: {'not there' if wanted else 'one shard too many'}; run `dvc repro`")
+    return paths
+
+
+def shard_name(split: str, number: int) -> str:
+    """File name of a shard, counted from 0."""
+    return f"{split}-{number:05d}.parquet"

@@ -1,0 +1,166 @@
+"""The command on real files: a small network, a small map, images of a folder."""
+
+import argparse
+import contextlib
+import io
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from unittest.mock import patch
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+import torch
+from PIL import Image
+from torch import nn
+
+from pipeline.apply.__main__ import apply_to_images, main
+from pipeline.backbone.autoencoder import Autoencoder
+from pipeline.backbone.classifier import Classifier
+from pipeline.backbone.frozen import load_backbone, save_backbone
+from pipeline.basis.layout import Layout
+from pipeline.errors import InputError
+from pipeline.flow import Flow, FlowConfig
+from pipeline.interpretation.iin import load_iin, save_iin
+from pipeline.tables.images import to_unit_range
+
+LAYOUT = Layout.of(["digit", "colour"], [3, 2, 2])
+RNG = np.random.default_rng(0)
+PIXELS = RNG.integers(0, 256, (11, 32, 32, 3), dtype=np.uint8)
+
+
+@dataclass(frozen=True)
+class Place:
+    folder: Path
+
+    def command(self, *more: str) -> list[str]:
+        return [sys.executable, "-m", "pipeline.apply.__main__", "--model", "iin", "--images", "images",
+                "--backbone", "backbone", "--out", "out", *more]  # fmt: skip
+
+    def run(self, *more: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            self.command(*more), cwd=self.folder, capture_output=True, text=True, timeout=300, check=False
+        )
+
+    def table(self, *more: str) -> dict[str, np.ndarray]:
+        said = io.StringIO()
+        with (
+            contextlib.chdir(self.folder),
+            contextlib.redirect_stdout(said),
+            patch("sys.argv", self.command(*more)[2:]),
+        ):
+            main()
+        assert said.getvalue().startswith("out: 11 images; largest difference of an output after T and back: ")
+        table = pq.read_table(self.folder / "out/applied.parquet")
+        assert (self.folder / "out/applied.png").stat().st_size > 10_000
+        return {name: np.array(table[name].to_pylist()) for name in table.column_names}
+
+
+def make(folder: Path, network: nn.Module, layer: str, kept: list[int]) -> Place:
+    (folder / "images/deep").mkdir(parents=True)
+    for number, image in enumerate(PIXELS):
+        Image.fromarray(image).save(folder / "images" / ("deep" if number > 8 else "") / f"{number:02d}.png")
+    save_backbone(folder / "backbone", network, {"concept": None}, metrics="")
+    backbone = load_backbone(folder / "backbone")
+    z, _ = backbone.at(layer, "mean").encode(to_unit_range(PIXELS))
+    flow = Flow(FlowConfig(7, num_blocks=2, width=8, depth=1, seed=3))
+    flow.initialise(z[:, kept])
+    split = {"reduce": "mean", "kept": kept, "image_shape": [32, 32]}
+    card = {"backbone_sha256": backbone.sha256, "layer": layer, "split": split}
+    save_iin(folder / "iin", flow, LAYOUT, card, metrics="")
+    return Place(folder)
+
+
+@pytest.fixture(scope="module")
+def drawing(tmp_path_factory: pytest.TempPathFactory) -> Place:
+    return make(tmp_path_factory.mktemp("drawing"), Autoencoder(7, 8, seed=0), "latent", list(range(7)))
+
+
+@pytest.fixture(scope="module")
+def deciding(tmp_path_factory: pytest.TempPathFactory) -> Place:
+    return make(tmp_path_factory.mktemp("deciding"), Classifier(10, 8, seed=0), "stage1", [0, 1, 2, 4, 5, 6, 7])
+
+
+def test_without_an_edit_it_gives_the_factors(drawing: Place) -> None:
+    table = drawing.table()
+    assert [Path(path).name for path in table["path"]] == [f"{number:02d}.png" for number in range(11)]
+    z, _ = load_backbone(drawing.folder / "backbone").at("latent").encode(to_unit_range(PIXELS))
+    assert np.allclose(table["latent"], z, atol=1e-6)
+    for name in LAYOUT.names:
+        assert table[name].shape == (11, LAYOUT.sizes[LAYOUT.index(name)])
+        assert np.array_equal(table[name], table[f"{name}_edited"])
+
+
+def test_a_swap_takes_one_factor_of_another_image(drawing: Place) -> None:
+    table = drawing.table("--swap", "digit=images/04.png")
+    assert np.allclose(table["digit_edited"], table["digit"][4], atol=1e-6)
+    assert np.array_equal(table["colour_edited"], table["colour"])
+
+
+def test_an_edit_adds_to_one_number(drawing: Place) -> None:
+    table = drawing.table("--edit", "colour:1=-1.5")
+    assert np.allclose(table["colour_edited"] - table["colour"], [0, -1.5], atol=1e-6)
+    assert np.array_equal(table["digit_edited"], table["digit"])
+
+
+def test_a_classifier_decides_before_and_after(deciding: Place) -> None:
+    table = deciding.table("--sample", "residual", "--seed", "3")
+    with torch.no_grad():
+        logits = load_backbone(deciding.folder / "backbone").run(to_unit_range(PIXELS)).numpy()
+    assert np.allclose(table["logits"], logits, atol=1e-5)
+    assert np.array_equal(table["decision"], logits.argmax(axis=1))
+    assert np.array_equal(table["decision_edited"], table["logits_edited"].argmax(axis=1))
+    assert not np.allclose(table["logits_edited"], logits, atol=1e-3)
+    assert not np.allclose(table["residual_edited"], table["residual"])
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        (["--swap", "shape=images/04.png"], "--swap: no factor 'shape', accepted are residual, digit, colour"),
+        (["--swap", "digit=images/99.png"], "images/99.png: no image that can be read"),
+        (["--edit", "digit:2=1"], "--edit: found 'digit:2=1', expected digit:NUMBER=AMOUNT with a number of 0 to 1"),
+        (["--edit", "digit"], "--edit: found 'digit', expected digit:NUMBER=AMOUNT with a number of 0 to 1"),
+        (["--images", "nowhere"], "--images: nowhere is no folder"),
+        (["--images", "iin"], "--images: no images in iin; accepted are .png, .jpg"),
+        (["--backbone", "other"], "--backbone: other holds network "),
+    ],
+)
+def test_what_is_wrong_is_one_line(drawing: Place, more: list[str], message: str) -> None:
+    if not (drawing.folder / "other").exists():
+        save_backbone(drawing.folder / "other", Autoencoder(7, 8, seed=1), {}, metrics="")
+    command = drawing.command("--out", "wrong", *more)[2:]
+    with contextlib.chdir(drawing.folder), patch("sys.argv", command), pytest.raises(InputError) as caught:
+        main()
+    assert str(caught.value).startswith(message)
+    assert "\n" not in str(caught.value)
+    assert not (drawing.folder / "wrong").exists()
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "words"),
+    [
+        ("swap", "digit=images/04.png", "the digit of 04.png"),
+        ("edit", "colour:1=-1.5", "-1.5 on number 1 of the colour"),
+        ("sample", "residual", "the residual drawn anew from N(0, 1)"),
+        ("edit", None, None),
+    ],
+)
+def test_an_edit_in_words(drawing: Place, option: str, value: str | None, words: str | None) -> None:
+    arguments = argparse.Namespace(**{"swap": None, "edit": None, "sample": None, "seed": 0, option: value})
+    iin, backbone = load_iin(drawing.folder / "iin"), load_backbone(drawing.folder / "backbone")
+    with contextlib.chdir(drawing.folder):
+        applied = apply_to_images(iin, backbone, sorted(Path("images").glob("*.png")), arguments)
+    assert applied.edit == words
+    assert torch.equal(applied.outputs_edited, applied.outputs_back) == (words is None)
+
+
+def test_the_command_as_a_person_types_it(drawing: Place) -> None:
+    done = drawing.run()
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.count("\n") == 1
+    done = drawing.run("--swap", "shape=images/04.png")
+    assert done.returncode == 1
+    assert done.stderr == "error: --swap: no factor 'shape', accepted are residual, digit, colour\n"

@@ -1,0 +1,127 @@
+import math
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+import torch
+import torch.distributed as dist
+from torch import Tensor
+
+from backbone.toys import toy_images
+from pipeline.backbone.autoencoder import Autoencoder
+from pipeline.pretraining.autoencoder import AutoencoderTask
+from pipeline.tables.images import to_unit_range
+
+BATCH = 6
+PARTS = (slice(0, 4), slice(4, 6))  # of different size
+
+
+def _task() -> AutoencoderTask:
+    images = toy_images(16, seed=0)
+    return AutoencoderTask(images, images, num_dims=4, width=8, batch_size=BATCH, seed=0, device=torch.device("cpu"))
+
+
+def _loss_and_gradient(task: AutoencoderTask, part: slice, weight: float) -> tuple[Tensor, Tensor]:
+    loss, _ = task.loss(task.model, 3, part)
+    gradients = torch.autograd.grad(loss * weight, list(task.model.parameters()))
+    return (loss * weight).detach(), torch.cat([gradient.flatten() for gradient in gradients])
+
+
+def test_shapes_and_range() -> None:
+    network = Autoencoder(5, 8, seed=0)
+    images = to_unit_range(toy_images(3, seed=0).pixels)
+    mean, scale = network.encode(images)
+    assert mean.shape == scale.shape == (3, 5)
+    assert (scale > 0).all()
+    reconstruction = network.decode(mean)
+    assert reconstruction.shape == images.shape
+    assert reconstruction.abs().max() <= 1
+    noisy, _, _ = network(images, torch.zeros(3, 5))
+    torch.testing.assert_close(noisy, reconstruction)
+
+
+def test_an_extreme_scale_stays_finite() -> None:
+    network = Autoencoder(2, 8, seed=0)
+    with torch.no_grad():
+        network.encoder[-1].bias[2:] = torch.tensor([1e9, -1e9])
+    _, scale = network.encode(torch.zeros(1, 3, 32, 32))
+    assert scale[0].tolist() == pytest.approx([math.exp(5), math.exp(-5)], rel=1e-5)
+
+
+def test_weights_come_from_the_seed_and_not_from_the_global_generator() -> None:
+    torch.manual_seed(3)
+    before = torch.get_rng_state()
+    first = Autoencoder(3, 8, seed=1).state_dict()
+    assert torch.equal(torch.get_rng_state(), before)
+    torch.manual_seed(4)
+    again, other = Autoencoder(3, 8, seed=1).state_dict(), Autoencoder(3, 8, seed=2).state_dict()
+    assert all(torch.equal(first[key], again[key]) for key in first)
+    assert not torch.equal(first["encoder.0.weight"], other["encoder.0.weight"])
+
+
+def test_it_keeps_no_running_statistics() -> None:
+    assert not list(Autoencoder(3, 8, seed=0).buffers())
+
+
+def test_the_loss_is_half_d_log_mse_plus_kl() -> None:
+    task = _task()
+    loss, figures = task.loss(task.model, 3, slice(0, BATCH))
+    expected = 0.5 * 3 * 32 * 32 * math.log(figures["squared_error"].item()) + figures["kl_nats"].item()
+    assert loss.item() == pytest.approx(expected, rel=1e-5)
+
+
+def test_kl_is_that_of_torchs_gaussians() -> None:
+    task = _task()
+    seen: dict[str, Tensor] = {}
+
+    def model(images: Tensor, noise: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        reconstruction, seen["mean"], seen["scale"] = task.model(images, noise)
+        return reconstruction, seen["mean"], seen["scale"]
+
+    _, figures = task.loss(model, 0, slice(0, BATCH))  # type: ignore[arg-type]
+    posterior, prior = torch.distributions.Normal(seen["mean"], seen["scale"]), torch.distributions.Normal(0, 1)
+    expected = torch.distributions.kl_divergence(posterior, prior).sum(dim=1).mean()
+    torch.testing.assert_close(figures["kl_nats"], expected)
+
+
+def test_a_step_draws_the_same_each_time_and_another_step_differs() -> None:
+    losses = [_task().loss(_task().model, step, slice(0, BATCH))[0].item() for step in (0, 0, 1)]
+    assert losses[0] == losses[1] != losses[2]
+
+
+def _as_rank(rank: int, folder: str, found: dict[str, Tensor] | None = None) -> None:
+    torch.set_num_threads(1)
+    store = f"file://{folder}/store"
+    dist.init_process_group("gloo", store, timedelta(seconds=60), rank=rank, world_size=len(PARTS))
+    try:
+        part = PARTS[rank]
+        weight = (part.stop - part.start) * len(PARTS) / BATCH  # as the training loop weighs uneven parts
+        loss, gradient = _loss_and_gradient(_task(), part, weight)
+        dist.all_reduce(loss)
+        dist.all_reduce(gradient)
+        if found is not None:
+            found |= {"loss": loss / len(PARTS), "gradient": gradient / len(PARTS)}
+    finally:
+        dist.destroy_process_group()
+
+
+def test_two_workers_have_the_loss_and_gradient_of_the_whole_batch(tmp_path: Path) -> None:
+    """The logarithm of a mean is no mean of logarithms: workers must agree on the error of the whole batch."""
+    whole_loss, whole_gradient = _loss_and_gradient(_task(), slice(0, BATCH), 1.0)
+    other = torch.multiprocessing.get_context("spawn").Process(target=_as_rank, args=(1, str(tmp_path)))
+    other.start()
+    found: dict[str, Tensor] = {}
+    _as_rank(0, str(tmp_path), found)
+    other.join(timeout=60)
+    assert other.exitcode == 0
+    torch.testing.assert_close(found["loss"], whole_loss, rtol=1e-5, atol=0)
+    assert whole_gradient.norm() > 1
+    assert (found["gradient"] - whole_gradient).norm() < 1e-4 * whole_gradient.norm()
+
+
+def test_validation_is_the_squared_error_of_an_image() -> None:
+    task = _task()
+    images = to_unit_range(toy_images(16, seed=0).pixels)
+    with torch.no_grad():
+        error = (task.model.decode(task.model.encode(images)[0]) - images).square().sum(dim=(1, 2, 3)).mean()
+    assert task.validate(task.model, 0)["squared_error"] == pytest.approx(error.item(), rel=1e-5)

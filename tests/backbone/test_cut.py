@@ -1,0 +1,87 @@
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from pipeline.backbone.classifier import Classifier
+from pipeline.backbone.cut import HookSplit, to_vector
+from pipeline.backbone.hooks import capture, replace
+from pipeline.backbone.opening import Preprocess
+
+IMAGES = torch.rand(3, 3, 32, 32, generator=torch.Generator().manual_seed(0)) * 2 - 1
+AS_IT_IS = Preprocess(None, (0.5,) * 3, (0.5,) * 3)
+CPU = torch.device("cpu")
+
+
+class Skip(nn.Module):
+    """A path that passes `layer` by, so that only the recipient's image can tell the output."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer, self.around, self.head = nn.Conv2d(3, 5, 3), nn.Conv2d(3, 5, 3), nn.Linear(5, 4)
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.head((self.layer(images) + self.around(images).relu()).mean(dim=(2, 3)))
+
+
+@pytest.fixture(scope="module")
+def classifier() -> nn.Module:
+    return Classifier(10, 8, seed=0).eval().requires_grad_(False)
+
+
+@pytest.fixture(scope="module")
+def skip() -> nn.Module:
+    torch.manual_seed(0)
+    return Skip().eval().requires_grad_(False)
+
+
+def split(network: nn.Module, layer: str, reduce: str = "mean", kept: list[int] | None = None) -> HookSplit:
+    return HookSplit(network, layer, reduce, None if kept is None else np.array(kept), AS_IT_IS, CPU)
+
+
+@pytest.mark.parametrize("reduce", ["mean", "none"])
+@pytest.mark.parametrize("layer", ["stage1", "stage2", "stage3", "stage3.2", "features", "features.2", "head"])
+def test_its_own_latent_gives_the_untouched_output_bit_for_bit(classifier: nn.Module, layer: str, reduce: str) -> None:
+    of = split(classifier, layer, reduce)
+    z, scale = of.encode(IMAGES)
+    assert scale is None
+    assert torch.equal(of.rest(IMAGES)(z), classifier(IMAGES))
+
+
+@pytest.mark.parametrize("layer", ["stage2", "features"])
+def test_the_rest_of_a_chain_is_what_a_replaced_forward_gives(classifier: nn.Module, layer: str) -> None:
+    """The modules before the layer are left out of it."""
+    found, _ = capture(classifier, layer, IMAGES)
+    other = found + torch.randn(found.shape, generator=torch.Generator().manual_seed(1))
+    z = to_vector(other, "none")
+    assert torch.equal(split(classifier, layer, "none").rest(IMAGES)(z), replace(classifier, layer, IMAGES, other))
+
+
+def test_what_passes_the_layer_by_is_the_recipients(skip: nn.Module) -> None:
+    of = split(skip, "layer")
+    z, _ = of.encode(IMAGES)
+    swapped = of.rest(IMAGES)(z.flip(0))
+    assert not torch.allclose(swapped, skip(IMAGES.flip(0)), atol=1e-3)
+    added = (z.flip(0) - z) @ skip.get_parameter("head.weight").T  # the head is linear in the layer's channel means
+    assert torch.allclose(swapped, skip(IMAGES) + added, atol=1e-5)
+
+
+def test_numbers_that_stay_out_of_the_flow_are_the_recipients(skip: nn.Module) -> None:
+    every, some = split(skip, "layer"), split(skip, "layer", kept=[1, 4])
+    z, _ = every.encode(IMAGES)
+    edited = z.clone()
+    edited[:, [1, 4]] += 1
+    assert torch.equal(some.rest(IMAGES)(edited[:, [1, 4]]), every.rest(IMAGES)(edited))
+    assert torch.equal(some.rest(IMAGES)(z[:, [1, 4]]), skip(IMAGES))
+    assert torch.equal(some.encode(IMAGES)[0], z)  # E gives them all
+
+
+def test_many_edits_of_the_same_recipients_do_not_disturb_each_other(classifier: nn.Module) -> None:
+    of = split(classifier, "stage1")
+    z, _ = of.encode(IMAGES)
+    run, kept = of.rest(IMAGES), z.clone()
+    first = run(z + 1)
+    run(z - 2)
+    assert torch.equal(run(z + 1), first)
+    assert torch.equal(z, kept)
+    assert not torch.equal(first, classifier(IMAGES))

@@ -1,0 +1,206 @@
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+import torch
+
+from pipeline.backbone.brought import bring_backbone, open_generator
+from pipeline.backbone.frozen import load_backbone
+from pipeline.backbone.generator import GeneratorSplit
+from pipeline.cluster import Resources
+from pipeline.errors import InputError
+from pipeline.extract.encoder import Encoder
+from pipeline.extract.extraction import latents_card
+from pipeline.files import write_json
+from pipeline.judge.network import JudgeNet, save_judge
+from pipeline.params import BackboneParams, DataParams, Params
+from pipeline.prepare.images import prepare
+from pipeline.prepare.sources.generator import generated_source, open_labeller
+from pipeline.tables.images import Images, load_images, to_unit_range
+from pipeline.tables.latents import load_latents
+from pipeline.tables.parquet import SPLITS
+
+HERE = "backbone.generators"
+PIXELS = np.arange(2 * 8 * 8 * 3, dtype=np.uint8).reshape(2, 8, 8, 3)
+
+
+@pytest.fixture(autouse=True)
+def importable(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(Path(__file__).parents[1]))
+
+
+def params(network: str = "Halves", **data: object) -> Params:
+    section = {
+        "source": "generator",
+        "labeller": f"{HERE}:name_halves",
+        "max_images": 300,
+        "copies": 1,
+        "concepts": ["left", "right"],
+        "graded": {"right": 0.1},
+        **data,
+    }
+    return Params.model_validate(
+        {"data": section, "backbone": {"kind": "generator", "network": f"{HERE}:{network}", "num_dims": 6}}
+    )
+
+
+def prepared(folder: Path, of: Params) -> Path:
+    assert prepare(of.data, of.seed, folder / "images", source=generated_source(of)) == {
+        "train": 210,
+        "val": 30,
+        "test": 60,
+    }
+    return folder / "images"
+
+
+def test_images_are_draws_from_the_prior_and_named_by_the_labeller(tmp_path: Path) -> None:
+    test = load_images(prepared(tmp_path, params()), "test")
+    split = open_generator(params().backbone, 0, "cpu")
+    z = split.prior(test.original).numpy()
+    assert np.abs(test.pixels[:, 0, 0, 0] - (np.clip(z[:, 0] / 2, -1, 1) + 1) * 127.5).max() <= 0.51
+    assert np.array_equal(test.pixels[..., 0], test.pixels[..., 2])
+    assert np.array_equal(test.labels["left"], (z[:, 0] > 0).astype(np.int64))
+    known = ~np.isnan(test.values["right"][:, 0])
+    assert np.array_equal(known, test.pixels[:, 0, 15, 0] > 0)
+    assert 0 < (~known).sum() < 10
+    assert np.abs(test.values["right"][known, 0] - test.pixels[known, 0, 15, 0] / 255).max() < 1e-6
+
+
+def test_the_same_draws_give_the_same_bytes_and_another_seed_others(tmp_path: Path) -> None:
+    first, again = prepared(tmp_path / "a", params()), prepared(tmp_path / "b", params())
+    other = prepared(tmp_path / "c", params().model_copy(update={"seed": 1}))
+    for split in SPLITS:
+        content = (first / f"{split}.parquet").read_bytes()
+        assert content == (again / f"{split}.parquet").read_bytes()
+        assert content != (other / f"{split}.parquet").read_bytes()
+
+
+def test_the_prior_is_standard_normal_and_a_function_of_the_number_alone() -> None:
+    split = open_generator(params().backbone, 0, "cpu")
+    z = split.prior(np.arange(4000))
+    assert torch.equal(split.prior(np.array([17, 3000])), z[[17, 3000]])
+    assert z.mean(dim=0).abs().max() < 4 / np.sqrt(4000)
+    assert (torch.cov(z.T) - torch.eye(6)).abs().max() < 0.1
+
+
+def test_latents_are_the_draws_themselves_without_noise(tmp_path: Path) -> None:
+    images = prepared(tmp_path, params())
+    test = load_images(images, "test")
+    bring_backbone(params().backbone, tmp_path / "backbone", test, 0)
+    encoder = Encoder(str(tmp_path / "backbone"), "latent", "mean", Resources(1, 0, "cpu"), 8)
+    folder = tmp_path / "latents"
+    folder.mkdir()
+    for name in SPLITS:
+        rows = len(load_images(images, name))
+        work = {"split": name, "path": str(images / f"{name}.parquet"), "group": 0, "groups": 1, "rows": rows}
+        (answer,) = encoder(pa.table({"work": [work | {"shard": str(folder / f"{name}-00000.parquet")}]})).to_pylist()
+        assert answer == {"rows": rows, "error": None}
+    write_json(folder / "card.json", latents_card([folder / "train-00000.parquet"], 0.05))
+    latents, backbone = load_latents(folder, "test"), load_backbone(tmp_path / "backbone")
+    split = backbone.at("latent")
+    assert isinstance(split, GeneratorSplit)
+    assert np.array_equal(latents.mean, split.prior(test.original).numpy())
+    assert not latents.scale.any()
+    assert latents.graded == {"right": 0.1}
+    drawn = split.rest(to_unit_range(test.pixels))(torch.from_numpy(latents.mean))
+    assert (drawn - to_unit_range(test.pixels)).abs().max() <= 0.51 / 127.5
+    assert backbone.draws_images
+    with pytest.raises(InputError, match="a generator has no encoder: the 60 images given have no latents"):
+        split.encode(to_unit_range(test.pixels))
+
+
+def test_a_network_that_can_not_be_used_is_one_line() -> None:
+    for network, num_dims, message in (
+        ("too_bright", 6, f"backbone: '{HERE}:too_bright' gives values of 0.*, expected are −1 to 1"),
+        ("name_nothing", 6, "backbone.arguments: .* does not take"),
+        ("Halvs", 6, "no callable 'Halvs' in backbone.generators; nearest are Halves"),
+    ):
+        of = BackboneParams(kind="generator", network=f"{HERE}:{network}", num_dims=num_dims)
+        with pytest.raises(InputError, match=message):
+            open_generator(of, 0, "cpu")
+    of = BackboneParams(
+        kind="generator", network="torch.nn:Linear", num_dims=3, arguments={"in_features": 4, "out_features": 2}
+    )
+    with pytest.raises(InputError, match=r"does not take latents \(2, 3\) .*; see backbone.num_dims"):
+        open_generator(of, 0, "cpu")
+    with pytest.raises(InputError, match=r"gives \(2, 2\), images \(2, 1 or 3, H, W\) are expected"):
+        open_generator(of.model_copy(update={"num_dims": 4}), 0, "cpu")
+
+
+def test_a_generator_that_differs_each_time_is_refused(tmp_path: Path) -> None:
+    of = params("unseeded")
+    test = load_images(prepared(tmp_path, of), "test")
+    with pytest.raises(InputError, match="the generator does not draw the images of data/images"):
+        bring_backbone(of.backbone, tmp_path / "b", test, 0)
+    assert not (tmp_path / "b").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("name_nothing", "data.labeller: backbone.generators:name_nothing returned a int, expected a mapping"),
+        (
+            "name_too_few",
+            "data.labeller: column 'left' of backbone.generators:name_too_few has 63 entries for 64 images",
+        ),
+        ("name_halfs", "data.labeller: no callable 'name_halfs' in backbone.generators; nearest are name_halves"),
+    ],
+)
+def test_a_labeller_that_names_nothing_is_one_line(name: str, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        generated_source(params(labeller=f"{HERE}:{name}"))
+
+
+def test_a_concept_that_is_not_named_and_a_labeller_that_is_nowhere_are_one_line() -> None:
+    with pytest.raises(InputError, match=r"no concept 'shape' in labeller .*; its columns are left, right, third"):
+        generated_source(params(concepts=["left", "shape"], graded={}))
+    with pytest.raises(InputError, match=r"data.labeller: found 'nowhere', which is no folder"):
+        generated_source(params(labeller="nowhere"))
+
+
+def test_a_trained_judge_or_classifier_names_images(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    images = Images(
+        id=np.arange(2),
+        original=np.arange(2),
+        pixels=PIXELS,
+        labels={"digit": np.arange(2), "colour": np.arange(2), "size": np.arange(2)},
+        values={"colour": rng.random((2, 3), np.float32), "size": rng.random((2, 1), np.float32)},
+        num_categories={"digit": 4, "colour": 2, "size": 2},
+    )
+    save_judge(tmp_path / "judge", JudgeNet({"digit": 4, "colour": 3, "size": 1}, 8, 0), 8, images, metrics="")
+    table = open_labeller(str(tmp_path / "judge"), "cpu")(PIXELS)
+    assert table.column_names == ["digit", "colour_0", "colour_1", "colour_2", "size"]
+    assert table["digit"].type == pa.int64()
+    of = BackboneParams(
+        kind="torch", network="pipeline.backbone.classifier:Classifier", concept="digit",
+        arguments={"num_classes": 4, "width": 8, "seed": 0},
+    )  # fmt: skip
+    bring_backbone(of, tmp_path / "classifier", images, 0)
+    expected = load_backbone(tmp_path / "classifier").run(to_unit_range(PIXELS)).argmax(dim=1).tolist()
+    assert open_labeller(str(tmp_path / "classifier"), "cpu")(PIXELS).to_pydict() == {"digit": expected}
+    bring_backbone(of.model_copy(update={"concept": None}), tmp_path / "other", images, 0)
+    with pytest.raises(InputError, match="holds a network of kind 'classifier' that names no concept"):
+        open_labeller(str(tmp_path / "other"), "cpu")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"labeller": None}, "data.labeller: source 'generator' needs what names its images"),
+        ({"max_images": None}, "data.max_images: source 'generator' needs the number of images to draw"),
+        ({"copies": 2}, "data.copies: found 2, accepted is 1: source 'generator'"),
+        ({"source": "mnist"}, "data.labeller: found 'a:b', but data.source is 'mnist'; it is read by generator"),
+    ],
+)
+def test_what_the_source_needs(change: dict[str, object], message: str) -> None:
+    section = {"source": "generator", "labeller": "a:b", "max_images": 100, "copies": 1, **change}
+    with pytest.raises(ValueError, match=message):
+        DataParams.model_validate(section)
+
+
+def test_a_generator_and_no_other_network_has_images_of_its_own() -> None:
+    for change in ({"data": params().data.model_dump()}, {"backbone": {"kind": "generator", "network": "a:b"}}):
+        with pytest.raises(ValueError, match="accepted are both 'generator' or neither"):
+            Params.model_validate(change)

@@ -1,0 +1,243 @@
+import pickle
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import save_file
+from torch import nn
+
+from pipeline.backbone.brought import bring_backbone, class_names
+from pipeline.backbone.frozen import load_backbone
+from pipeline.backbone.hooks import state_sha256
+from pipeline.backbone.opening import (
+    Preprocess,
+    from_callable,
+    from_exported,
+    from_torchvision,
+    load_weights,
+    weights_file,
+)
+from pipeline.errors import InputError
+from pipeline.params import BackboneParams
+from pipeline.tables.images import Images, to_unit_range
+
+TABLE = Images(
+    id=np.arange(3),
+    original=np.arange(3),
+    pixels=np.random.default_rng(0).integers(256, size=(3, 32, 32, 3), dtype=np.uint8),
+    labels={"digit": np.array([0, 1, 1]), "shape": np.array([0, 1, 1])},
+    values={},
+    num_categories={"digit": 10, "shape": 4},
+    class_names={"shape": ["round", "square", "flat", "other"]},
+)
+IMAGES = to_unit_range(TABLE.pixels[:2])
+
+
+def small(classes: int = 4) -> nn.Module:
+    """What a user's own file may make."""
+    torch.manual_seed(classes)
+    body = nn.Sequential(nn.Conv2d(3, 6, 5, 4), nn.BatchNorm2d(6), nn.ReLU(inplace=True), nn.AdaptiveAvgPool2d(1))
+    return nn.Sequential(body, nn.Flatten(), nn.Linear(6, classes))
+
+
+def no_module() -> int:
+    return 3
+
+
+@pytest.fixture(autouse=True)
+def importable(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(Path(__file__).parents[1]))
+
+
+HERE = "backbones.test_opening"
+
+
+def refusal(function, *arguments: object) -> str:
+    with pytest.raises(InputError) as caught:
+        function(*arguments)
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+def test_a_callable() -> None:
+    network = from_callable(f"{HERE}:small", {"classes": 5})
+    assert network(IMAGES).shape == (2, 5)
+    assert not network.training
+    assert not any(parameter.requires_grad for parameter in network.parameters())
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "message"),
+    [
+        ("nowhere.at_all:make", {}, "backbone.network: no module 'nowhere.at_all' can be imported"),
+        (f"{HERE}:smal", {}, f"backbone.network: no callable 'smal' in {HERE}; nearest are small"),
+        (HERE, {}, f"backbone.network: found '{HERE}', expected package.module:callable"),
+        (f"{HERE}:no_module", {}, f"backbone.network: {HERE}:no_module returned a int, expected a torch.nn.Module"),
+        (f"{HERE}:small", {"width": 3}, f"backbone.arguments: {HERE}:small does not take {{'width': 3}}"),
+    ],
+)
+def test_a_callable_that_is_wrong_is_one_line(name: str, arguments: dict[str, object], message: str) -> None:
+    assert refusal(from_callable, name, arguments).startswith(message)
+
+
+def test_a_torchvision_model_is_the_same_for_the_same_seed() -> None:
+    first, again, other = (from_torchvision("squeezenet1_1", None, {"num_classes": 7}, seed) for seed in (0, 0, 1))
+    assert state_sha256(first) == state_sha256(again) != state_sha256(other)
+    assert first(torch.zeros(1, 3, 64, 64)).shape == (1, 7)
+    assert "nearest are resnet18" in refusal(from_torchvision, "resnet17", None, {})
+    message = refusal(from_torchvision, "resnet18", "IMAGENET", {})
+    assert message.startswith("backbone.weights: no weights 'IMAGENET' of resnet18, nor a file of that name; accepted")
+    assert message.endswith("are DEFAULT, IMAGENET1K_V1")
+    assert refusal(from_torchvision, "resnet18", None, {"depth": 3}).startswith("backbone.arguments: resnet18 does not")
+
+
+def test_an_exported_file(tmp_path: Path) -> None:
+    network = small().eval()
+    batch = torch.export.Dim("batch")
+    torch.export.save(torch.export.export(network, (IMAGES,), dynamic_shapes=({0: batch},)), tmp_path / "net.pt2")
+    opened = from_exported(tmp_path / "net.pt2")
+    assert torch.equal(opened(IMAGES), network(IMAGES))
+    assert {"0", "0.0", "2"} <= {name for name, _ in opened.named_modules()}
+    (tmp_path / "no.pt2").write_bytes(b"PK no exported program")
+    assert refusal(from_exported, tmp_path / "no.pt2").startswith(f"{tmp_path / 'no.pt2'}: no exported program")
+    assert refusal(from_exported, tmp_path / "gone.pt2").startswith(f"{tmp_path / 'gone.pt2'}: not there")
+
+
+class Maker:
+    @classmethod
+    def make(cls) -> nn.Module:
+        return small(3)
+
+
+def test_a_method_of_a_class_and_weights_inside_a_package() -> None:
+    assert from_callable(f"{HERE}:Maker.make", {})(IMAGES).shape == (2, 3)
+    assert weights_file("backbone:toys.py") == Path(__file__).with_name("toys.py")
+    assert weights_file("folder/w.pt") == Path("folder/w.pt")
+    assert refusal(weights_file, "no_such:w.pt") == "backbone.weights: no_such:w.pt: no package 'no_such' is installed"
+
+
+@pytest.mark.parametrize("form", ["safetensors", "plain", "state_dict", "model"])
+def test_weights_from_a_file(tmp_path: Path, form: str) -> None:
+    source, network = small(), small(4)
+    with torch.no_grad():
+        source[2].bias += 1
+    path = tmp_path / ("w.safetensors" if form == "safetensors" else "w.pt")
+    if form == "safetensors":
+        save_file(source.state_dict(), path)
+    else:
+        torch.save(source.state_dict() if form == "plain" else {form: source.state_dict(), "epoch": 3}, path)
+    assert state_sha256(network) != state_sha256(source)
+    load_weights(network, path)
+    assert state_sha256(network) == state_sha256(source)
+
+
+class Surprise:
+    def __reduce__(self) -> tuple[object, tuple[str]]:
+        return Path.touch, (Path("surprise"),)
+
+
+def test_weights_that_do_not_fit_are_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    state, path = small().state_dict(), tmp_path / "w.pt"
+    before = state_sha256(small())
+
+    def line(content: object) -> str:
+        torch.save(content, path)
+        network = small()
+        found = refusal(load_weights, network, path)
+        assert state_sha256(network) == before
+        return found.removeprefix(f"{path}: ")
+
+    lacking = {key: value for key, value in state.items() if not key.startswith("0.1")}
+    assert (
+        line(lacking)
+        == "lacks keys of the network: 0.1.bias, 0.1.num_batches_tracked, 0.1.running_mean and 2 more, of 9 expected"
+    )
+    assert line(state | {"extra": torch.zeros(1)}) == "holds keys that the network has not: extra, of 9 expected"
+    assert line(state | {"2.bias": torch.zeros(9)}) == "2.bias has shape (9,), expected (4,)"
+    assert line([1, 2]) == "no state dict of tensors, nor one under 'state_dict' or 'model'"
+    assert line({"weights": Surprise()}).startswith("holds more than weights, and would run code when it is read")
+    path.write_bytes(pickle.dumps(Surprise()))
+    assert "more than weights" in refusal(load_weights, small(), path)
+    assert not Path("surprise").exists()
+    path.write_bytes(b"nothing")
+    assert refusal(load_weights, small(), path).startswith(f"{path}: ")
+    (tmp_path / "w.safetensors").write_bytes(b"nothing")
+    assert ": no safetensors (" in refusal(load_weights, small(), tmp_path / "w.safetensors")
+    assert refusal(load_weights, small(), tmp_path / "gone.pt").startswith(f"{tmp_path / 'gone.pt'}: not there")
+
+
+def test_preprocessing_is_torchvisions() -> None:
+    from torchvision.transforms import v2
+
+    mean, std = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+    expected = v2.Compose([v2.Resize(48, antialias=True), v2.Normalize(mean, std)])((IMAGES + 1) / 2)
+    assert torch.allclose(Preprocess(48, mean, std)(IMAGES), expected, atol=1e-5)
+    assert Preprocess(None, (0.5,) * 3, (0.5,) * 3)(IMAGES) is IMAGES
+
+
+def test_a_network_that_was_brought_is_frozen_as_it_is(tmp_path: Path) -> None:
+    save_file(small().state_dict(), tmp_path / "w.safetensors")
+    params = BackboneParams(kind="torch", network=f"{HERE}:small", weights=str(tmp_path / "w.safetensors"))
+    bring_backbone(params, tmp_path / "backbone", TABLE, seed=0)
+    backbone = load_backbone(tmp_path / "backbone")
+    assert torch.equal(backbone.run(IMAGES), small().eval()(IMAGES))
+    assert not backbone.draws_images
+    assert backbone.class_names is None
+    backbone.require_untouched()
+
+
+def test_classes_go_by_the_names_of_their_concept(tmp_path: Path) -> None:
+    params = BackboneParams(kind="torch", network=f"{HERE}:small", concept="shape")
+    bring_backbone(params, tmp_path / "backbone", TABLE, seed=0)
+    assert load_backbone(tmp_path / "backbone").class_names == ["round", "square", "flat", "other"]
+
+
+def test_classes_of_torchvisions_weights_go_by_its_names(tmp_path: Path) -> None:
+    params = BackboneParams(kind="torchvision", network="resnet18", weights="DEFAULT")
+    names = class_names(params, TABLE)
+    assert names is not None
+    assert (len(names), names[:2]) == (1000, ["tench", "goldfish"])
+    assert class_names(params.model_copy(update={"weights": str(tmp_path / "w.pt")}), TABLE) is None
+    assert class_names(params.model_copy(update={"weights": None}), TABLE) is None
+    assert class_names(params.model_copy(update={"concept": "digit"}), TABLE) is None
+
+
+def test_a_torchvision_network_gets_its_own_input(tmp_path: Path) -> None:
+    params = BackboneParams(kind="torchvision", network="squeezenet1_1", arguments={"num_classes": 3})
+    bring_backbone(params, tmp_path / "backbone", TABLE, seed=0)
+    backbone = load_backbone(tmp_path / "backbone")
+    assert backbone.card["input"] == {"size": 224, "mean": [0.485, 0.456, 0.406], "std": [0.229, 0.224, 0.225]}
+    assert backbone.run(IMAGES).shape == (2, 3)
+
+
+def test_an_exported_network_is_copied(tmp_path: Path) -> None:
+    batch = torch.export.Dim("batch")
+    program = torch.export.export(small().eval(), (IMAGES,), dynamic_shapes=({0: batch},))
+    torch.export.save(program, tmp_path / "net.pt2")
+    params = BackboneParams(kind="exported", network=str(tmp_path / "net.pt2"))
+    bring_backbone(params, tmp_path / "backbone", TABLE, seed=0)
+    (tmp_path / "net.pt2").unlink()
+    backbone = load_backbone(tmp_path / "backbone")
+    assert torch.equal(backbone.run(IMAGES), small().eval()(IMAGES))
+    split = backbone.at("0.1", "mean")
+    z, scale = split.encode(IMAGES)
+    assert (z.shape, scale) == ((2, 6), None)
+    assert torch.equal(split.rest(IMAGES)(z), backbone.run(IMAGES))
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"output": "images"}, "backbone.output: the network gives (2, 4), images (2, 3, 32, 32) are expected"),
+        ({"concept": "digit"}, "backbone.concept: 'digit' has 10 categories, the network 4 classes"),
+        ({"input": {"size": 2}}, f"backbone: '{HERE}:small' does not take images (2, 3, 2, 2)"),
+    ],
+)
+def test_a_network_that_gives_something_else_is_refused(
+    tmp_path: Path, changes: dict[str, object], message: str
+) -> None:
+    params = BackboneParams.model_validate({"kind": "torch", "network": f"{HERE}:small", **changes})
+    assert refusal(bring_backbone, params, tmp_path / "backbone", TABLE, 0).startswith(message)
+    assert not (tmp_path / "backbone").exists()

@@ -1,0 +1,93 @@
+"""A trained flow on disk: equal bytes, read back whole, refused where its parts do not belong together."""
+
+import json
+
+import pytest
+import torch
+
+from pipeline.basis.layout import Layout
+from pipeline.errors import InputError
+from pipeline.flow import Flow, FlowConfig
+from pipeline.interpretation.iin import load_iin, save_iin
+
+LAYOUT = Layout(("residual", "digit"), (3, 1))
+METRICS = '{"step": 1, "train/pair_nats": 2.0}\n'
+
+
+def trained(seed: int = 0) -> Flow:
+    flow = Flow(FlowConfig(num_dims=4, num_blocks=2, width=8, seed=seed))
+    flow.initialise(torch.randn(50, 4, generator=torch.Generator().manual_seed(1)))
+    return flow
+
+
+@pytest.fixture
+def folder(tmp_path):
+    save_iin(tmp_path / "iin", trained(), LAYOUT, {"rho": 0.9, "layer": "latent"}, metrics=METRICS)
+    return tmp_path / "iin"
+
+
+def test_it_is_read_back_whole(folder):
+    iin = load_iin(folder)
+    z = torch.randn(5, 4)
+    for found, expected in zip(iin.flow(z), trained()(z), strict=True):
+        assert torch.equal(found, expected)
+    assert iin.layout == LAYOUT
+    assert iin.card["rho"] == 0.9
+    assert iin.card["flow"]["width"] == 8
+    assert iin.card["weights_sha256"] == iin.sha256
+    assert not iin.flow.training
+    assert (folder / "metrics.jsonl").read_text() == METRICS
+
+
+def test_equal_weights_give_equal_bytes(folder, tmp_path):
+    save_iin(tmp_path / "again", trained(), LAYOUT, {"rho": 0.9, "layer": "latent"}, metrics=METRICS)
+    for name in ("weights.safetensors", "card.json", "metrics.jsonl"):
+        assert (folder / name).read_bytes() == (tmp_path / "again" / name).read_bytes()
+    save_iin(tmp_path / "other", trained(seed=1), LAYOUT, {}, metrics="")
+    assert load_iin(tmp_path / "other").sha256 != load_iin(folder).sha256
+
+
+def edit(folder, **changes):
+    card = json.loads((folder / "card.json").read_text())
+    (folder / "card.json").write_text(json.dumps(card | changes))
+
+
+def test_weights_of_another_network_are_refused(folder, tmp_path):
+    save_iin(tmp_path / "other", trained(seed=1), LAYOUT, {}, metrics="")
+    (tmp_path / "other" / "weights.safetensors").replace(folder / "weights.safetensors")
+    with pytest.raises(InputError, match=r"iin/weights\.safetensors: sha256 \w{12}, expected \w{12} as its card"):
+        load_iin(folder)
+
+
+def test_a_card_of_another_shape_is_refused(folder):
+    edit(folder, flow={"num_dims": 4, "num_blocks": 3, "width": 8})
+    with pytest.raises(InputError, match=r"weights\.safetensors: does not fit the network of its card") as error:
+        load_iin(folder)
+    assert "\n" not in str(error.value)
+
+
+def test_sizes_that_do_not_sum_are_refused(folder):
+    edit(folder, layout={"names": ["residual", "digit"], "sizes": [3, 2]})
+    with pytest.raises(InputError, match=r"card\.json: sizes \[3, 2\] sum to 5, expected flow\.num_dims = 4"):
+        load_iin(folder)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"flow": {"depths": 3}}, "no card of an interpretation network"),
+        ({"layout": {"sizes": [3, 1]}}, "no key 'names'"),
+        ({"layout": {"names": ["digit"], "sizes": [4]}}, "the first factor must be 'residual'"),
+    ],
+)
+def test_a_foreign_card_is_refused(folder, change, message):
+    edit(folder, **change)
+    with pytest.raises(InputError, match=message):
+        load_iin(folder)
+
+
+@pytest.mark.parametrize("name", ["weights.safetensors", "card.json"])
+def test_a_missing_file_is_named(folder, name):
+    (folder / name).unlink()
+    with pytest.raises(InputError, match=f"{name}: not there"):
+        load_iin(folder)

@@ -1,0 +1,109 @@
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from backbone.toys import toy_images
+
+from pipeline.errors import InputError
+from pipeline.judge.network import heads_of, load_judge, save_judge
+from pipeline.judge.task import JudgeTask
+from pipeline.tables.images import to_unit_range
+from pipeline.training.loop import train
+from pipeline.training.task import TrainConfig
+
+TRAIN, VAL, TEST = (toy_images(rows, seed) for rows, seed in ((128, 1), (40, 2), (60, 3)))
+CPU = torch.device("cpu")
+
+
+def _task() -> JudgeTask:
+    return JudgeTask(TRAIN, VAL, width=8, batch_size=32, seed=0, device=CPU)
+
+
+@pytest.fixture(scope="module")
+def trained() -> JudgeTask:
+    task = _task()
+    config = TrainConfig(steps=60, batch_size=32, learning_rate=3e-3, seed=0)
+    train(task, config)
+    return task
+
+
+@pytest.fixture
+def folder(trained: JudgeTask, tmp_path: Path) -> Path:
+    save_judge(tmp_path / "judge", trained.model, 8, TEST, metrics="")
+    return tmp_path / "judge"
+
+
+def test_a_head_for_each_concept() -> None:
+    assert heads_of(TRAIN) == {"digit": 2, "colour": 2}  # two categories; a value of two components
+    outputs = _task().model(to_unit_range(TRAIN.pixels[:3]))
+    assert {name: output.shape for name, output in outputs.items()} == {"digit": (3, 2), "colour": (3, 2)}
+
+
+def test_it_learns_what_is_plain_to_see(trained: JudgeTask) -> None:
+    untrained, found = _task().validate(_task().model, 0), trained.validate(trained.model, 60)
+    assert untrained["accuracy/colour"] < 0.1
+    assert found["accuracy/digit"] > 0.95
+    assert found["accuracy/colour"] > 0.6
+
+
+def test_the_loss_sums_concepts_each_on_its_own_scale() -> None:
+    task = _task()
+    total, figures = task.loss(task.model, 0, slice(0, 32))
+    assert total.item() == pytest.approx(figures["loss/digit"].item() + figures["loss/colour"].item(), rel=1e-6)
+    assert figures["loss/digit"].item() == pytest.approx(np.log(2), abs=0.3)
+    scaled = JudgeTask(TRAIN, VAL, 8, 32, 0, CPU)
+    with torch.no_grad():  # always the mean: the error is the variance itself, whatever its unit
+        scaled.model.heads["colour"].weight.zero_()
+        scaled.model.heads["colour"].bias.copy_(torch.from_numpy(TRAIN.values["colour"].mean(axis=0)))
+    losses = [scaled.loss(scaled.model, step, slice(0, 32))[1]["loss/colour"].item() for step in range(20)]
+    assert np.mean(losses) == pytest.approx(1, abs=0.1)
+
+
+def test_what_is_loaded_names_images_as_what_was_saved(trained: JudgeTask, folder: Path) -> None:
+    judge = load_judge(folder)
+    images = to_unit_range(TEST.pixels)
+    named = judge.name(images)
+    assert {name: (found.shape, found.dtype) for name, found in named.items()} == {
+        "digit": ((60,), np.int64),
+        "colour": ((60, 2), np.float32),
+    }
+    with torch.no_grad():
+        outputs = trained.model(images)
+    assert np.array_equal(named["digit"], outputs["digit"].argmax(dim=1).numpy())
+    assert np.array_equal(named["colour"], outputs["colour"].numpy())
+
+
+def test_the_card_holds_the_held_out_accuracy(folder: Path) -> None:
+    judge = load_judge(folder)
+    named = judge.name(to_unit_range(TEST.pixels))
+    right = named["digit"] == TEST.labels["digit"]
+    by_class = [right[TEST.labels["digit"] == digit].mean() for digit in (0, 1)]
+    error = ((named["colour"] - TEST.values["colour"]) ** 2).sum(axis=0)
+    spread = ((TEST.values["colour"] - TEST.values["colour"].mean(axis=0)) ** 2).sum(axis=0)
+    expected = {"digit": np.mean(by_class), "colour": (1 - error / spread).mean()}
+    assert judge.accuracy == pytest.approx(expected, abs=1e-5)
+    assert json.loads((folder / "card.json").read_text())["accuracy_split"] == "test"
+
+
+def test_a_loaded_judge_is_frozen(folder: Path) -> None:
+    judge = load_judge(folder)
+    assert not judge.network.training
+    assert not any(parameter.requires_grad for parameter in judge.network.parameters())
+
+
+def test_a_card_that_is_no_judges_is_refused(folder: Path) -> None:
+    card = json.loads((folder / "card.json").read_text())
+    for wrong in ({"num_dims": 3}, {**card, "heads": None}, {**card, "width": 3}):
+        (folder / "card.json").write_text(json.dumps(wrong))
+        with pytest.raises(InputError, match=r"card\.json: no card of a judge") as caught:
+            load_judge(folder)
+        assert "\n" not in str(caught.value)
+
+
+def test_weights_that_are_not_the_cards_are_refused(folder: Path) -> None:
+    weights = folder / "weights.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-1])
+    with pytest.raises(InputError, match=r"weights\.safetensors: sha256 \w{12}, expected \w{12} as its card says"):
+        load_judge(folder)

@@ -1,0 +1,176 @@
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+from ruamel.yaml import YAML
+
+from pipeline.errors import InputError
+from pipeline.params import Params, load_params
+
+ROOT = Path(__file__).parents[2]
+
+# what a person may get wrong, and the line that follows `params.yaml: `
+WRONG = {
+    "flwo: {}": "flwo: unknown key; did you mean 'flow'? accepted are study, seed, layers, data, backbone, judge, "
+    "latents, flow, train, tune, evaluate, interpret, machine",
+    "data: {warp: {rotat: 3}}": "data.warp.rotat: unknown key; did you mean 'rotate'? "
+    "accepted are rotate, translate, scale, shear",
+    "latents: {xyz: 3}": "latents.xyz: unknown key; accepted are batch_size, reduce, jitter",
+    "flow: {sizes: [16, 8, 7]}": "flow.sizes: [16, 8, 7] sum to 31, expected backbone.num_dims = 32",
+    "flow: {sizes: [16, 16]}": "flow.sizes: found 2 sizes, expected 3: residual, digit, colour",
+    "flow: {sizes: [32, 0, 0]}": "flow.sizes.1: found 0: input should be greater than or equal to 1",
+    "flow: {sizes: estimat}": "flow.sizes: found 'estimat': input should be 'estimate' or input should be a list",
+    "backbone: {num_dims: 2}": "data.concepts: 2 concepts and the residual need at least 3 dimensions, "
+    "but backbone.num_dims is 2",
+    "data: {concepts: [digit, colour, digit]}": "data.concepts: found ['digit', 'colour', 'digit']: "
+    "concept 'digit' is named twice; each concept may be named once",
+    "data: {concepts: [residual]}": "data.concepts: found ['residual']: "
+    "'residual' is the name of factor 0; a concept needs another name",
+    "data: {concepts: []}": "data.concepts: found []: list should have at least 1 item after validation, not 0",
+    "data: {concepts: digit}": "data.concepts: found 'digit': input should be a list",
+    "data: {max_images: 50}": "data.max_images: found 50: input should be greater than or equal to 100",
+    "data: {max_images: many}": "data.max_images: found 'many': input should be a valid integer",
+    "data: {val_share: 0.6, test_share: 0.4}": "data.val_share: 0.6 and data.test_share = 0.4 leave no training "
+    "images, expected a sum below 1",
+    "data: {max_images: 320}": "data.max_images: 320 with data.test_share = 0.2 give 64 test images, "
+    "expected more than 64, twice backbone.num_dims",
+    "data: {source: cifar}": "data.source: found 'cifar': input should be 'colormnist', 'mnist', "
+    "'fashion_mnist', 'cifar10', 'celeba', 'image_folder', 'parquet' or 'generator'",
+    "data: {source: parquet}": "data.path: source 'parquet' needs a file, folder or glob",
+    "data: {path: images}": "data.path: found 'images', but data.source is 'colormnist'; it is read by image_folder, "
+    "parquet",
+    "backbone: {kind: torch}": "backbone.network: kind 'torch' needs one, such as package.module:callable",
+    "backbone: {kind: classifier}\nlayers: [head]": "backbone.concept: kind 'classifier' needs the concept whose "
+    "classes it learns",
+    "backbone: {concept: shape}": "backbone.concept: found 'shape', accepted are data.concepts: digit, colour",
+    "backbone: {kind: torchvision, network: resnet18}": "layers: found 'latent', which an autoencoder has, but "
+    "backbone.kind is 'torchvision'; its layers are dotted names of modules: list them with "
+    "python -m pipeline.backbone layers",
+    "layers: [latent, latent]": "layers: found ['latent', 'latent']: layer 'latent' is listed twice; each may be "
+    "listed once",
+    "data:": "data: found None: input should be a section of keys and values",
+    "data: 3": "data: found 3: input should be a section of keys and values",
+    "backbone: {width: 12}": "backbone.width: found 12: input should be a multiple of 8",
+    "judge: {width: 6}": "judge.width: found 6: input should be a multiple of 4",
+    "flow: {rho: 1.0}": "flow.rho: found 1.0: input should be less than 1",
+    "flow: {rho: .nan}": "flow.rho: found nan: input should be a finite number",
+    "flow: {mixing: stir}": "flow.mixing: found 'stir': input should be 'rotation', 'learned_rotation' or 'shuffle'",
+    "train: {learning_rate: .inf}": "train.learning_rate: found inf: input should be a finite number",
+    "train: {learning_rate: fast}": "train.learning_rate: found 'fast': input should be a valid number",
+    "train: {steps: true}": "train.steps: found True: input should be a valid integer",
+    "train: {steps: '5'}": "train.steps: found '5': input should be a valid integer",
+    "train: {steps: 5.5}": "train.steps: found 5.5: input should be a valid integer",
+    "train: {learning_rate: true}": "train.learning_rate: found True: input should be a valid number",
+    "train: {betas: [0.5, false]}": "train.betas.1: found False: input should be a valid number",
+    "tune: {num_blocks: [4, true]}": "tune.num_blocks.1: found True: input should be a valid integer",
+    "flow: {sizes: [16, true, 15]}": "flow.sizes.1: found True: input should be a valid integer",
+    "flow: {zero_init: 1}": "flow.zero_init: found 1: input should be a valid boolean",
+    "data: {max_images: false}": "data.max_images: found False: input should be a valid integer",
+    "seed: true": "seed: found True: input should be a valid integer",
+    "study: true": "study: found True: input should be a valid string",
+    "train: {schedule: step}": "train.schedule: found 'step': input should be 'cosine' or 'constant'",
+    "train: {betas: [0.9, 1.0]}": "train.betas.1: found 1.0: input should be less than 1",
+    "train: {betas: [0.9]}": "train.betas.1: found [0.9]: field required",
+    "train: {clip: 0}": "train.clip: found 0: input should be greater than 0",
+    "tune: {num_blocks: [4, 4]}": "tune.num_blocks: found [4, 4]: a value is listed twice; each may be listed once",
+    "tune: {scale: [1.0, 0.0]}": "tune.scale.1: found 0.0: input should be greater than 0",
+    "evaluate: {pairs: 5}": "evaluate.pairs: found 5: input should be greater than or equal to 100",
+    "interpret: {columns: 99}": "interpret.columns: found 99: input should be less than or equal to 16",
+    "machine: {device: tpu}": "machine.device: found 'tpu': input should be 'auto', 'cpu' or 'cuda'",
+    "machine: {workers: 0}": "machine.workers: found 0: input should be greater than or equal to 1",
+    "layers: [latent, conv1]": "layers: found ['latent', 'conv1']: backbone.kind 'autoencoder' has one layer, "
+    "accepted is [latent]",
+    "seed: -1": "seed: found -1: input should be greater than or equal to 0",
+    "study: a b": "study: found 'a b': string should match pattern '^[A-Za-z0-9][A-Za-z0-9_.-]*$'",
+    "- flow": "found list, expected sections such as `data:` and `flow:`",
+    "": "found NoneType, expected sections such as `data:` and `flow:`",
+}
+
+
+def _write(folder: Path, text: str) -> Path:
+    path = folder / "params.yaml"
+    path.write_text(text)
+    return path
+
+
+@pytest.mark.parametrize("text", WRONG)
+def test_a_wrong_input_is_one_line_with_key_value_and_what_is_accepted(tmp_path: Path, text: str) -> None:
+    path = _write(tmp_path, text)
+    with pytest.raises(InputError) as caught:
+        load_params(path)
+    assert str(caught.value) == f"{path}: {WRONG[text]}"
+
+
+@pytest.mark.parametrize("text", ["flow: {rho: 0.9", "seed: 1\nseed: 2", "a: b: c"])
+def test_no_yaml_is_one_line_that_says_where(tmp_path: Path, text: str) -> None:
+    path = _write(tmp_path, text)
+    with pytest.raises(InputError, match=r"params\.yaml: no YAML \(.*line") as caught:
+        load_params(path)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_missing_file(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"params\.yaml: not there; run from the project's folder"):
+        load_params(tmp_path / "params.yaml")
+
+
+def test_an_exponent_without_a_point_is_a_number_as_it_is_for_dvc(tmp_path: Path) -> None:
+    params = load_params(_write(tmp_path, "train: {learning_rate: 1e-3, weight_decay: 1.0e-2}"))
+    assert (params.train.learning_rate, params.train.weight_decay) == (0.001, 0.01)
+
+
+def test_what_is_left_out_has_its_default(tmp_path: Path) -> None:
+    params = load_params(_write(tmp_path, "flow: {rho: 0.9}"))
+    assert params.flow.rho == 0.9
+    assert params.model_copy(update={"flow": Params().flow}) == Params()
+
+
+def test_a_test_split_just_large_enough_is_taken(tmp_path: Path) -> None:
+    assert load_params(_write(tmp_path, "data: {max_images: 325}")).data.max_images == 325  # 65 test images of N = 32
+
+
+def test_a_whole_number_is_a_number(tmp_path: Path) -> None:
+    params = load_params(_write(tmp_path, "train: {learning_rate: 1, clip: 5, betas: [0, 0.9]}\ntune: {scale: [1, 2]}"))
+    numbers = (params.train.learning_rate, params.train.clip, *params.train.betas, *params.tune.scale)
+    assert [repr(number) for number in numbers] == ["1.0", "5.0", "0.0", "0.9", "1.0", "2.0"]
+
+
+def test_no_clip_and_other_betas_are_taken(tmp_path: Path) -> None:
+    train = load_params(_write(tmp_path, "train: {clip: , betas: [0.5, 0.9], schedule: constant}")).train
+    assert (train.clip, train.betas, train.schedule) == (None, (0.5, 0.9), "constant")
+
+
+def test_sizes_that_fit_are_taken(tmp_path: Path) -> None:
+    text = "backbone: {num_dims: 3}\nflow: {sizes: [1, 1, 1]}"
+    assert load_params(_write(tmp_path, text)).flow.sizes == (1, 1, 1)
+    assert load_params(_write(tmp_path, "flow: {sizes: [16, 7, 9]}")).flow.sizes == (16, 7, 9)
+
+
+def test_the_projects_params_are_the_defaults_and_name_every_key() -> None:
+    path = ROOT / "params.yaml"
+    assert load_params(path) == Params()
+
+    def keys(content: object) -> object:
+        return {key: keys(value) for key, value in content.items()} if isinstance(content, dict) else None
+
+    assert keys(YAML(typ="safe", pure=True).load(path.read_text())) == keys(Params().model_dump())
+
+
+def test_params_cannot_change_after_reading() -> None:
+    params = Params()
+    with pytest.raises(ValidationError, match="frozen"):
+        params.flow.rho = 0.5  # type: ignore[misc]
+
+
+def test_a_wrong_key_ends_the_check_stage_in_one_line(tmp_path: Path) -> None:
+    _write(tmp_path, "flow: {roh: 0.9}")
+    command = [sys.executable, "-m", "stages.check"]
+    done = subprocess.run(
+        command, cwd=tmp_path, env={"PYTHONPATH": str(ROOT)}, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith("error: params.yaml: flow.roh: unknown key; did you mean 'rho'? accepted are ")
+    assert done.stderr.count("\n") == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["params.yaml"]
