@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 import ray
-from ray._private import ray_constants
+from ray._private import ray_constants  # there is no public switch once Ray is imported; see _start
 
 from pipeline.errors import InputError
 from pipeline.params import MachineParams
