@@ -6,6 +6,7 @@ import sys
 import tomllib
 from pathlib import Path
 
+from conftest import LONG
 from imports import ROOT, SOURCES, imported_modules, is_bare, package_of
 
 # a later group may import an earlier one, never the other way
@@ -182,6 +183,12 @@ def is_unpublished(name: str) -> bool:
         return False  # our own
     private = re.search(r"(^|\.)(_(?!_)|experimental\b)", name)
     return bool(private) or name.startswith("ray.train.v2")
+
+
+def test_the_long_tests_are_there() -> None:
+    """Their order is a list of names, which a move would empty without a word."""
+    tests = ROOT / "tests"
+    assert [name for name in LONG if not (tests / name).is_dir() and not (tests / f"{name}.py").is_file()] == []
 
 
 def test_mypy_reads_every_folder_of_code() -> None:
