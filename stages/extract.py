@@ -1,22 +1,21 @@
 """The backbone's latents of all images, through Ray Data: data/latents/<layer>."""
 
-from pathlib import Path
-
 from pipeline.cluster import start_ray
 from pipeline.entry import layer_argument, run
 from pipeline.extract.extraction import extract
 from pipeline.params import load_params
+from pipeline.places import Places
 from pipeline.runs import run_folder
 
 
 def main() -> None:
     """Encode every image by the frozen backbone, or those that a killed start has left."""
-    params, layer = load_params(), layer_argument()
+    params, layer, places = load_params(), layer_argument(), Places()
     with start_ray(params.machine) as worker:
         extract(
-            Path("data/images"),
-            Path("models/backbone"),
-            Path("data/latents") / layer,
+            places.images,
+            places.backbone,
+            places.latents(layer),
             layer=layer,
             params=params.latents,
             machine=params.machine,

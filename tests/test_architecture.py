@@ -9,7 +9,7 @@ from imports import ROOT, SOURCES, imported_modules, package_of
 
 # a later group may import an earlier one, never the other way
 GROUPS = (
-    {"basis", "errors", "files", "progress", "entry"},
+    {"basis", "errors", "files", "places", "progress", "entry"},
     {"flow", "params", "tables", "cluster", "runs"},
     {"scores", "pairing", "training", "drawing"},
     {"backbone", "judge", "flow_task", "interpretation"},

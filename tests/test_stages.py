@@ -14,6 +14,7 @@ PLUMBING = {
     "pipeline.errors": "words of an error",
     "pipeline.files": "writes bytes as they are given, whole or not at all",
     "pipeline.entry": "how a process starts and ends",
+    "pipeline.places": "where a stage reads and writes, as dvc.yaml itself says it",
     "pipeline.progress": "what is printed while a stage runs",
     "pipeline.cluster": "where work runs; the same study on another machine is the same study",
     "pipeline.runs": "names the folder of checkpoints, after what dvc.yaml lists",

@@ -19,7 +19,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import nn
 
-from pipeline.errors import InputError
+from pipeline.errors import InputError, one_line
 from pipeline.files import atomic_folder, read_json, sha256_file
 
 __all__ = ["CARD", "read_card", "read_weights", "write_network"]
@@ -69,7 +69,7 @@ def read_card(folder: Path, kind: str) -> Iterator[dict[str, Any]]:
     except InputError:
         raise
     except (AttributeError, KeyError, TypeError, ValueError) as error:
-        reason = f"no key {error}" if isinstance(error, KeyError) else " ".join(str(error).split())
+        reason = f"no key {error}" if isinstance(error, KeyError) else one_line(error)
         raise InputError(f"{path}: no card of {kind} ({reason})") from None
 
 
@@ -88,11 +88,5 @@ def read_weights(folder: Path, card: dict[str, Any], network: nn.Module) -> str:
     try:
         network.load_state_dict(load_file(path))
     except (SafetensorError, RuntimeError) as error:
-        raise InputError(f"{path}: does not fit the network of its card ({_first(error)})") from None
+        raise InputError(f"{path}: does not fit the network of its card ({one_line(error)})") from None
     return found
-
-
-def _first(error: Exception) -> str:
-    """What does not fit, in a line; torch lists every key that is missing or unknown."""
-    line = " ".join(str(error).split())
-    return line if len(line) <= 300 else f"{line[:300]} …"
