@@ -7,10 +7,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from pipeline.basis.layout import Layout
 from pipeline.tracking.note import headline
-from pipeline.tracking.publish import NOTE, SEND_ERRORS, bring_level
+from pipeline.tracking.publish import SEND_ERRORS, bring_level
 from pipeline.tracking.runs import (
     FINGERPRINT,
+    NOTE,
     add_missing,
     create_run,
     describe,
@@ -20,7 +22,7 @@ from pipeline.tracking.runs import (
     send_curves,
     source_tags,
 )
-from pipeline.tracking.server import one_line
+from pipeline.tracking.server import root_cause
 from pipeline.tracking.store import Store, run_link, shown, upload_command
 
 __all__ = ["RunTracker"]
@@ -97,7 +99,7 @@ class RunTracker:
         what = "no curves" if sent < 0 else f"the curves up to step {sent}"
         return (
             f"warning: MLflow at {shown(self.store.address)} has {what} of {last_step(self.metrics_path)}, and not the "
-            f"model ({one_line(error)}); all is kept on disk; upload the rest with: {upload_command(self.layer)}"
+            f"model ({root_cause(error)}); all is kept on disk; upload the rest with: {upload_command(self.layer)}"
         )
 
     def _run(self) -> None:
@@ -127,7 +129,7 @@ class RunTracker:
         if run is None and (finished := search(self.store, {FINGERPRINT: fingerprint})):
             self.run_id, self._reused_finished = str(finished[0].info.run_id), True
         elif run is None:
-            note = headline(self.card["layout"], self.card["flow"]["num_blocks"], None)
+            note = headline(Layout.from_dict(self.card["layout"]), self.card["flow"]["num_blocks"], None)
             self.run_id = create_run(self.store, self.layer, params, {**tags, NOTE: note})
         else:
             self.run_id = str(run.info.run_id)
