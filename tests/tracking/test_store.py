@@ -158,7 +158,7 @@ def test_links_open_the_model_training_side() -> None:
     assert run_link(file, "r1", "http://127.0.0.1:5001") == f"http://127.0.0.1:5001/#/experiments/7/runs/r1{side}"
 
 
-SETTLED = """
+SET_UP = """
 import json, os, sys
 before = dict(os.environ)
 import pipeline.tracking.publish, pipeline.tracking.store, pipeline.tracking.tracker
@@ -170,12 +170,12 @@ print(json.dumps([sorted(imported), settings, get_telemetry_client() is None]))
 """
 
 
-def test_mlflow_is_settled_when_the_store_is_found_and_not_by_an_import(project: Path) -> None:
+def test_finding_the_store_sets_mlflow_up_and_an_import_does_not(project: Path) -> None:
     """Outside of tests and CI, where MLflow has its telemetry."""
     kept = {name: value for name, value in os.environ.items() if name in ("PATH", "LANG", "PYTHONPATH", "TMPDIR")}
     environment = {**kept, "HOME": str(project), "PYTHONPATH": str(ROOT), "MLFLOW_HTTP_REQUEST_TIMEOUT": "7"}
     done = subprocess.run(
-        [sys.executable, "-c", SETTLED], cwd=project, env=environment, capture_output=True, text=True, check=False
+        [sys.executable, "-c", SET_UP], cwd=project, env=environment, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
     imported, settings, silent = json.loads(done.stdout)
