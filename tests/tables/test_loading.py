@@ -46,6 +46,26 @@ def _write_latents(folder: Path, metadata: dict[str, Any] | None = None, **colum
     write_json(folder / "card.json", {"noise": "encoder"})
 
 
+def _write_two_shards(folder: Path, other: dict[str, Any] | None = None, **columns: Any) -> None:
+    _write_latents(folder, {"shards": 2}, **columns)
+    shutil.move(folder / "val-00000.parquet", folder / "first")
+    _write_latents(folder, {"shards": 2, "shard": 1, **(other or {})}, id=[7, 6, 5, 4], **columns)
+    shutil.move(folder / "val-00000.parquet", folder / "val-00001.parquet")
+    shutil.move(folder / "first", folder / "val-00000.parquet")
+
+
+def test_what_is_wrong_in_all_shards_is_not_blamed_on_the_last(tmp_path: Path) -> None:
+    _write_two_shards(tmp_path, digit=[4] * 4)
+    with pytest.raises(InputError, match=r"val-\*\.parquet: concept 'digit' has one value \(4\)"):
+        load_latents(tmp_path, "val")
+
+
+def test_shards_of_two_backbones_are_refused_by_name(tmp_path: Path) -> None:
+    _write_two_shards(tmp_path, {"backbone_sha256": "cd" * 32})
+    with pytest.raises(InputError, match=r"val-00001\.parquet: latents of backbone cdcdcdcdcdcd"):
+        load_latents(tmp_path, "val")
+
+
 def test_latents_are_sorted_by_id_and_typed(tmp_path: Path) -> None:
     _write_latents(tmp_path)
     latents = load_latents(tmp_path, "val", BACKBONE)

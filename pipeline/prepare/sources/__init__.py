@@ -1,4 +1,9 @@
-"""Where images come from, one file a source; `data.source` chooses."""
+"""Where images come from, one file a source and one line in the table; `data.source` chooses.
+
+The images of a generator are no line of it: the network draws them (`generator.generated_source`).
+"""
+
+from collections.abc import Callable, Mapping
 
 from pipeline.errors import InputError
 from pipeline.params import DataParams
@@ -8,11 +13,11 @@ from pipeline.prepare.sources.parquet import parquet
 from pipeline.prepare.sources.source import Decoder, Source
 from pipeline.prepare.sources.torchvision_sets import Roots, celeba, cifar10, fashion_mnist, mnist, mnist_digits
 
-__all__ = ["open_source"]
+__all__ = ["SOURCES", "open_source"]
 
 
 def open_source(params: DataParams, seed: int, roots: Roots) -> Source:
-    """Open it; images are read later.
+    """Open the source that `data.source` names; its images are read later.
 
     Args:
         params: section `data`.
@@ -20,32 +25,49 @@ def open_source(params: DataParams, seed: int, roots: Roots) -> Source:
         roots: where torchvision's data sets lie.
 
     Raises:
-        InputError: what it needs is not there, or it has no such concept.
+        InputError: there is no such source, what it needs is not there, or it has no such concept.
     """
-    source = _opened(params, seed, roots)
+    if params.source not in SOURCES:
+        raise InputError(f"data.source: found '{params.source}', accepted are {', '.join(SOURCES)}")
+    source = SOURCES[params.source](params, seed, roots)
     for concept in params.concepts:
         if concept not in source.categories:
-            known = ", ".join(source.categories)
             raise InputError(
-                f"data.concepts: no concept '{concept}' in source {params.source}; its concepts are {known}"
+                f"data.concepts: no concept '{concept}' in source {params.source}; its concepts are "
+                f"{', '.join(source.categories)}"
             )
     return source
 
 
-def _opened(params: DataParams, seed: int, roots: Roots) -> Source:
-    decode = Decoder(params.image_size, params.image_mode)
-    if params.source == "colormnist":
-        return ColorMnist(params.num_colours, seed, mnist_digits(roots) if params.digits == "mnist" else None)
-    if params.source == "mnist":
-        return mnist(roots)
-    if params.source == "fashion_mnist":
-        return fashion_mnist(roots)
-    if params.source == "cifar10":
-        return cifar10(roots)
-    if params.source == "celeba":
-        return celeba(roots, params.image_size, params.concepts[0])
+def _colormnist(params: DataParams, seed: int, roots: Roots) -> Source:
+    return ColorMnist(params.num_colours, seed, mnist_digits(roots) if params.digits == "mnist" else None)
+
+
+def _image_folder(params: DataParams, _seed: int, roots: Roots) -> Source:
+    table = roots.resolve(params.table)
+    return image_folder(_path(params, roots), table, params.concepts, params.graded, _decoder(params))
+
+
+def _parquet(params: DataParams, _seed: int, roots: Roots) -> Source:
+    return parquet(_path(params, roots), params.image_column, params.concepts, params.graded, _decoder(params))
+
+
+def _path(params: DataParams, roots: Roots) -> str:
     path = roots.resolve(params.path)
     assert path is not None  # as its section has been checked
-    if params.source == "image_folder":
-        return image_folder(path, roots.resolve(params.table), params.concepts, params.graded, decode)
-    return parquet(path, params.image_column, params.concepts, params.graded, decode)
+    return path
+
+
+def _decoder(params: DataParams) -> Decoder:
+    return Decoder(params.image_size, params.image_mode)
+
+
+SOURCES: Mapping[str, Callable[[DataParams, int, Roots], Source]] = {
+    "colormnist": _colormnist,
+    "mnist": lambda _params, _seed, roots: mnist(roots),
+    "fashion_mnist": lambda _params, _seed, roots: fashion_mnist(roots),
+    "cifar10": lambda _params, _seed, roots: cifar10(roots),
+    "celeba": lambda params, _seed, roots: celeba(roots, params.image_size, params.concepts[0]),
+    "image_folder": _image_folder,
+    "parquet": _parquet,
+}

@@ -16,9 +16,8 @@ from pipeline.prepare.sources.source import Concepts, Decoder, StoredImages
 
 __all__ = ["Roots", "celeba", "cifar10", "fashion_mnist", "mnist", "mnist_digits"]
 
-SIDE = 32
-
-CROP, FACE_SIDE = 160, 64
+SIDE = 32  # pixels, to which digits and clothing of 28x28 are padded
+CROP, FACE_SIDE = 160, 64  # pixels of a face that are cut out, and to which they are resized
 
 
 @dataclass(frozen=True)
@@ -64,9 +63,9 @@ class Roots:
             ) from None
 
 
-def mnist_digits(roots: Roots, kind: type[MNIST] = MNIST) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+def mnist_digits(roots: Roots, dataset: type[MNIST] = MNIST) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
     """Images [70000, 28, 28] and classes [70000]: the official training part, then the test part."""
-    parts = [roots.open(kind, train=train) for train in (True, False)]
+    parts = [roots.open(dataset, train=train) for train in (True, False)]
     pixels = np.concatenate([part.data.numpy() for part in parts])
     return pixels, np.concatenate([part.targets.numpy() for part in parts]).astype(np.int64)
 
