@@ -107,7 +107,7 @@ class Params(Section):
     @model_validator(mode="after")
     def _generator_draws_its_images(self) -> "Params":
         kind, source = self.backbone.kind, self.data.source
-        if (kind == "generator") != (source == "generator"):
+        if self.backbone.traits.own_images != (source == "generator"):
             raise ValueError(
                 f"data.source: found '{source}', but backbone.kind is '{kind}': the images of a generator, and of no "
                 "other network, are those that it draws; accepted are both 'generator' or neither"
