@@ -9,7 +9,6 @@ from pipeline.params import load_params
 from pipeline.runs import run_folder
 from pipeline.tables.images import load_images
 from pipeline.training.distributed import train_with_ray
-from pipeline.training.optimisation import train_config
 from pipeline.training.task import ImagesSetup
 
 
@@ -21,9 +20,8 @@ def main() -> None:
         print("models/judge: none, as the backbone gives logits, which name themselves")
         return
     judge = params.judge
-    config = train_config(judge, params.seed)
     setup = ImagesSetup(Path("data/images").resolve(), judge, params.seed)
-    result = train_with_ray(judge_task, setup, config, params.machine, run_folder(params.machine.storage, "judge"))
+    result = train_with_ray(judge_task, setup, judge, params.machine, run_folder(params.machine.storage, "judge"))
     test = load_images(Path("data/images"), "test")
     network = JudgeNet(heads_of(test), judge.width, params.seed)
     network.load_state_dict(result.model)

@@ -6,13 +6,9 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, model_validator
 from pydantic_core import PydanticKnownError
 
-from pipeline.params.section import Section
+from pipeline.params.section import Count, Optimisation, Positive, Section
 
 __all__ = ["KINDS", "BackboneParams", "InputParams", "JudgeParams", "LatentsParams", "Traits"]
-
-Positive = Annotated[float, Field(gt=0)]
-
-Count = Annotated[int, Field(ge=1)]
 
 CALLED = "package.module:callable"
 
@@ -64,7 +60,7 @@ class InputParams(Section):
     """By which each channel is divided then; empty: ImageNet's for a torchvision network, else .5."""
 
 
-class BackboneParams(Section):
+class BackboneParams(Optimisation):
     """The network that is interpreted: trained here and then frozen, or brought along and never changed."""
 
     kind: Annotated[str, AfterValidator(_known)] = "autoencoder"
@@ -76,7 +72,6 @@ class BackboneParams(Section):
     steps: Count = 1000
     batch_size: Annotated[int, Field(ge=2)] = 128
     learning_rate: Positive = 2e-3
-    weight_decay: Annotated[float, Field(ge=0)] = 0.01
     concept: str | None = None
     """What the classes of a classifier are: one of data.concepts. A foreign network's may be none of them."""
     network: str | None = None
@@ -115,7 +110,7 @@ class BackboneParams(Section):
         return self.output == "images" if self.traits.images is None else self.traits.images
 
 
-class JudgeParams(Section):
+class JudgeParams(Optimisation):
     """A small convolutional network that names each concept of an image; its held-out accuracy is in its card."""
 
     width: Annotated[int, Field(ge=4, multiple_of=4)] = 24
@@ -123,7 +118,6 @@ class JudgeParams(Section):
     steps: Count = 600
     batch_size: Annotated[int, Field(ge=2)] = 128
     learning_rate: Positive = 3e-3
-    weight_decay: Annotated[float, Field(ge=0)] = 0.01
 
 
 class LatentsParams(Section):

@@ -1,7 +1,7 @@
 """The networks that are trained here, through Ray Train, by the kind that section `backbone` names."""
 
 import json
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +14,9 @@ from pipeline.pretraining.autoencoder import autoencoder_task
 from pipeline.pretraining.classifier import classifier_task
 from pipeline.tables.parquet import SPLITS, read_schema
 from pipeline.training.distributed import train_with_ray
-from pipeline.training.optimisation import train_config
 from pipeline.training.task import ImagesSetup
 
 __all__ = ["TrainedBackbone", "train_backbone"]
-
-POINTS = 12  # of the curves of what a classifier keeps
 
 
 @dataclass(frozen=True)
@@ -48,16 +45,15 @@ def train_backbone(params: Params, images: Path, storage: Path) -> TrainedBackbo
         storage: of its checkpoints.
     """
     section = params.backbone
-    setup, config = ImagesSetup(images, section, params.seed), train_config(section, params.seed)
+    setup = ImagesSetup(images, section, params.seed)
     if section.kind == "autoencoder":
-        result = train_with_ray(autoencoder_task, setup, config, params.machine, storage)
+        result = train_with_ray(autoencoder_task, setup, section, params.machine, storage)
         network: nn.Module = Autoencoder(section.num_dims, section.width, params.seed)
         error = json.loads(result.metrics.splitlines()[-1])["val/squared_error"]
         card: dict[str, Any] = {"val_squared_error": error}
         summary = f"squared error of a held-out image {error:.4g}"
     else:
-        config = replace(config, validate_every=max(1, section.steps // POINTS))
-        result = train_with_ray(classifier_task, setup, config, params.machine, storage)
+        result = train_with_ray(classifier_task, setup, section, params.machine, storage)
         network = Classifier(len(result.model["head.bias"]), section.width, params.seed)
         accuracy = json.loads(result.metrics.splitlines()[-1])["val/accuracy"]
         card = {"concept": section.concept, "val_accuracy": accuracy}

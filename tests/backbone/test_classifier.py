@@ -4,9 +4,9 @@ import torch
 from backbone.toys import toy_images
 from pipeline.backbone.classifier import Classifier
 from pipeline.backbone.frozen import load_backbone, save_backbone
+from pipeline.params import Optimisation
 from pipeline.pretraining.classifier import ClassifierTask, class_accuracy
 from pipeline.training.loop import train
-from pipeline.training.task import TrainConfig
 
 CPU = torch.device("cpu")
 
@@ -19,9 +19,9 @@ def task(seed: int = 0, missing: int = 0) -> ClassifierTask:
 
 def test_it_learns_its_concept() -> None:
     of = task()
-    before = of.validate(of.model, 0)["accuracy"]
-    train(of, TrainConfig(steps=60, batch_size=32, learning_rate=3e-3, seed=0))
-    assert before < 0.8 < 0.98 < of.validate(of.model, 60)["accuracy"]
+    before = of.validate()["accuracy"]
+    train(of, Optimisation(steps=60, batch_size=32, learning_rate=3e-3))
+    assert before < 0.8 < 0.98 < of.validate()["accuracy"]
     assert class_accuracy(of.model, toy_images(80, seed=2), "digit", CPU) > 0.98
 
 
@@ -53,9 +53,9 @@ def test_what_is_loaded_is_what_was_saved(tmp_path) -> None:
 
 def test_what_the_layers_keep_is_watched() -> None:
     of = task()
-    before = of.validate(of.model, 0)
-    train(of, TrainConfig(steps=60, batch_size=32, learning_rate=3e-3, seed=0))
-    after = of.validate(of.model, 60)
+    before = of.validate()
+    train(of, Optimisation(steps=60, batch_size=32, learning_rate=3e-3))
+    after = of.validate()
     for layer in ("stage1", "stage2", "stage3", "features"):
         shares = [after[f"share/{layer}/{name}"] for name in ("residual", "digit", "colour")]
         assert sum(shares) == 1

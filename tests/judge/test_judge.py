@@ -9,9 +9,9 @@ from backbone.toys import toy_images
 from pipeline.errors import InputError
 from pipeline.judge.network import heads_of, load_judge, save_judge
 from pipeline.judge.task import JudgeTask
+from pipeline.params import Optimisation
 from pipeline.tables.images import to_unit_range
 from pipeline.training.loop import train
-from pipeline.training.task import TrainConfig
 
 TRAIN, VAL, TEST = (toy_images(rows, seed) for rows, seed in ((128, 1), (40, 2), (60, 3)))
 CPU = torch.device("cpu")
@@ -24,7 +24,7 @@ def _task() -> JudgeTask:
 @pytest.fixture(scope="module")
 def trained() -> JudgeTask:
     task = _task()
-    config = TrainConfig(steps=60, batch_size=32, learning_rate=3e-3, seed=0)
+    config = Optimisation(steps=60, batch_size=32, learning_rate=3e-3)
     train(task, config)
     return task
 
@@ -42,7 +42,7 @@ def test_a_head_for_each_concept() -> None:
 
 
 def test_it_learns_what_is_plain_to_see(trained: JudgeTask) -> None:
-    untrained, found = _task().validate(_task().model, 0), trained.validate(trained.model, 60)
+    untrained, found = _task().validate(), trained.validate()
     assert untrained["accuracy/colour"] < 0.1
     assert found["accuracy/digit"] > 0.95
     assert found["accuracy/colour"] > 0.6
