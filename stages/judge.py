@@ -8,7 +8,6 @@ from pipeline.places import Places
 from pipeline.runs import run_folder
 from pipeline.tables.images import load_images
 from pipeline.training.distributed import train_with_ray
-from pipeline.training.optimisation import train_config
 from pipeline.training.task import ImagesSetup
 
 
@@ -20,9 +19,8 @@ def main() -> None:
         print("models/judge: none, as the backbone gives logits, which name themselves")
         return
     judge = params.judge
-    config = train_config(judge, params.seed)
     setup = ImagesSetup(places.images.resolve(), judge, params.seed)
-    result = train_with_ray(JudgeTask, setup, config, params.machine, run_folder(params.machine.storage, "judge"))
+    result = train_with_ray(JudgeTask, setup, judge, params.machine, run_folder(params.machine.storage, "judge"))
     test = load_images(places.images, "test")
     network = JudgeNet(heads_of(test), judge.width, params.seed)
     network.load_state_dict(result.model)

@@ -43,7 +43,7 @@ class JudgeTask:
         total = torch.stack(list(losses.values())).sum()
         return total, {"loss": total, **{f"loss/{name}": value for name, value in losses.items()}}
 
-    def validate(self, model: nn.Module, step: int) -> dict[str, float]:  # noqa: ARG002
+    def validate(self) -> dict[str, float]:
         """Accuracy of each concept on the validation images."""
         return {f"accuracy/{name}": value for name, value in accuracy(self.model, self._val, self._device).items()}
 

@@ -3,6 +3,7 @@
 from pipeline.params.data import DataParams, WarpParams
 from pipeline.params.flow import FlowParams, TrainParams, TuneParams
 from pipeline.params.networks import BackboneParams, JudgeParams, LatentsParams
+from pipeline.params.section import Optimisation
 from pipeline.params.study import DATA_ROOT, EvaluateParams, InterpretParams, MachineParams, Params, load_params
 
 __all__ = [
@@ -15,6 +16,7 @@ __all__ = [
     "JudgeParams",
     "LatentsParams",
     "MachineParams",
+    "Optimisation",
     "Params",
     "TrainParams",
     "TuneParams",

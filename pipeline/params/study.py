@@ -12,11 +12,9 @@ from pipeline.errors import InputError
 from pipeline.params.data import DataParams
 from pipeline.params.flow import FlowParams, TrainParams, TuneParams
 from pipeline.params.networks import BackboneParams, JudgeParams, LatentsParams
-from pipeline.params.section import Section
+from pipeline.params.section import Count, Section
 
 __all__ = ["DATA_ROOT", "EvaluateParams", "InterpretParams", "MachineParams", "Params", "load_params"]
-
-Count = Annotated[int, Field(ge=1)]
 
 DATA_ROOT = "IIN_DATA_ROOT"  # the environment variable that stands in for an empty data_root
 
@@ -107,7 +105,7 @@ class Params(Section):
     @model_validator(mode="after")
     def _generator_draws_its_images(self) -> "Params":
         kind, source = self.backbone.kind, self.data.source
-        if (kind == "generator") != (source == "generator"):
+        if self.backbone.traits.own_images != (source == "generator"):
             raise ValueError(
                 f"data.source: found '{source}', but backbone.kind is '{kind}': the images of a generator, and of no "
                 "other network, are those that it draws; accepted are both 'generator' or neither"

@@ -57,7 +57,7 @@ class AutoencoderTask:
         return loss, {"loss": loss, "squared_error": squared_error, "kl_nats": kl}
 
     @torch.no_grad()
-    def validate(self, model: nn.Module, step: int) -> dict[str, float]:  # noqa: ARG002
+    def validate(self) -> dict[str, float]:
         """Squared error of reconstructions from the mean: sum over an image, mean over validation images."""
         total = 0.0
         for images in self._val.split(250):

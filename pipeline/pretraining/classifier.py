@@ -57,7 +57,7 @@ class ClassifierTask:
         loss = nn.functional.cross_entropy(logits, labels)
         return loss, {"loss": loss, "accuracy": (logits.argmax(dim=1) == labels).float().mean()}
 
-    def validate(self, model: nn.Module, step: int) -> dict[str, float]:  # noqa: ARG002
+    def validate(self) -> dict[str, float]:
         """On the validation images: balanced accuracy, and the share of dimensions that each factor would get."""
         accuracy = class_accuracy(self.model, self._val, self._concept, self._device)
         return {"accuracy": accuracy, **self._shares()}

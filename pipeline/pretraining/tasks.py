@@ -14,7 +14,6 @@ from pipeline.params import BackboneParams, Params
 from pipeline.pretraining.autoencoder import AutoencoderTask
 from pipeline.pretraining.classifier import ClassifierTask
 from pipeline.training.distributed import train_with_ray
-from pipeline.training.optimisation import train_config
 from pipeline.training.task import ImagesSetup, Task
 
 __all__ = ["PRETRAINING", "Pretrained", "Pretraining", "pretrain"]
@@ -29,12 +28,10 @@ class Pretraining:
     Attributes:
         task: makes the task in a worker, from the setup and the worker's device.
         measured: from the last validation to what the card says of it, and the same in words.
-        points: of the validation curve; None: as many as there are by default.
     """
 
     task: Callable[[Setup, torch.device], Task]
     measured: Callable[[Mapping[str, float], BackboneParams], tuple[dict[str, Any], str]]
-    points: int | None = None
 
 
 @dataclass(frozen=True)
@@ -63,10 +60,8 @@ def pretrain(pretraining: Pretraining, made: Made, params: Params, images: Path,
         storage: of its checkpoints.
     """
     section = params.backbone
-    setup, config = ImagesSetup(images, section, params.seed), train_config(section, params.seed)
-    if pretraining.points is not None:
-        config = dataclasses.replace(config, validate_every=max(1, section.steps // pretraining.points))
-    result = train_with_ray(pretraining.task, setup, config, params.machine, storage)
+    setup = ImagesSetup(images, section, params.seed)
+    result = train_with_ray(pretraining.task, setup, section, params.machine, storage)
     made.network.load_state_dict(result.model)
     measured, summary = pretraining.measured(json.loads(result.metrics.splitlines()[-1]), section)
     return Pretrained(dataclasses.replace(made, card=measured | made.card), result.metrics, summary)
@@ -74,5 +69,5 @@ def pretrain(pretraining: Pretraining, made: Made, params: Params, images: Path,
 
 PRETRAINING: dict[str, Pretraining] = {
     "autoencoder": Pretraining(AutoencoderTask, AutoencoderTask.measured),
-    "classifier": Pretraining(ClassifierTask, ClassifierTask.measured, points=12),
+    "classifier": Pretraining(ClassifierTask, ClassifierTask.measured),
 }

@@ -52,18 +52,19 @@ def scores_table(scores: Mapping[str, Score]) -> str:
 
 def tried(trial: Trial) -> dict[str, str]:
     """What a sweep tried in one trial, a setting's name and its value each, the sizes of the factors last."""
-    return {"num_blocks": str(trial.num_blocks), "sizes": ", ".join(str(size) for size in trial.sizes)}
+    settings = {key: str(value) for key, value in trial.candidate.settings.items()}
+    return settings | {"sizes": ", ".join(str(size) for size in trial.candidate.layout.sizes)}
 
 
 def in_words(trial: Trial) -> str:
     """The same in a line.
 
     Example:
-        >>> in_words(Trial(0, 6, (16, 7, 9), 0.93, 0.91, 0.95, 0.0, 0.0, 96.1))
+        >>> candidate = Candidate({"num_blocks": 6}, Layout.of(["digit", "colour"], (16, 7, 9)))
+        >>> in_words(Trial(0, candidate, 0.93, 0.91, 0.95, 0.0, 0.0, 96.1))
         '6 blocks, sizes 16, 7, 9'
     """
-    parts = (f"{value} blocks" if name == "num_blocks" else f"{name} {value}" for name, value in tried(trial).items())
-    return ", ".join(parts)
+    return f"{trial.candidate.words}, sizes {tried(trial)['sizes']}"
 
 
 def sweep_note(trials: Sequence[Trial], chosen: Trial) -> str:

@@ -21,7 +21,7 @@ from torch import Tensor
 from pipeline.cluster import Resources, start_ray
 from pipeline.entry import die_with_parent
 from pipeline.errors import InputError
-from pipeline.params import MachineParams
+from pipeline.params import MachineParams, Optimisation
 from pipeline.progress import Progress, following
 from pipeline.training import curves
 from pipeline.training.checkpoints import (
@@ -35,7 +35,7 @@ from pipeline.training.checkpoints import (
 )
 from pipeline.training.compiling import prefers_compiling, why_not
 from pipeline.training.loop import Hooks, State, train
-from pipeline.training.task import Task, TrainConfig
+from pipeline.training.task import Task
 
 __all__ = ["Result", "train_with_ray"]
 
@@ -62,7 +62,7 @@ class Result:
 def train_with_ray(
     task_factory: Callable[[Config, torch.device], Task],
     task_config: Config,
-    config: TrainConfig,
+    config: Optimisation,
     machine: MachineParams,
     run_folder: Path,
     *,
@@ -122,7 +122,7 @@ def _chooses_compiling(
 def _fit(
     task_factory: Callable[[Config, torch.device], Task],
     task_config: Config,
-    config: TrainConfig,
+    config: Optimisation,
     workers: int,
     resources: Resources,
     generation: Generation,

@@ -17,9 +17,10 @@ import torch.distributed as dist
 from torch import Tensor, nn
 
 from pipeline.errors import InputError
+from pipeline.params import Optimisation
 from pipeline.training.compiling import CompiledModel
 from pipeline.training.parameters import FlatModel, MovingAverage
-from pipeline.training.task import Task, TrainConfig
+from pipeline.training.task import Task
 
 __all__ = ["Hooks", "State", "learning_rate", "part_of", "train"]
 
@@ -44,7 +45,7 @@ class Hooks:
 
 def train(
     task: Task,
-    config: TrainConfig,
+    config: Optimisation,
     hooks: Hooks | None = None,
     resume: Mapping[str, Any] | None = None,
     *,
@@ -111,7 +112,7 @@ def train(
                 hooks.log({"step": done} | _named("train", {**entry, "learning_rate": rate}))
         if rank == 0 and _due(done, config.validate_every, config.steps):
             with average.in_place() if average else nullcontext():
-                hooks.log({"step": done} | _named("val", _validate(task, done)))
+                hooks.log({"step": done} | _named("val", _validate(task)))
         if _due(done, config.checkpoint_every, config.steps):
             state = {"step": done, "optimiser": optimiser.state_dict(), "compiled": compile_step}
             with average.in_place() if average else nullcontext() as last:
@@ -121,11 +122,10 @@ def train(
     task.model.eval()
 
 
-def learning_rate(config: TrainConfig, step: int) -> float:
-    """Learning rate of a step in 0 … steps − 1: a linear rise over `warmup` steps, times the schedule over all."""
-    rise = min(1.0, (step + 1) / config.warmup) if config.warmup else 1.0
+def learning_rate(config: Optimisation, step: int) -> float:
+    """Learning rate of a step in 0 … steps − 1, as the schedule has it."""
     fall = 0.5 * (1 + math.cos(math.pi * step / config.steps)) if config.schedule == "cosine" else 1.0
-    return config.learning_rate * rise * fall
+    return config.learning_rate * fall
 
 
 def part_of(batch_size: int, rank: int, world: int) -> slice:
@@ -161,9 +161,9 @@ def _named(split: str, figures: Mapping[str, float]) -> dict[str, float]:
 
 
 @torch.no_grad()
-def _validate(task: Task, step: int) -> dict[str, float]:
+def _validate(task: Task) -> dict[str, float]:
     task.model.eval()  # the bare model: the other workers do not take part
-    figures = task.validate(task.model, step)
+    figures = task.validate()
     task.model.train()
     return figures
 

@@ -1,4 +1,4 @@
-"""What a sweep tries: numbers of blocks, and factor sizes around the estimate."""
+"""What a sweep tries: values of the searched keys, and factor sizes around the estimate."""
 
 import itertools
 from collections.abc import Mapping, Sequence
@@ -9,63 +9,74 @@ import optuna
 from optuna.distributions import BaseDistribution, CategoricalDistribution
 
 from pipeline.basis.layout import Layout
+from pipeline.params import FlowParams, Params
+from pipeline.tuning.candidate import SEARCHED, Candidate
 
 __all__ = ["Space", "scaled_sizes"]
 
-BLOCKS, SCALE = "num_blocks", "scale."
+SCALE = "scale."
 
 
 @dataclass(frozen=True)
 class Space:
-    """The choices of a sweep; the params' own number of blocks is always among them.
+    """The choices of a sweep; the params' own settings are always among them.
 
     Attributes:
-        own_blocks: the params' own number of blocks.
-        num_blocks: numbers of blocks to try.
+        own: the params' own value of each searched key.
+        values: values to try of each of them.
         scale: shares of its estimated size that a concept may get.
         estimate: the layout around which to search.
     """
 
-    own_blocks: int
-    num_blocks: tuple[int, ...]
+    own: dict[str, Any]
+    values: dict[str, tuple[Any, ...]]
     scale: tuple[float, ...]
     estimate: Layout
 
-    def choices(self) -> dict[str, list[float]]:
+    @classmethod
+    def of(cls, params: Params, estimate: Layout) -> "Space":
+        """The space that section `tune` states, around the settings of sections `flow` and `train`."""
+        own = {key: getattr(params.flow if key in FlowParams.model_fields else params.train, key) for key in SEARCHED}
+        values = {key: getattr(params.tune, key) for key in SEARCHED}
+        return cls(own, values, params.tune.scale, estimate)
+
+    def choices(self) -> dict[str, list[Any]]:
         """The values of each parameter of the search."""
-        scale = sorted(self.scale)
-        blocks: list[float] = sorted({self.own_blocks, *self.num_blocks})
-        return {BLOCKS: blocks} | {f"{SCALE}{concept}": scale for concept in self.estimate.concepts}
+        searched = {key: sorted({own, *self.values[key]}) for key, own in self.own.items()}
+        return searched | self._of_each_concept(sorted(self.scale))
 
-    def own(self) -> dict[str, float]:
-        """The point to begin with: the params' own number of blocks, and the sizes closest to the estimate."""
+    def first(self) -> Candidate:
+        """The candidate to begin with: the params' own settings, and the sizes closest to the estimate."""
         closest = min(self.scale, key=lambda scale: abs(scale - 1))
-        return {BLOCKS: self.own_blocks} | {f"{SCALE}{concept}": closest for concept in self.estimate.concepts}
+        return self.candidate(self.own | self._of_each_concept(closest))
 
-    def points(self, num: int, seed: int) -> list[dict[str, Any]]:
-        """Points of `num` different flows, or of all where there are fewer: the own one, then some drawn by Optuna.
+    def candidates(self, num: int, seed: int) -> list[Candidate]:
+        """Different candidates, `num` or all where there are fewer: the first, then some drawn by Optuna.
 
         They are drawn before the first is tried, so that they don't depend on how many are tried at once.
         """
         choices = self.choices()
-        names, grid = list(choices), itertools.product(*choices.values())
-        num_flows = len({self.flow_of(dict(zip(names, values, strict=True))) for values in grid})
-        distributions: dict[str, BaseDistribution] = {key: CategoricalDistribution(v) for key, v in choices.items()}
+        grid = (dict(zip(choices, values, strict=True)) for values in itertools.product(*choices.values()))
+        num_different = len({self.candidate(point).name for point in grid})
+        distributions: dict[str, BaseDistribution] = {
+            key: CategoricalDistribution(values) for key, values in choices.items()
+        }
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=seed % 2**32))
-        points: list[dict[str, Any]] = [self.own()]
-        tried = {self.flow_of(self.own())}
-        while len(points) < min(num, num_flows):
-            point = study.ask(distributions).params
-            if (flow := self.flow_of(point)) not in tried:
-                tried.add(flow)
-                points.append(point)
-        return points
+        drawn = {self.first().name: self.first()}
+        while len(drawn) < min(num, num_different):
+            candidate = self.candidate(study.ask(distributions).params)
+            drawn.setdefault(candidate.name, candidate)
+        return list(drawn.values())
 
-    def flow_of(self, point: Mapping[str, Any]) -> tuple[int, Layout]:
-        """Number of blocks and layout of a point of the search."""
+    def candidate(self, point: Mapping[str, Any]) -> Candidate:
+        """The candidate at a point of the search."""
         scales = [float(point[f"{SCALE}{concept}"]) for concept in self.estimate.concepts]
-        return int(point[BLOCKS]), Layout(self.estimate.names, scaled_sizes(self.estimate.sizes, scales))
+        sizes = scaled_sizes(self.estimate.sizes, scales)
+        return Candidate({key: point[key] for key in self.own}, Layout(self.estimate.names, sizes))
+
+    def _of_each_concept(self, value: Any) -> dict[str, Any]:
+        return {f"{SCALE}{concept}": value for concept in self.estimate.concepts}
 
 
 def scaled_sizes(sizes: Sequence[int], scales: Sequence[float]) -> tuple[int, ...]:

@@ -132,4 +132,4 @@ def test_validation_is_the_squared_error_of_an_image(table: Path) -> None:
     images = to_unit_range(toy_images(16, seed=0).pixels)
     with torch.no_grad():
         error = (task.model.decode(task.model.encode(images)[0]) - images).square().sum(dim=(1, 2, 3)).mean()
-    assert task.validate(task.model, 0)["squared_error"] == pytest.approx(error.item(), rel=1e-5)
+    assert task.validate()["squared_error"] == pytest.approx(error.item(), rel=1e-5)

@@ -7,10 +7,10 @@ from backbone.toys import toy_images, write_images
 from pipeline.backbone.backbone import save_backbone
 from pipeline.backbone.classifier import Classifier, ClassifierBackbone
 from pipeline.backbone.kinds import load_backbone
-from pipeline.params import BackboneParams
+from pipeline.params import BackboneParams, Optimisation
 from pipeline.pretraining.classifier import ClassifierTask, class_accuracy
 from pipeline.training.loop import train
-from pipeline.training.task import ImagesSetup, TrainConfig
+from pipeline.training.task import ImagesSetup
 
 CPU = torch.device("cpu")
 
@@ -25,9 +25,9 @@ def make_task(folder: Path, missing: int = 0) -> ClassifierTask:
 
 def test_it_learns_its_concept(tmp_path: Path) -> None:
     task = make_task(tmp_path)
-    before = task.validate(task.model, 0)["accuracy"]
-    train(task, TrainConfig(steps=60, batch_size=32, learning_rate=3e-3, seed=0))
-    assert before < 0.8 < 0.98 < task.validate(task.model, 60)["accuracy"]
+    before = task.validate()["accuracy"]
+    train(task, Optimisation(steps=60, batch_size=32, learning_rate=3e-3))
+    assert before < 0.8 < 0.98 < task.validate()["accuracy"]
     assert class_accuracy(task.model, toy_images(80, seed=2), "digit", CPU) > 0.98
 
 
@@ -61,9 +61,9 @@ def test_what_is_loaded_is_what_was_saved(tmp_path: Path) -> None:
 
 def test_what_the_layers_keep_is_watched(tmp_path: Path) -> None:
     task = make_task(tmp_path)
-    before = task.validate(task.model, 0)
-    train(task, TrainConfig(steps=60, batch_size=32, learning_rate=3e-3, seed=0))
-    after = task.validate(task.model, 60)
+    before = task.validate()
+    train(task, Optimisation(steps=60, batch_size=32, learning_rate=3e-3))
+    after = task.validate()
     for layer in ("stage1", "stage2", "stage3", "features"):
         shares = [after[f"share/{layer}/{name}"] for name in ("residual", "digit", "colour")]
         assert sum(shares) == 1

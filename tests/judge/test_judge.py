@@ -9,10 +9,10 @@ from backbone.toys import toy_images, write_images
 from pipeline.errors import InputError
 from pipeline.judge.network import heads_of, load_judge, save_judge
 from pipeline.judge.task import JudgeTask
-from pipeline.params import JudgeParams
+from pipeline.params import JudgeParams, Optimisation
 from pipeline.tables.images import to_unit_range
 from pipeline.training.loop import train
-from pipeline.training.task import ImagesSetup, TrainConfig
+from pipeline.training.task import ImagesSetup
 
 TRAIN, VAL, TEST = (toy_images(rows, seed) for rows, seed in ((128, 1), (40, 2), (60, 3)))
 CPU = torch.device("cpu")
@@ -30,7 +30,7 @@ def _task(table: Path) -> JudgeTask:
 @pytest.fixture(scope="module")
 def trained(table: Path) -> JudgeTask:
     task = _task(table)
-    config = TrainConfig(steps=60, batch_size=32, learning_rate=3e-3, seed=0)
+    config = Optimisation(steps=60, batch_size=32, learning_rate=3e-3)
     train(task, config)
     return task
 
@@ -48,7 +48,7 @@ def test_a_head_for_each_concept(table: Path) -> None:
 
 
 def test_it_learns_what_is_plain_to_see(table: Path, trained: JudgeTask) -> None:
-    untrained, found = _task(table).validate(_task(table).model, 0), trained.validate(trained.model, 60)
+    untrained, found = _task(table).validate(), trained.validate()
     assert untrained["accuracy/colour"] < 0.1
     assert found["accuracy/digit"] > 0.95
     assert found["accuracy/colour"] > 0.6

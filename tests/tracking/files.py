@@ -20,6 +20,7 @@ from pipeline.interpretation.iin import save_iin
 from pipeline.places import Places
 from pipeline.scores.record import as_json
 from pipeline.scores.statistics.score import Score
+from pipeline.tuning.candidate import Candidate
 from pipeline.tuning.flow_file import FlowChoice, Trial, write_flow_file
 
 LAYER = "latent"
@@ -41,8 +42,12 @@ SCORES = {
 }
 
 
+def candidate(num_blocks: int) -> Candidate:
+    return Candidate({"num_blocks": num_blocks}, Layout(LAYOUT.names, (4, 2, 2)))
+
+
 def trial(number: int, num_blocks: int, gap: float) -> Trial:
-    return Trial(number, num_blocks, (4, 2, 2), gap, gap - 0.02, gap + 0.02, -0.01, 0.01, 90.0 + number)
+    return Trial(number, candidate(num_blocks), gap, gap - 0.02, gap + 0.02, -0.01, 0.01, 90.0 + number)
 
 
 TRIALS = (trial(0, 4, 0.81), trial(1, 6, 0.92), trial(2, 8, 0.90))
@@ -82,7 +87,7 @@ def write_results(root: Path) -> None:
 
 
 def write_trials(root: Path) -> None:
-    choice = FlowChoice(6, LAYOUT, LAYOUT.sizes, TRIALS, chosen=1)
+    choice = FlowChoice(Candidate({"num_blocks": 6}, LAYOUT), LAYOUT.sizes, TRIALS, chosen=1)
     write_flow_file(Places(root).flow_file(LAYER), choice)
 
 
