@@ -78,6 +78,11 @@ class Places:
         return self.root / "dvc.lock"
 
     @property
+    def store(self) -> Path:
+        """MLflow's SQLite file, where no other store is named."""
+        return self.root / "mlflow.db"
+
+    @property
     def studies(self) -> Path:
         """Folder of the studies: the params that differ, a file each."""
         return self.root / "studies"

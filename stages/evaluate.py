@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from pipeline.backbone.frozen import load_backbone
+from pipeline.backbone.kinds import load_backbone
 from pipeline.entry import layer_argument, run
 from pipeline.evaluation.evaluation import evaluate, summary
 from pipeline.files import write_json

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from pipeline.backbone.frozen import load_backbone
+from pipeline.backbone.kinds import load_backbone
 from pipeline.entry import layer_argument, run
 from pipeline.files import read_json, write_atomic
 from pipeline.interpret.curves import curves_csv, read_curves

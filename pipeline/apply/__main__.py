@@ -23,8 +23,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from pipeline.apply.sheet import applied_sheet
-from pipeline.backbone.cut import Split, outputs
-from pipeline.backbone.frozen import Backbone, load_backbone
+from pipeline.backbone.backbone import Backbone
+from pipeline.backbone.cut import Cut, outputs
+from pipeline.backbone.kinds import load_backbone
 from pipeline.basis.draws import draw_seed
 from pipeline.basis.layout import Layout
 from pipeline.drawing.sheet import house_style
@@ -107,14 +108,14 @@ def apply_to_images(iin: Iin, backbone: Backbone, paths: list[Path], arguments: 
         InputError: an image can't be read, or there is no such factor, number or donor.
     """
     origin, flow = iin.card["split"], iin.flow
-    split = backbone.at(iin.card["layer"], origin["reduce"], np.array(origin["kept"], np.int64))
+    split = backbone.cut(iin.card["layer"], origin["reduce"], np.array(origin["kept"], np.int64))
     pixels = _read(paths, origin["image_shape"])
-    latents = _encode(split, pixels, origin["kept"])
+    latents = _encode(split, pixels)
     codes = flow(latents)[0]
     donor = None
     if arguments.swap is not None:
         image = Path(arguments.swap.partition("=")[2])
-        donor = flow(_encode(split, _read([image], origin["image_shape"]), origin["kept"]))[0]
+        donor = flow(_encode(split, _read([image], origin["image_shape"])))[0]
     edited, done = _edited(codes, iin.layout, donor, arguments)
     found, back = (outputs(split, z, pixels) for z in (latents, flow.inverse(codes)))
     after = back if done is None else outputs(split, flow.inverse(edited), pixels)
@@ -179,10 +180,10 @@ def _read(paths: list[Path], shape: list[int]) -> NDArray[np.uint8]:
     return np.stack(images)
 
 
-def _encode(split: Split, pixels: NDArray[np.uint8], kept: list[int]) -> Tensor:
+def _encode(split: Cut, pixels: NDArray[np.uint8]) -> Tensor:
     """z [n, N] of images [n, H, W, 3]."""
     starts = range(0, len(pixels), BATCH)
-    return torch.cat([split.encode(to_unit_range(pixels[i : i + BATCH]))[0].cpu() for i in starts])[:, kept]
+    return torch.cat([split.encode(to_unit_range(pixels[i : i + BATCH]))[0].cpu() for i in starts])
 
 
 def _write(applied: Applied, layout: Layout, names: list[str] | None, folder: Path) -> None:

@@ -27,13 +27,13 @@ class Layer:
 
     Attributes:
         name: dotted, as `nn.Module.get_submodule` takes it.
-        kind: class of the module.
+        module: its class.
         shape: of the tensor that it gives, without the batch; None where it can't be used.
         reason: why it can't be used; empty where it can.
     """
 
     name: str
-    kind: str
+    module: str
     shape: tuple[int, ...] | None
     reason: str
 

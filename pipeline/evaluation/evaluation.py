@@ -13,8 +13,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from pipeline.backbone.cut import Split, outputs
-from pipeline.backbone.frozen import Backbone
+from pipeline.backbone.backbone import Backbone
+from pipeline.backbone.cut import Cut, outputs
 from pipeline.basis.draws import draw_seed
 from pipeline.basis.layout import Layout
 from pipeline.errors import InputError
@@ -90,7 +90,7 @@ def evaluate(
         )
     mean = torch.from_numpy(test.mean)
     code, _ = flow(mean)
-    split = backbone.at(test.layer, test.reduce, test.kept)
+    split = backbone.cut(test.layer, test.reduce, test.kept)
     rows, targets = _complete(test)
     of, original = code[rows].numpy(), test.original[rows]
     scores = _probes(of, targets, original, layout, draw_seed(seed, "evaluate/probes"))
@@ -113,7 +113,7 @@ def evaluate(
 
 
 def _preservation(
-    backbone: Backbone, split: Split, mean: Tensor, back: Tensor, test: Latents, images: Images, seed: int
+    backbone: Backbone, split: Cut, mean: Tensor, back: Tensor, test: Latents, images: Images, seed: int
 ) -> dict[str, Score]:
     found, found_back = (outputs(split, z, images.pixels) for z in (mean, back))
     if backbone.draws_images:
@@ -150,7 +150,7 @@ def _swaps(
     code: Tensor,
     flow: Flow,
     layout: Layout,
-    split: Split,
+    split: Cut,
     judge: Judge,
     test: Latents,
     images: Images,

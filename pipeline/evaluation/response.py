@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from pipeline.backbone.cut import Split
+from pipeline.backbone.cut import Cut
 from pipeline.basis.draws import draw_seed
 from pipeline.basis.layout import Layout
 from pipeline.flow import Flow
@@ -47,7 +47,7 @@ def respond(
     code: Tensor,
     flow: Flow,
     layout: Layout,
-    split: Split,
+    split: Cut,
     pixels: NDArray[np.uint8],
     original: NDArray[np.int64],
     num: int,

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from pipeline.backbone.frozen import Backbone
+from pipeline.backbone.backbone import Backbone
 from pipeline.drawing.sheet import house_style
 from pipeline.files import atomic_folder
 from pipeline.interpret.curves import curves_sheet, read_curves

@@ -12,9 +12,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from pipeline.backbone.cut import Split, outputs
-from pipeline.backbone.frozen import Backbone
-from pipeline.backbone.generator import GeneratorSplit
+from pipeline.backbone.backbone import Backbone
+from pipeline.backbone.cut import Cut, outputs
 from pipeline.basis.draws import draw_seed
 from pipeline.basis.layout import RESIDUAL, Layout
 from pipeline.errors import InputError
@@ -44,16 +43,18 @@ class Subject:
         targets: concept → classes [n] or values [n, D].
         candidates: rows that may be drawn.
         seed: of every choice and draw.
+        draws_own_images: whether the images are the network's own draws.
     """
 
     iin: Iin
-    split: Split
+    split: Cut
     pixels: Pixels
     latents: Tensor
     codes: Tensor
     targets: dict[str, Target]
     candidates: NDArray[np.int64]
     seed: int
+    draws_own_images: bool = False
 
     @property
     def layout(self) -> Layout:
@@ -63,7 +64,7 @@ class Subject:
     @property
     def shaded(self) -> str:
         """What the shaded images of a figure are, for its caption."""
-        if isinstance(self.split, GeneratorSplit):
+        if self.draws_own_images:
             return "Shaded images are the generator's own"
         return "Shaded images are real"
 
@@ -115,10 +116,10 @@ def subject_of(iin: Iin, backbone: Backbone, latents: Latents, images: Images, s
     z = torch.from_numpy(latents.mean)
     codes, _ = iin.flow(z)
     targets = {name: target for name, target in latents.targets().items() if name in iin.layout.concepts}
-    split = backbone.at(latents.layer, latents.reduce, latents.kept)
+    split = backbone.cut(latents.layer, latents.reduce, latents.kept)
     known = np.flatnonzero(np.all([labels >= 0 for labels in latents.labels.values()], axis=0))
     candidates = known[rows_of_contrast(images.pixels[known])]
-    return Subject(iin, split, images.pixels, z, codes, targets, candidates, seed)
+    return Subject(iin, split, images.pixels, z, codes, targets, candidates, seed, backbone.draws_own_images)
 
 
 def rows_of_contrast(pixels: NDArray[np.uint8]) -> NDArray[np.int64]:

@@ -14,12 +14,12 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 from PIL import Image
-from torch import nn
 
 from pipeline.apply.__main__ import apply_to_images, main
-from pipeline.backbone.autoencoder import Autoencoder
-from pipeline.backbone.classifier import Classifier
-from pipeline.backbone.frozen import load_backbone, save_backbone
+from pipeline.backbone.autoencoder import Autoencoder, AutoencoderBackbone
+from pipeline.backbone.backbone import Made, save_backbone
+from pipeline.backbone.classifier import Classifier, ClassifierBackbone
+from pipeline.backbone.kinds import load_backbone
 from pipeline.basis.layout import Layout
 from pipeline.errors import InputError
 from pipeline.flow import Flow, FlowConfig
@@ -58,13 +58,13 @@ class Place:
         return {name: np.array(table[name].to_pylist()) for name in table.column_names}
 
 
-def make(folder: Path, network: nn.Module, layer: str, kept: list[int]) -> Place:
+def make(folder: Path, made: Made, layer: str, kept: list[int]) -> Place:
     (folder / "images/deep").mkdir(parents=True)
     for number, image in enumerate(PIXELS):
         Image.fromarray(image).save(folder / "images" / ("deep" if number > 8 else "") / f"{number:02d}.png")
-    save_backbone(folder / "backbone", network, {"concept": None}, metrics="")
+    save_backbone(folder / "backbone", made)
     backbone = load_backbone(folder / "backbone")
-    z, _ = backbone.at(layer, "mean").encode(to_unit_range(PIXELS))
+    z, _ = backbone.cut(layer, "mean").encode(to_unit_range(PIXELS))
     flow = Flow(FlowConfig(7, num_blocks=2, width=8, depth=1, seed=3))
     flow.initialise(z[:, kept])
     split = {"reduce": "mean", "kept": kept, "image_shape": [32, 32]}
@@ -75,18 +75,20 @@ def make(folder: Path, network: nn.Module, layer: str, kept: list[int]) -> Place
 
 @pytest.fixture(scope="module")
 def drawing(tmp_path_factory: pytest.TempPathFactory) -> Place:
-    return make(tmp_path_factory.mktemp("drawing"), Autoencoder(7, 8, seed=0), "latent", list(range(7)))
+    made = AutoencoderBackbone.made(Autoencoder(7, 8, seed=0))
+    return make(tmp_path_factory.mktemp("drawing"), made, "latent", list(range(7)))
 
 
 @pytest.fixture(scope="module")
 def deciding(tmp_path_factory: pytest.TempPathFactory) -> Place:
-    return make(tmp_path_factory.mktemp("deciding"), Classifier(10, 8, seed=0), "stage1", [0, 1, 2, 4, 5, 6, 7])
+    made = ClassifierBackbone.made(Classifier(10, 8, seed=0), None)
+    return make(tmp_path_factory.mktemp("deciding"), made, "stage1", [0, 1, 2, 4, 5, 6, 7])
 
 
 def test_without_an_edit_it_gives_the_factors(drawing: Place) -> None:
     table = drawing.table()
     assert [Path(path).name for path in table["path"]] == [f"{number:02d}.png" for number in range(11)]
-    z, _ = load_backbone(drawing.folder / "backbone").at("latent").encode(to_unit_range(PIXELS))
+    z, _ = load_backbone(drawing.folder / "backbone").cut("latent").encode(to_unit_range(PIXELS))
     assert np.allclose(table["latent"], z, atol=1e-6)
     for name in LAYOUT.names:
         assert table[name].shape == (11, LAYOUT.sizes[LAYOUT.index(name)])
@@ -130,7 +132,7 @@ def test_a_classifier_decides_before_and_after(deciding: Place) -> None:
 )
 def test_what_is_wrong_is_one_line(drawing: Place, more: list[str], message: str) -> None:
     if not (drawing.folder / "other").exists():
-        save_backbone(drawing.folder / "other", Autoencoder(7, 8, seed=1), {}, metrics="")
+        save_backbone(drawing.folder / "other", AutoencoderBackbone.made(Autoencoder(7, 8, seed=1)))
     command = drawing.command("--out", "wrong", *more)[2:]
     with contextlib.chdir(drawing.folder), patch("sys.argv", command), pytest.raises(InputError) as caught:
         main()

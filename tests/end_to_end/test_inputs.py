@@ -2,8 +2,9 @@
 
 import pytest
 
-from pipeline.backbone.autoencoder import Autoencoder
-from pipeline.backbone.frozen import load_backbone, save_backbone
+from pipeline.backbone.autoencoder import Autoencoder, AutoencoderBackbone
+from pipeline.backbone.backbone import save_backbone
+from pipeline.backbone.kinds import load_backbone
 from pipeline.errors import InputError
 from pipeline.evaluation.evaluation import evaluate
 from pipeline.interpretation.iin import load_iin
@@ -45,7 +46,7 @@ def test_a_misspelt_key_stops_dvc_at_once(copy: Project) -> None:
 def test_latents_of_another_backbone(copy: Project) -> None:
     folder = copy.path / "models/backbone"
     old = load_backbone(folder)
-    save_backbone(folder, Autoencoder(old.card["num_dims"], old.card["width"], seed=7), {}, metrics="")
+    save_backbone(folder, AutoencoderBackbone.made(Autoencoder(old.card["num_dims"], old.card["width"], seed=7)))
     new = load_backbone(folder)
     assert refused(copy, "python", "-m", "stages.evaluate", "--layer", "latent") == (
         f"{LATENTS}/train-00000.parquet: latents of backbone {old.sha256[:12]}, "

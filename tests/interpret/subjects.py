@@ -10,8 +10,8 @@ from matplotlib.text import Text
 from numpy.typing import NDArray
 from PIL import Image
 
-from pipeline.backbone.autoencoder import Autoencoder
-from pipeline.backbone.frozen import Backbone
+from pipeline.backbone.autoencoder import Autoencoder, AutoencoderBackbone
+from pipeline.backbone.backbone import Backbone
 from pipeline.backbone.hooks import state_sha256
 from pipeline.basis.layout import Layout
 from pipeline.flow import Flow, FlowConfig
@@ -53,7 +53,7 @@ def parts(concepts: tuple[str, ...] = ("shape", "hue"), num_rows: int = 24) -> P
     with torch.no_grad():
         network.decoder[-2].weight.mul_(12)  # an untrained network draws grey; this gives its images contrast
     network = network.eval().requires_grad_(False)
-    backbone = Backbone(network, {"output": "images"}, "0" * 64, state_sha256(network), torch.device("cpu"))
+    backbone = AutoencoderBackbone(network, {"output": "images"}, "0" * 64, state_sha256(network), torch.device("cpu"))
     ids = np.arange(num_rows)
     labels = {name: rng.permutation(ids) if k % 2 else ids % 4 for k, name in enumerate(concepts)}
     values = {name: rng.random((num_rows, 3), dtype=np.float32) for name in concepts[1::2]}

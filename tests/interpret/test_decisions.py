@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from interpret.subjects import assert_legible, find, open_png, parts
-from pipeline.backbone.classifier import Classifier
-from pipeline.backbone.frozen import Backbone
+from pipeline.backbone.backbone import Backbone
+from pipeline.backbone.classifier import Classifier, ClassifierBackbone
 from pipeline.backbone.hooks import state_sha256
 from pipeline.basis.layout import Layout
 from pipeline.drawing.sheet import house_style
@@ -39,12 +39,12 @@ def classifying(concepts: tuple[str, ...], classes: int = 10) -> tuple[Any, Back
     of = parts(concepts)
     network = Classifier(classes, 8, seed=0).eval().requires_grad_(False)
     card = {"kind": "classifier", "output": "logits", "input": {"size": None, "mean": [0.5] * 3, "std": [0.5] * 3}}
-    return of, Backbone(network, card, "0" * 64, state_sha256(network), torch.device("cpu"))
+    return of, ClassifierBackbone(network, card, "0" * 64, state_sha256(network), torch.device("cpu"))
 
 
 def subject(concepts: tuple[str, ...], classes: int = 10) -> Subject:
     of, backbone = classifying(concepts, classes)
-    split = backbone.at("stage2", "mean", np.arange(of.iin.layout.num_dims))
+    split = backbone.cut("stage2", "mean", np.arange(of.iin.layout.num_dims))
     return Subject(of.iin, split, of.images.pixels, torch.from_numpy(of.latents.mean),
                    of.iin.flow(torch.from_numpy(of.latents.mean))[0].detach(), of.latents.targets(),
                    np.arange(len(of.images)), 0)  # fmt: skip

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from pipeline.backbone.generator import GeneratorSplit
+from pipeline.backbone.generator import GeneratorBackbone
 from pipeline.drawing.sheet import house_style
 from pipeline.errors import InputError
 from pipeline.interpret.figures import draw_figures
@@ -113,8 +113,9 @@ def test_reconstructions_are_the_images_and_what_the_network_makes_of_them(drawn
 
 def test_a_caption_calls_no_generated_image_real() -> None:
     of = parts()
-    split = GeneratorSplit(of.backbone.network.decoder, of.iin.layout.num_dims, 0, torch.device("cpu"))
-    drawn = replace(of.subject(), split=split)
+    card = {"output": "images", "num_dims": of.iin.layout.num_dims, "seed": 0}
+    decoder = GeneratorBackbone(of.backbone.network.decoder, card, "0" * 64, "", torch.device("cpu"))
+    drawn = replace(of, backbone=decoder).subject()
     for subject, said in ((of.subject(), "Shaded images are real"), (drawn, "the generator's own")):
         with house_style():
             for sheet in (swap_sheet(subject, "shape", 2), overview(subject, of.scores, 2)):

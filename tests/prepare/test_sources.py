@@ -5,7 +5,7 @@ import json
 from collections.abc import Callable
 from io import BytesIO
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import fsspec
 import numpy as np
@@ -17,7 +17,6 @@ from PIL import Image
 from pipeline.errors import InputError
 from pipeline.params import DataParams
 from pipeline.prepare.images import prepare
-from pipeline.prepare.sources import SOURCES, open_source
 from pipeline.prepare.sources.torchvision_sets import Roots
 from pipeline.tables.images import load_images
 from pipeline.tables.parquet import read_schema, read_table
@@ -294,9 +293,3 @@ def test_memory_does_not_grow_with_the_images(tmp_path: Path, run_python: Callab
         peaks.append(peak)
     assert peaks[1] < 1.1 * peaks[0]
     assert 16_000 * image.__sizeof__() / 1024 > 0.15 * peaks[0], "or the test could not fail"
-
-
-def test_every_source_that_is_read_has_a_line_in_the_table_and_no_other_name_is_taken_for_one() -> None:
-    assert {*SOURCES, "generator"} == set(get_args(DataParams.model_fields["source"].annotation))
-    with pytest.raises(InputError, match=r"data\.source: found 'generator', accepted are colormnist, mnist"):
-        open_source(DataParams.model_construct(source="generator"), 0, HERE)
