@@ -3,6 +3,7 @@
 import pytest
 from pydantic import ValidationError
 
+from pipeline.backbone import kinds
 from pipeline.params import Params
 from pipeline.params.networks import KINDS, BackboneParams, Traits
 
@@ -15,6 +16,10 @@ EXPECTED = {
     "exported": (False, False, True),
     "generator": (True, True, True),
 }
+
+
+def test_each_kind_has_its_network():
+    assert list(KINDS) == list(kinds.KINDS)
 
 
 def section(kind: str, **changes: object) -> BackboneParams:
