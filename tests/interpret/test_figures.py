@@ -9,6 +9,7 @@ import torch
 from pipeline.backbone.generator import GeneratorSplit
 from pipeline.drawing.sheet import house_style
 from pipeline.errors import InputError
+from pipeline.interpret.curves import read_curves
 from pipeline.interpret.figures import draw_figures
 from pipeline.interpret.grids import path_sheet, reconstructions, sample_sheet, swap_sheet
 from pipeline.interpret.overview import matrix_sheet, overview
@@ -21,18 +22,8 @@ PARAMS = InterpretParams(columns=3, path_steps=3)
 
 def draw(folder: Path, of: Parts, seed: int = 0) -> Path:
     (folder.parent / "metrics.jsonl").write_text(METRICS)
-    draw_figures(
-        folder,
-        iin=of.iin,
-        metrics=folder.parent / "metrics.jsonl",
-        backbone=of.backbone,
-        latents=of.latents,
-        images=of.images,
-        scores=of.scores,
-        transitions={},
-        params=PARAMS,
-        seed=seed,
-    )
+    curves = read_curves(folder.parent / "metrics.jsonl")
+    draw_figures(folder, of.subject(seed), of.scores, {}, curves, PARAMS)
     return folder
 
 
@@ -114,7 +105,8 @@ def test_reconstructions_are_the_images_and_what_the_network_makes_of_them(drawn
 def test_a_caption_calls_no_generated_image_real() -> None:
     of = parts()
     split = GeneratorSplit(of.backbone.network.decoder, of.iin.layout.num_dims, 0, torch.device("cpu"))
-    drawn = replace(of.subject(), split=split)
+    rows = of.rows()
+    drawn = replace(of.subject(), rows=replace(rows, interpretation=replace(rows.interpretation, cut=split)))
     for subject, said in ((of.subject(), "Shaded images are real"), (drawn, "the generator's own")):
         with house_style():
             for sheet in (swap_sheet(subject, "shape", 2), overview(subject, of.scores, 2)):
