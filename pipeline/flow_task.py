@@ -126,7 +126,7 @@ def flow_setup(params: Params, latents: Path, layout: Layout) -> tuple[FlowTaskC
         seed=params.seed,
     )
     cut = {"reduce": table.reduce, "kept": table.kept.tolist(), "image_shape": list(table.image_shape)}
-    return setup, {"backbone_sha256": table.backbone_sha256, "layer": table.layer, "split": cut}
+    return setup, {"backbone_sha256": table.backbone_sha256, "layer": table.layer, "cut": cut}
 
 
 def flow_card(setup: FlowTaskConfig, params: TrainParams, origin: dict[str, Any], run: Path) -> dict[str, Any]:
@@ -147,7 +147,7 @@ def flow_card(setup: FlowTaskConfig, params: TrainParams, origin: dict[str, Any]
         "train": params.model_dump(),
         "backbone_sha256": origin["backbone_sha256"],
         "data_sha256": latents_sha256(Path(setup.latents), "train"),
-        "split": origin["split"],
+        "cut": origin["cut"],
         "fingerprint": run.name.rpartition("-")[2],
     }
 

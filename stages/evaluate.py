@@ -1,14 +1,13 @@
 """All scores of a layer on the test split: results/<layer>/scores.json, metrics.json, transitions.json."""
 
-from pathlib import Path
-
-from pipeline.backbone.kinds import load_backbone
 from pipeline.entry import layer_argument, run
 from pipeline.evaluation.evaluation import evaluate, summary
 from pipeline.files import write_json
-from pipeline.interpretation.iin import load_iin
+from pipeline.interpretation.interpretation import Interpretation
+from pipeline.interpretation.rows import Rows
 from pipeline.judge.network import load_judge
 from pipeline.params import load_params
+from pipeline.places import Places
 from pipeline.scores.record import as_json, flat
 from pipeline.tables.images import load_images
 from pipeline.tables.latents import load_latents
@@ -18,18 +17,16 @@ from pipeline.tracking.store import check_server
 
 def main() -> None:
     """Measure, write, and put the scores beside the training in MLflow."""
-    params, layer = load_params(), layer_argument()
+    params, layer, places = load_params(), layer_argument(), Places()
     store = check_server(params.study, layer)
-    backbone, judge = load_backbone(Path("models/backbone")), load_judge(Path("models/judge"))
-    folder, results = Path("data/latents") / layer, Path("results") / layer
-    train, test = (load_latents(folder, split, backbone.sha256) for split in ("train", "test"))
-    iin = load_iin(Path("models/layers") / layer / "iin")
-    scores, transitions = evaluate(
-        iin, backbone, judge, train, test, load_images(Path("data/images"), "test"), params.evaluate, params.seed
-    )
-    write_json(results / "scores.json", as_json(scores))
-    write_json(results / "metrics.json", flat(scores))
-    write_json(results / "transitions.json", transitions)
+    interpretation = Interpretation.open(places.models.folder, layer)
+    folder, sha256 = places.latents(layer), interpretation.backbone.sha256
+    train, test = (load_latents(folder, split, sha256) for split in ("train", "test"))
+    rows = Rows.of(interpretation, test, load_images(places.images, "test"))
+    scores, transitions = evaluate(rows, load_judge(places.judge), train, params.evaluate, params.seed)
+    write_json(places.scores(layer), as_json(scores))
+    write_json(places.metrics(layer), flat(scores))
+    write_json(places.transitions(layer), transitions)
     print(f"scores of layer {layer}, test split, 95 % intervals\n{summary(scores)}")
     publish(store, layer, "evaluate")
 

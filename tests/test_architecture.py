@@ -1,6 +1,7 @@
 """The order of the packages, and the form of every file."""
 
 import ast
+import re
 import sys
 from pathlib import Path
 
@@ -100,7 +101,25 @@ def test_a_module_says_what_it_is_and_what_it_offers(module: str) -> None:
     assert len(names) == len(set(names)) > 0
     bound = {name.id for name in ast.walk(tree) if isinstance(name, ast.Name) and isinstance(name.ctx, ast.Store)}
     bound |= {node.name for node in tree.body if isinstance(node, ast.ClassDef | ast.FunctionDef)}
-    bound |= {
-        alias.asname or alias.name for node in tree.body if isinstance(node, ast.ImportFrom) for alias in node.names
-    }
+    typed = [node for block in tree.body if isinstance(block, ast.If) for node in block.body]  # what is read lazily
+    imports = [node for node in [*tree.body, *typed] if isinstance(node, ast.ImportFrom)]
+    bound |= {alias.asname or alias.name for node in imports for alias in node.names}
     assert set(names) <= bound, f"{module} offers what it does not have"
+
+
+MOST_PARAMETERS = 6
+REASON = re.compile(r"(parameters|arguments)\b.{,40}\b(as|because|since|so that)\b")  # "seven parameters, as …"
+
+
+def test_a_function_takes_six_parameters_or_says_why_more() -> None:
+    long = []
+    for module, path in SOURCES.items():
+        for node in ast.walk(ast.parse(path.read_text())):
+            if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                continue
+            names = [argument.arg for argument in (*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs)]
+            num = len([name for name in names if name not in ("self", "cls")])
+            words = " ".join((ast.get_docstring(node) or "").split())
+            if num > MOST_PARAMETERS and not REASON.search(words):
+                long.append(f"{module}.{node.name}: {num}")
+    assert not long, f"found functions of more than {MOST_PARAMETERS} parameters: {'; '.join(long)}"

@@ -18,15 +18,13 @@ from torch import Tensor
 from pipeline.errors import InputError
 from pipeline.tables.images import to_unit_range
 
-__all__ = ["LARGEST", "Cut", "Noise", "Reduce", "from_vector", "num_dims", "outputs", "to_vector"]
+__all__ = ["LARGEST", "Cut", "Noise", "Reduce", "from_vector", "num_dims", "to_vector"]
 
 Reduce = Literal["mean", "none"]
 
 Noise = Literal["encoder", "jitter", "none"]
 
 LARGEST = 2048  # N, that a flow is trained for
-
-BATCH = 500  # recipients at once
 
 
 def num_dims(shape: tuple[int, ...], reduce: Reduce, layer: str) -> int:
@@ -128,20 +126,3 @@ class Cut(ABC):
             originals: numbers [B] of the originals that the rows are copies of.
         """
         return self.encode(to_unit_range(pixels))
-
-
-def outputs(cut: Cut, z: Tensor, pixels: NDArray[np.uint8], recipients: NDArray[np.int64] | None = None) -> Tensor:
-    """What the rest of the network makes of latents, a batch at a time.
-
-    Args:
-        cut: the network at a layer.
-        z: [n, N].
-        pixels: images [m, H, W, 3].
-        recipients: which of them stands behind each row of z [n]; None: the one of the same number, and n = m.
-
-    Returns:
-        Images in [−1, 1] or logits [n, …], on the CPU.
-    """
-    rows = np.arange(len(z)) if recipients is None else recipients
-    parts = [slice(start, start + BATCH) for start in range(0, len(z), BATCH)]
-    return torch.cat([cut.rest(to_unit_range(pixels[rows[part]]))(z[part]).cpu() for part in parts])

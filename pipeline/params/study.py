@@ -33,7 +33,7 @@ class EvaluateParams(Section):
     response_draws: Count = 100
     """Edits of each kind, factor and image for the response of a classifier."""
     response_images: Count | None = None
-    """Test images for it, the first by id; empty: all."""
+    """Test images for it, drawn by seed and evenly over the classes; empty: all."""
 
 
 class InterpretParams(Section):

@@ -20,7 +20,7 @@ from pipeline.scores.statistics.concepts import checked_codes
 from pipeline.scores.statistics.originals import original_index
 from pipeline.scores.statistics.score import Score
 
-__all__ = ["CodeScores", "SharedPairs", "code_scores", "shared_pairs"]
+__all__ = ["CodeScores", "FittedSeeds", "SharedPairs", "code_scores", "fitted_scores", "shared_pairs"]
 
 _PAIRS_EACH = 2000
 
@@ -65,13 +65,7 @@ def code_scores(
     named = {name: concepts[name] for name in layout.concepts}
     index = original_index(groups, len(code))
     left_out: list[str] = []
-    single, rbf, linear = Parallel(n_jobs=processes)(  # the longest first
-        [
-            delayed(per_dimension_scores)(code, named, index, seed),
-            *(delayed(probe_matrix)(code, named, layout, kind, index, seed) for kind in ("rbf", "linear")),
-        ]
-    )
-    probes = probe_scores(linear, layout, rbf) | matrix_scores(linear, layout)
+    probes, single = fitted_scores(code, named, layout, index, FittedSeeds(seed, seed), processes)
     pairs = _pairs(code, named, layout, index, seed, left_out)
     total: dict[str, Score] = {}
     try:
@@ -79,6 +73,32 @@ def code_scores(
     except ValueError as error:  # too few rows, or a covariance without an inverse
         left_out.append(f"block_tc is left out: {error}")
     return CodeScores(probes | pairs | total | single, tuple(left_out))
+
+
+@dataclass(frozen=True)
+class FittedSeeds:
+    """Seeds of folds, subsets, resamples and permutations: of the probes, and of the scores of single dimensions."""
+
+    probes: int
+    per_dimension: int
+
+
+def fitted_scores(
+    codes: ArrayLike,
+    concepts: Mapping[str, NDArray[Any]],
+    layout: Layout,
+    groups: ArrayLike | None,
+    seeds: FittedSeeds,
+    processes: int = 1,
+) -> tuple[dict[str, Score], dict[str, Score]]:
+    """The scores that something is fitted for: `probe/…`, and `per_dimension/…`; arguments as of `code_scores`."""
+    single, rbf, linear = Parallel(n_jobs=processes)(  # the longest first
+        [
+            delayed(per_dimension_scores)(codes, concepts, groups, seeds.per_dimension),
+            *(delayed(probe_matrix)(codes, concepts, layout, kind, groups, seeds.probes) for kind in ("rbf", "linear")),
+        ]
+    )
+    return probe_scores(linear, layout, rbf) | matrix_scores(linear, layout), single
 
 
 def _pairs(

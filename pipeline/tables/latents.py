@@ -63,6 +63,16 @@ class Latents:
         """What a concept is scored by: its value [n, D] where it is continuous, else its category [n]."""
         return {name: self.values.get(name, labels) for name, labels in self.labels.items()}
 
+    def complete(self) -> NDArray[np.int64]:
+        """Numbers of the rows that have a value in every concept, ascending."""
+        labels = np.array(list(self.labels.values())).reshape(len(self.labels), len(self))
+        return np.flatnonzero((labels >= 0).all(axis=0))
+
+    def draw(self, rng: np.random.Generator, rows: NDArray[np.int64] | None = None) -> NDArray[np.float32]:
+        """Draws z = mean + scale · ε [m, N] of rows of these numbers [m], ε from N(0, 1); None: of all, in order."""
+        mean, scale = (self.mean, self.scale) if rows is None else (self.mean[rows], self.scale[rows])
+        return mean + scale * rng.standard_normal(mean.shape, dtype=np.float32)
+
 
 def load_latents(folder: Path, split: str, backbone_sha256: str | None = None) -> Latents:
     """Read the shards of a split.

@@ -61,7 +61,7 @@ def describe(card: Mapping[str, Any], layer: str) -> tuple[dict[str, str], dict[
     tags |= {CARD_TAGS[key]: str(value) for key, value in card.items() if key in CARD_TAGS}
     layout = Layout.from_dict(card["layout"])
     sizes = dict(zip(layout.names, layout.sizes, strict=True))
-    left_out = (*CARD_TAGS, "layout", "split", "weights_sha256")  # tags, and lists longer than MLflow's parameters
+    left_out = (*CARD_TAGS, "layout", "cut", "weights_sha256")  # tags, and lists longer than MLflow's parameters
     rest = {key: value for key, value in card.items() if key not in left_out}
     return _flatten({**rest, "sizes": sizes}), tags
 

@@ -1,6 +1,6 @@
 """Small real parts to draw: an untrained autoencoder, an initialised flow, images of noise, scores."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,8 @@ from pipeline.basis.layout import Layout
 from pipeline.flow import Flow, FlowConfig
 from pipeline.interpret.subject import Subject, subject_of
 from pipeline.interpretation.iin import Iin
+from pipeline.interpretation.interpretation import Interpretation
+from pipeline.interpretation.rows import Rows
 from pipeline.tables.images import Images
 from pipeline.tables.latents import Latents
 
@@ -29,7 +31,7 @@ METRICS = "".join(
 
 @dataclass(frozen=True)
 class Parts:
-    """What `draw_figures` takes."""
+    """What figures are drawn from."""
 
     iin: Iin
     backbone: Backbone
@@ -38,7 +40,16 @@ class Parts:
     scores: dict[str, dict[str, Any]]
 
     def subject(self, seed: int = 0) -> Subject:
-        return subject_of(self.iin, self.backbone, self.latents, self.images, seed)
+        return subject_of(self.rows(), seed)
+
+    def rows(self) -> Rows:
+        return Rows.of(Interpretation.join(self.iin, self.backbone), self.latents, self.images)
+
+    def on(self, backbone: Backbone, layer: str) -> "Parts":
+        """The same latents, as if they were of a layer of another network."""
+        card = self.iin.card | {"layer": layer, "backbone_sha256": backbone.sha256}
+        latents = replace(self.latents, layer=layer, backbone_sha256=backbone.sha256)
+        return replace(self, iin=replace(self.iin, card=card), backbone=backbone, latents=latents)
 
 
 def parts(concepts: tuple[str, ...] = ("shape", "hue"), num_rows: int = 24) -> Parts:
@@ -62,7 +73,9 @@ def parts(concepts: tuple[str, ...] = ("shape", "hue"), num_rows: int = 24) -> P
     latents = Latents(
         ids, ids, z, np.ones_like(z), labels, values, backbone.sha256, "latent", "mean", np.arange(num_dims), (32, 32)
     )
-    return Parts(Iin(flow.eval(), layout, {}, "1" * 64), backbone, latents, images, scores(layout))
+    cut = {"reduce": "mean", "kept": list(range(num_dims)), "image_shape": [32, 32]}
+    card = {"layer": "latent", "backbone_sha256": backbone.sha256, "cut": cut}
+    return Parts(Iin(flow.eval(), layout, card, "1" * 64), backbone, latents, images, scores(layout))
 
 
 def scores(layout: Layout, own: float = 0.9) -> dict[str, dict[str, Any]]:

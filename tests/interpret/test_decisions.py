@@ -1,4 +1,5 @@
 import itertools
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -6,12 +7,13 @@ import numpy as np
 import pytest
 import torch
 
-from interpret.subjects import assert_legible, find, open_png, parts
+from interpret.subjects import Parts, assert_legible, find, open_png, parts
 from pipeline.backbone.backbone import Backbone
-from pipeline.backbone.classifier import Classifier, ClassifierBackbone
+from pipeline.backbone.classifier import Classifier
 from pipeline.backbone.hooks import state_sha256
 from pipeline.basis.layout import Layout
 from pipeline.drawing.sheet import house_style
+from pipeline.interpret.curves import read_curves
 from pipeline.interpret.decisions import KINDS, decision_sheet, example_sheet, response_sheet
 from pipeline.interpret.figures import draw_figures
 from pipeline.interpret.subject import Subject
@@ -34,20 +36,17 @@ def transitions(layout: Layout, classes: int) -> dict[str, list[list[int]]]:
             for factor in layout.names}  # fmt: skip
 
 
-def classifying(concepts: tuple[str, ...], classes: int = 10) -> tuple[Any, Backbone]:
-    """The toy parts, with an untrained classifier of as wide a layer as the latents."""
-    of = parts(concepts)
+def classifying(concepts: tuple[str, ...], layer: str, classes: int = 10) -> Parts:
+    """The toy parts, with an untrained classifier of at least as wide a layer as the latents."""
     network = Classifier(classes, 8, seed=0).eval().requires_grad_(False)
     card = {"kind": "classifier", "output": "logits", "input": {"size": None, "mean": [0.5] * 3, "std": [0.5] * 3}}
-    return of, ClassifierBackbone(network, card, "0" * 64, state_sha256(network), torch.device("cpu"))
+    return parts(concepts).on(Backbone(network, card, "0" * 64, state_sha256(network), torch.device("cpu")), layer)
 
 
 def subject(concepts: tuple[str, ...], classes: int = 10) -> Subject:
-    of, backbone = classifying(concepts, classes)
-    split = backbone.cut("stage2", "mean", np.arange(of.iin.layout.num_dims))
-    return Subject(of.iin, split, of.images.pixels, torch.from_numpy(of.latents.mean),
-                   of.iin.flow(torch.from_numpy(of.latents.mean))[0].detach(), of.latents.targets(),
-                   np.arange(len(of.images)), 0)  # fmt: skip
+    """Of all rows, whatever their contrast."""
+    drawn = classifying(concepts, "stage2", classes).subject()
+    return replace(drawn, candidates=np.arange(len(drawn.pixels)))
 
 
 @pytest.mark.parametrize(
@@ -68,27 +67,15 @@ def test_no_text_is_cut_or_covered(concepts: tuple[str, ...], classes: int) -> N
 
 
 def test_the_figures_of_a_classifier(tmp_path: Path) -> None:
-    of, backbone = classifying(("shape", "hue"))
-    from dataclasses import replace
-
-    latents = replace(of.latents, layer="stage1")
+    of = classifying(("shape", "hue"), "stage1")
     (tmp_path / "metrics.jsonl").write_text(
         '{"step": 20, "train/pair_nats": 9.0, "train/learning_rate": 0.1}\n{"step": 20, "val/pair_nats": 9.0}\n'
     )
+    curves = read_curves(tmp_path / "metrics.jsonl")
     scores = of.scores | response_scores(of.iin.layout)
+    counts = {"sample": transitions(of.iin.layout, 10)}
     for folder in ("a", "b"):
-        draw_figures(
-            tmp_path / folder,
-            iin=of.iin,
-            metrics=tmp_path / "metrics.jsonl",
-            backbone=backbone,
-            latents=latents,
-            images=of.images,
-            scores=scores,
-            transitions={"sample": transitions(of.iin.layout, 10)},
-            params=InterpretParams(),
-            seed=0,
-        )
+        draw_figures(tmp_path / folder, of.subject(), scores, counts, curves, InterpretParams())
     names = ["curves", "decision_examples", "decisions", "probe_matrix", "responses"]
     assert sorted(path.stem for path in (tmp_path / "a").iterdir()) == names
     for path in (tmp_path / "a").iterdir():

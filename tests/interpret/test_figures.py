@@ -9,6 +9,7 @@ import torch
 from pipeline.backbone.generator import GeneratorBackbone
 from pipeline.drawing.sheet import house_style
 from pipeline.errors import InputError
+from pipeline.interpret.curves import read_curves
 from pipeline.interpret.figures import draw_figures
 from pipeline.interpret.grids import path_sheet, reconstructions, sample_sheet, swap_sheet
 from pipeline.interpret.overview import matrix_sheet, overview
@@ -21,18 +22,8 @@ PARAMS = InterpretParams(columns=3, path_steps=3)
 
 def draw(folder: Path, of: Parts, seed: int = 0) -> Path:
     (folder.parent / "metrics.jsonl").write_text(METRICS)
-    draw_figures(
-        folder,
-        iin=of.iin,
-        metrics=folder.parent / "metrics.jsonl",
-        backbone=of.backbone,
-        latents=of.latents,
-        images=of.images,
-        scores=of.scores,
-        transitions={},
-        params=PARAMS,
-        seed=seed,
-    )
+    curves = read_curves(folder.parent / "metrics.jsonl")
+    draw_figures(folder, of.subject(seed), of.scores, {}, curves, PARAMS)
     return folder
 
 
@@ -115,7 +106,9 @@ def test_a_caption_calls_no_generated_image_real() -> None:
     of = parts()
     card = {"output": "images", "num_dims": of.iin.layout.num_dims, "seed": 0}
     decoder = GeneratorBackbone(of.backbone.network.decoder, card, "0" * 64, "", torch.device("cpu"))
-    drawn = replace(of, backbone=decoder).subject()
+    rows = of.rows()
+    interpretation = replace(rows.interpretation, backbone=decoder, cut=decoder.cut("latent"))
+    drawn = replace(of.subject(), rows=replace(rows, interpretation=interpretation))
     for subject, said in ((of.subject(), "Shaded images are real"), (drawn, "the generator's own")):
         with house_style():
             for sheet in (swap_sheet(subject, "shape", 2), overview(subject, of.scores, 2)):

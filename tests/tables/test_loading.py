@@ -1,4 +1,5 @@
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -86,6 +87,25 @@ def test_a_continuous_concept_is_scored_by_its_value(tmp_path: Path) -> None:
     _write_latents(tmp_path)
     targets = load_latents(tmp_path, "val").targets()
     assert {name: target.shape for name, target in targets.items()} == {"digit": (4,), "colour": (4, 3)}
+
+
+def test_draws_are_mean_and_scaled_noise(tmp_path: Path) -> None:
+    _write_latents(tmp_path)
+    latents = load_latents(tmp_path, "val")
+    rows = np.array([2, 0, 2])
+    noise = np.random.default_rng(5).standard_normal((3, 3), dtype=np.float32)
+    drawn = latents.draw(np.random.default_rng(5), rows)
+    assert np.array_equal(drawn, MEAN[rows] + 2 * MEAN[rows] * noise)
+    assert drawn.dtype == np.float32
+    everything = latents.draw(np.random.default_rng(5), np.arange(4))
+    assert np.array_equal(latents.draw(np.random.default_rng(5)), everything)
+
+
+def test_complete_rows_have_a_value_in_every_concept(tmp_path: Path) -> None:
+    _write_latents(tmp_path, digit=[1, None, 0, 0], colour=[3, 2, None, 0], colour_value=None)
+    latents = load_latents(tmp_path, "val")
+    assert np.array_equal(latents.complete(), [0, 3])
+    assert np.array_equal(replace(latents, labels={}).complete(), [0, 1, 2, 3])
 
 
 def test_concepts_come_in_the_order_of_the_factors(tmp_path: Path) -> None:
