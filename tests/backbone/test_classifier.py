@@ -1,14 +1,17 @@
 from pathlib import Path
 
 import numpy as np
+import pytest
 import torch
 
 from backbone.toys import toy_images, write_images
 from pipeline.backbone.backbone import save_backbone
 from pipeline.backbone.classifier import Classifier, ClassifierBackbone
-from pipeline.backbone.kinds import load_backbone
-from pipeline.params import BackboneParams, Optimisation
+from pipeline.backbone.kinds import load_backbone, make_backbone
+from pipeline.params import BackboneParams, Optimisation, Params
+from pipeline.pretraining import tasks
 from pipeline.pretraining.classifier import ClassifierTask, class_accuracy
+from pipeline.training.distributed import Result
 from pipeline.training.loop import train
 from pipeline.training.task import ImagesSetup
 
@@ -72,3 +75,25 @@ def test_what_the_layers_keep_is_watched(tmp_path: Path) -> None:
     assert after["share/features/digit"] > after["share/features/colour"] + 0.1
     assert after["share/features/digit"] > before["share/features/digit"]
     assert "share/head/digit" not in after, "two numbers are too few for three factors"
+
+
+def test_the_card_of_a_trained_network_says_what_was_measured_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    section = BackboneParams(kind="classifier", concept="digit", width=8, steps=120)
+    trained = Classifier(2, 8, seed=7)
+    asked: list[Optimisation] = []
+
+    def train_with_ray(_task: object, _setup: object, config: Optimisation, *_others: object) -> Result:
+        asked.append(config)
+        return Result(trained.state_dict(), '{"step": 60, "val/accuracy": 0.5}\n{"val/accuracy": 0.75}\n', tmp_path)
+
+    monkeypatch.setattr(tasks, "train_with_ray", train_with_ray)
+    made = make_backbone(section, toy_images(2, seed=0), seed=0)
+    params = Params().model_copy(update={"backbone": section})
+    done = tasks.pretrain(tasks.PRETRAINING["classifier"], made, params, tmp_path, tmp_path)
+    assert asked == [section]
+    assert list(done.made.card) == ["concept", "val_accuracy", "kind", "num_classes", "width", "output", "input"]
+    assert (done.made.card["val_accuracy"], done.made.card["num_classes"]) == (0.75, 2)
+    assert done.summary == "balanced accuracy of 'digit' on held-out images 0.750"
+    assert all(torch.equal(value, trained.state_dict()[name]) for name, value in done.made.network.state_dict().items())

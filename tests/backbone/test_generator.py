@@ -45,8 +45,8 @@ def params(network: str = "Halves", **data: object) -> Params:
     )
 
 
-def prepared(folder: Path, of: Params) -> Path:
-    assert prepare(of.data, of.seed, folder / "images", source=generated_source(of)) == {
+def prepared(folder: Path, study: Params) -> Path:
+    assert prepare(study.data, study.seed, folder / "images", source=generated_source(study)) == {
         "train": 210,
         "val": 30,
         "test": 60,
@@ -121,23 +121,23 @@ def test_a_network_that_can_not_be_used_is_one_line() -> None:
         ("name_nothing", 6, "backbone.arguments: .* does not take"),
         ("Halvs", 6, "no callable 'Halvs' in backbone.generators; nearest are Halves"),
     ):
-        of = BackboneParams(kind="generator", network=f"{HERE}:{network}", num_dims=num_dims)
+        section = BackboneParams(kind="generator", network=f"{HERE}:{network}", num_dims=num_dims)
         with pytest.raises(InputError, match=message):
-            open_generator(of, 0, "cpu")
-    of = BackboneParams(
+            open_generator(section, 0, "cpu")
+    section = BackboneParams(
         kind="generator", network="torch.nn:Linear", num_dims=3, arguments={"in_features": 4, "out_features": 2}
     )
     with pytest.raises(InputError, match=r"does not take latents \(2, 3\) .*; see backbone.num_dims"):
-        open_generator(of, 0, "cpu")
+        open_generator(section, 0, "cpu")
     with pytest.raises(InputError, match=r"gives \(2, 2\), images \(2, 1 or 3, H, W\) are expected"):
-        open_generator(of.model_copy(update={"num_dims": 4}), 0, "cpu")
+        open_generator(section.model_copy(update={"num_dims": 4}), 0, "cpu")
 
 
 def test_a_generator_that_differs_each_time_is_refused(tmp_path: Path) -> None:
-    of = params("unseeded")
-    test = load_images(prepared(tmp_path, of), "test")
+    study = params("unseeded")
+    test = load_images(prepared(tmp_path, study), "test")
     with pytest.raises(InputError, match="the generator does not draw the images of data/images"):
-        make_backbone(of.backbone, test, 0)
+        make_backbone(study.backbone, test, 0)
 
 
 @pytest.mark.parametrize(
@@ -177,14 +177,14 @@ def test_a_trained_judge_or_classifier_names_images(tmp_path: Path) -> None:
     table = open_labeller(str(tmp_path / "judge"), "cpu")(PIXELS)
     assert table.column_names == ["digit", "colour_0", "colour_1", "colour_2", "size"]
     assert table["digit"].type == pa.int64()
-    of = BackboneParams(
+    section = BackboneParams(
         kind="torch", network="pipeline.backbone.classifier:Classifier", concept="digit",
         arguments={"num_classes": 4, "width": 8, "seed": 0},
     )  # fmt: skip
-    save_backbone(tmp_path / "classifier", make_backbone(of, images, 0))
+    save_backbone(tmp_path / "classifier", make_backbone(section, images, 0))
     expected = load_backbone(tmp_path / "classifier").run(to_unit_range(PIXELS)).argmax(dim=1).tolist()
     assert open_labeller(str(tmp_path / "classifier"), "cpu")(PIXELS).to_pydict() == {"digit": expected}
-    save_backbone(tmp_path / "other", make_backbone(of.model_copy(update={"concept": None}), images, 0))
+    save_backbone(tmp_path / "other", make_backbone(section.model_copy(update={"concept": None}), images, 0))
     with pytest.raises(InputError, match="holds a network of kind 'torch' that names no concept"):
         open_labeller(str(tmp_path / "other"), "cpu")
     save_no_judge(tmp_path / "none")

@@ -47,7 +47,7 @@ def importable(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(str(Path(__file__).parents[1]))
 
 
-HERE = "backbone.test_opening"
+HERE = "backbone.test_brought_networks"
 
 
 def refusal(function, *arguments: object) -> str:
