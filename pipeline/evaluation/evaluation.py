@@ -25,10 +25,10 @@ from pipeline.interpretation.iin import Iin
 from pipeline.judge.network import Judge
 from pipeline.pairing.pairs import pair_sampler
 from pipeline.params import EvaluateParams
-from pipeline.scores.behaviour.density import block_total_correlation, gaussian_nats, likelihood_scores
-from pipeline.scores.behaviour.pair import pair_correlation
 from pipeline.scores.behaviour.preservation import preservation, round_trip
 from pipeline.scores.behaviour.swap import swap_score
+from pipeline.scores.fit.density import block_total_correlation, gaussian_nats, likelihood_scores
+from pipeline.scores.fit.pair import pair_correlation
 from pipeline.scores.literature.per_dimension import per_dimension_scores
 from pipeline.scores.probes.matrix import matrix_scores, probe_matrix, probe_scores
 from pipeline.scores.statistics.score import Score

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.pairing.pairs import PairSampler
-from pipeline.scores.code_scores import shared_pairs
+from pipeline.scores.fit.pair import shared_pairs
 
 ROWS = np.arange(300)
 ORIGINAL = ROWS * 7 % 100  # three copies each, apart from one another

@@ -1,1 +1,1 @@
-"""What edits do, what is lost on the way, and how the codes are distributed."""
+"""What the network does with codes: what edits change, and what is lost on the way back."""
