@@ -16,6 +16,7 @@ import ray
 import torch
 from ray import tune
 
+from pipeline.basis import curves
 from pipeline.basis.draws import draw_seed
 from pipeline.basis.layout import Layout
 from pipeline.cluster import Resources, start_ray
@@ -25,7 +26,6 @@ from pipeline.flow import FlowConfig
 from pipeline.flow_task import FlowTaskConfig
 from pipeline.params import MachineParams, TuneParams
 from pipeline.progress import Progress, following
-from pipeline.training import curves
 from pipeline.training.checkpoints import locked
 from pipeline.training.task import TrainConfig
 from pipeline.tuning.flow_file import FlowChoice, Trial

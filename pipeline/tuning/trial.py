@@ -11,11 +11,11 @@ from typing import TypedDict
 import numpy as np
 import torch
 
+from pipeline.basis import curves
 from pipeline.files import read_json, write_json
 from pipeline.flow_task import FlowTask, FlowTaskConfig
 from pipeline.scores.probes.matrix import gap_resamples, probe_matrix, probe_scores
 from pipeline.tables.latents import load_latents
-from pipeline.training import curves
 from pipeline.training.loop import Hooks, train
 from pipeline.training.task import TrainConfig
 from pipeline.tuning.flow_file import Trial
