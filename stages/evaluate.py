@@ -4,12 +4,11 @@ from pathlib import Path
 
 from pipeline.backbone.frozen import load_backbone
 from pipeline.entry import layer_argument, run
-from pipeline.evaluation.evaluation import evaluate, summary
-from pipeline.files import write_json
+from pipeline.evaluation.evaluation import evaluate
 from pipeline.interpretation.iin import load_iin
 from pipeline.judge.network import load_judge
 from pipeline.params import load_params
-from pipeline.scores.record import as_json, flat
+from pipeline.scores.record import as_summary, write_metrics, write_scores, write_transitions
 from pipeline.tables.images import load_images
 from pipeline.tables.latents import load_latents
 from pipeline.tracking.publish import publish
@@ -27,10 +26,10 @@ def main() -> None:
     scores, transitions = evaluate(
         iin, backbone, judge, train, test, load_images(Path("data/images"), "test"), params.evaluate, params.seed
     )
-    write_json(results / "scores.json", as_json(scores))
-    write_json(results / "metrics.json", flat(scores))
-    write_json(results / "transitions.json", transitions)
-    print(f"scores of layer {layer}, test split, 95 % intervals\n{summary(scores)}")
+    write_scores(results / "scores.json", scores)
+    write_metrics(results / "metrics.json", scores)
+    write_transitions(results / "transitions.json", transitions)
+    print(f"scores of layer {layer}, test split, 95 % intervals\n{as_summary(scores)}")
     publish(store, layer, "evaluate")
 
 

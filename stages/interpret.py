@@ -4,11 +4,12 @@ from pathlib import Path
 
 from pipeline.backbone.frozen import load_backbone
 from pipeline.entry import layer_argument, run
-from pipeline.files import read_json, write_atomic
+from pipeline.files import write_atomic
 from pipeline.interpret.curves import curves_csv, read_curves
 from pipeline.interpret.figures import draw_figures
 from pipeline.interpretation.iin import load_iin
 from pipeline.params import load_params
+from pipeline.scores.record import read_scores, read_transitions
 from pipeline.tables.images import load_images
 from pipeline.tables.latents import load_latents
 from pipeline.tracking.publish import publish
@@ -28,7 +29,8 @@ def main() -> None:
         backbone=backbone,
         latents=load_latents(Path("data/latents") / layer, "test", backbone.sha256),
         images=load_images(Path("data/images"), "test"),
-        **{name: read_json(results / f"{name}.json") for name in ("scores", "transitions")},
+        scores=read_scores(results / "scores.json"),
+        transitions=read_transitions(results / "transitions.json"),
         params=params.interpret,
         seed=params.seed,
     )

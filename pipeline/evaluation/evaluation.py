@@ -5,7 +5,6 @@ pair correlations and total correlation on draws z = mean + scale · ε with a f
 models the density of.
 """
 
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -31,29 +30,14 @@ from pipeline.scores.fit.density import block_total_correlation, gaussian_nats, 
 from pipeline.scores.fit.pair import pair_correlation
 from pipeline.scores.literature.per_dimension import per_dimension_scores
 from pipeline.scores.probes.matrix import matrix_scores, probe_matrix, probe_scores
+from pipeline.scores.record import Transitions
 from pipeline.scores.statistics.score import Score
 from pipeline.tables.images import Images, to_unit_range
 from pipeline.tables.latents import Latents
 
-__all__ = ["evaluate", "summary"]
+__all__ = ["evaluate"]
 
 Array = NDArray[Any]
-
-Transitions = dict[str, dict[str, list[list[int]]]]
-
-SHOWN = (
-    "probe/own",
-    "probe/gap",
-    "probe/other_max",
-    "probe/residual_leak",
-    "probe/leak_nonlinear",
-    "swap/",
-    "response/sample/",
-    "pair/own",
-    "nll/",
-    "roundtrip/",
-    "preserve/",
-)
 
 
 @torch.no_grad()
@@ -234,15 +218,3 @@ def _only(judged: dict[str, Array], layout: Layout) -> dict[str, Array]:
 
 def _noise(seed: int, purpose: str, rows: int, num_dims: int) -> NDArray[np.float32]:
     return np.random.default_rng(draw_seed(seed, purpose)).standard_normal((rows, num_dims), dtype=np.float32)
-
-
-def summary(scores: Mapping[str, Score]) -> str:
-    """One line a score: name, value and 95 % interval."""
-    lines = []
-    for name, score in scores.items():
-        if not name.startswith(SHOWN) or name.startswith("swap/stay/"):
-            continue
-        interval = "" if score.low is None else f"  [{score.low:.3f}, {score.high:.3f}]"
-        value = f"{score.value:.3f}" if abs(score.value) >= 5e-4 or score.value == 0 else f"{score.value:.1e}"
-        lines.append(f"  {name:<34}{value:>10}{interval}")
-    return "\n".join(lines)

@@ -19,7 +19,7 @@ from pipeline.flow import Flow
 from pipeline.interpretation.edits import sample, swap, walk
 from pipeline.progress import Progress
 from pipeline.scores.behaviour.response import ResponseTally, response_scores
-from pipeline.scores.statistics.score import Score
+from pipeline.scores.statistics.score import Score, response_name
 from pipeline.tables.images import to_unit_range
 
 __all__ = ["KINDS", "Responses", "respond"]
@@ -85,7 +85,7 @@ def respond(
                 progress.update(done)
     intervals = draw_seed(seed, "evaluate/response_intervals")
     scores = {
-        f"response/{kind}/{factor}/{measure}": score
+        response_name(kind, factor, measure): score
         for (kind, factor), parts in rows.items()
         for measure, score in response_scores(np.concatenate(parts), intervals, original).items()
     }

@@ -6,13 +6,13 @@ from pipeline.backbone.frozen import Backbone
 from pipeline.drawing.sheet import house_style
 from pipeline.files import atomic_folder
 from pipeline.interpret.curves import curves_sheet, read_curves
-from pipeline.interpret.decisions import Transitions, decision_sheet, example_sheet, response_sheet
+from pipeline.interpret.decisions import decision_sheet, example_sheet, response_sheet
 from pipeline.interpret.grids import path_sheet, reconstructions, sample_sheet, swap_sheet
 from pipeline.interpret.overview import matrix_sheet, overview
 from pipeline.interpret.subject import subject_of
 from pipeline.interpretation.iin import Iin
 from pipeline.params import InterpretParams
-from pipeline.scores.record import Scores
+from pipeline.scores.record import Scores, Transitions
 from pipeline.tables.images import Images
 from pipeline.tables.latents import Latents
 

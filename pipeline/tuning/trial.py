@@ -15,6 +15,7 @@ from pipeline.basis import curves
 from pipeline.files import read_json, write_json
 from pipeline.flow_task import FlowTask, FlowTaskConfig
 from pipeline.scores.probes.matrix import gap_resamples, probe_matrix, probe_scores
+from pipeline.scores.statistics.score import PROBE_GAP
 from pipeline.tables.latents import load_latents
 from pipeline.training.loop import Hooks, train
 from pipeline.training.task import TrainConfig
@@ -62,7 +63,7 @@ def _score(task: FlowTask) -> Figures:
     matrix = probe_matrix(
         code.cpu().numpy(), latents.targets(), config.layout, groups=latents.original, seed=config.seed
     )
-    gap = asdict(probe_scores(matrix, config.layout)["probe/gap"])
+    gap = asdict(probe_scores(matrix, config.layout)[PROBE_GAP])
     nats = task.validate(task.model, config.batch_size)["pair_nats"]
     resamples = gap_resamples(matrix, config.layout).tolist()
     return Figures(
