@@ -1,4 +1,4 @@
-"""Which factor knows which concept: the matrix of linear probes as a heat map."""
+"""Which factor knows which concept: the matrix of linear probes as a heat map, alone and beside grids of swaps."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -20,17 +20,12 @@ __all__ = ["draw_matrix", "label_width", "matrix_sheet", "overview"]
 
 _COLOURS = LinearSegmentedColormap.from_list("slate", ["#f3f5f8", "#9aa7bd", "#33415c"])  # no factor's colour
 
-
+# of the overview, lengths in pixels
 _WIDTH = 2000  # more only where many concepts need a wide matrix
-
 _TILE = 96
-
 _PANEL_GAP = 44
-
 _NUM_ROWS = 6
-
 _FEWEST_DONORS = 3
-
 _POINTS = 8.5  # of the matrix
 
 

@@ -12,10 +12,9 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.utils.parallel import Parallel, delayed
 
 from pipeline.basis.layout import Layout
-from pipeline.scores.fit.density import block_total_correlation
-from pipeline.scores.fit.pair import pair_correlation, shared_pairs
-from pipeline.scores.literature.per_dimension import per_dimension_scores
-from pipeline.scores.probes.matrix import matrix_scores, probe_matrix, probe_scores
+from pipeline.scores.fit import block_total_correlation, pair_correlation, shared_pairs
+from pipeline.scores.literature import per_dimension_scores
+from pipeline.scores.probes import matrix_scores, probe_matrix, probe_scores
 from pipeline.scores.statistics.concepts import checked_codes
 from pipeline.scores.statistics.originals import original_index
 from pipeline.scores.statistics.score import Score

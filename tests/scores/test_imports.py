@@ -1,7 +1,10 @@
 """`pipeline.scores` serves as a library where numpy, scipy and scikit-learn are all there is."""
 
+import re
 import subprocess
 import sys
+
+import pipeline.scores
 
 SCRIPT = """
 import sys
@@ -37,3 +40,11 @@ def test_imports_with_everything_else_blocked_and_hardly_anything_of_the_pipelin
         "pipeline pipeline.basis pipeline.basis.draws pipeline.basis.layout pipeline.errors pipeline.files "
         "pipeline.pairing pipeline.pairing.pairs",
     ]
+
+
+def test_the_imports_that_the_package_shows_are_there() -> None:
+    lines = [line.strip() for line in str(pipeline.scores.__doc__).splitlines()]
+    shown = [re.split(r"  +", line)[0] for line in lines if line.startswith("from ")]
+    assert len(shown) == 7
+    for line in shown:
+        exec(line, {})

@@ -109,6 +109,8 @@ def likelihood_scores(
 ) -> dict[str, Score]:
     """`nll/pair_nats`, `nll/bits_per_dim` and `nll/gain_over_gaussian`, with bootstrap intervals of the originals.
 
+    Seven parameters, as pairs and latents are two tables, each with originals of its own.
+
     Args:
         pair_nats: loss of each held-out pair [P], in nats.
         latent_nats: nats of each held-out latent under the flow alone [m].
