@@ -1,14 +1,13 @@
 """All scores of a layer on the test split: results/<layer>/scores.json, metrics.json, transitions.json."""
 
 from pipeline.entry import layer_argument, run
-from pipeline.evaluation.evaluation import evaluate, summary
-from pipeline.files import write_json
+from pipeline.evaluation.evaluation import evaluate
 from pipeline.interpretation.interpretation import Interpretation
 from pipeline.interpretation.rows import Rows
 from pipeline.judge.network import load_judge
 from pipeline.params import load_params
 from pipeline.places import Places
-from pipeline.scores.record import as_json, flat
+from pipeline.scores.record import as_summary, write_metrics, write_scores, write_transitions
 from pipeline.tables.images import load_images
 from pipeline.tables.latents import load_latents
 from pipeline.tracking.publish import publish
@@ -24,10 +23,10 @@ def main() -> None:
     train, test = (load_latents(folder, split, sha256) for split in ("train", "test"))
     rows = Rows.of(interpretation, test, load_images(places.images, "test"))
     scores, transitions = evaluate(rows, load_judge(places.judge), train, params.evaluate, params.seed)
-    write_json(places.scores(layer), as_json(scores))
-    write_json(places.metrics(layer), flat(scores))
-    write_json(places.transitions(layer), transitions)
-    print(f"scores of layer {layer}, test split, 95 % intervals\n{summary(scores)}")
+    write_scores(places.scores(layer), scores)
+    write_metrics(places.metrics(layer), scores)
+    write_transitions(places.transitions(layer), transitions)
+    print(f"scores of layer {layer}, test split, 95 % intervals\n{as_summary(scores)}")
     publish(store, layer, "evaluate")
 
 

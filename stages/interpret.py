@@ -1,7 +1,8 @@
 """Pictures of what each factor does: results/<layer>/figures, and the training curves as a table."""
 
+from pipeline.basis.curves import METRICS
 from pipeline.entry import layer_argument, run
-from pipeline.files import read_json, write_atomic
+from pipeline.files import write_atomic
 from pipeline.interpret.curves import curves_csv, read_curves
 from pipeline.interpret.figures import draw_figures
 from pipeline.interpret.subject import subject_of
@@ -9,6 +10,7 @@ from pipeline.interpretation.interpretation import Interpretation
 from pipeline.interpretation.rows import Rows
 from pipeline.params import load_params
 from pipeline.places import Places
+from pipeline.scores.record import read_scores, read_transitions
 from pipeline.tables.images import load_images
 from pipeline.tables.latents import load_latents
 from pipeline.tracking.publish import publish
@@ -22,8 +24,8 @@ def main() -> None:
     interpretation = Interpretation.open(places.models.folder, layer)
     latents = load_latents(places.latents(layer), "test", interpretation.backbone.sha256)
     rows = Rows.of(interpretation, latents, load_images(places.images, "test"))
-    scores, transitions = (read_json(path) for path in (places.scores(layer), places.transitions(layer)))
-    curves = read_curves(places.iin(layer) / "metrics.jsonl")
+    scores, transitions = read_scores(places.scores(layer)), read_transitions(places.transitions(layer))
+    curves = read_curves(places.iin(layer) / METRICS)
     subject = subject_of(rows, params.seed)
     draw_figures(places.figures(layer), subject, scores, transitions, curves, params.interpret)
     write_atomic(places.curves_table(layer), curves_csv(curves))

@@ -1,5 +1,6 @@
 """Train the chosen flow on pairs through Ray Train: models/layers/<layer>/iin."""
 
+from pipeline.basis.curves import METRICS
 from pipeline.entry import layer_argument, run
 from pipeline.flow_task import FlowTask, flow_card, flow_setup, restore_flow
 from pipeline.interpretation.iin import save_iin
@@ -9,7 +10,6 @@ from pipeline.runs import run_folder
 from pipeline.tracking.store import check_server
 from pipeline.tracking.tracker import RunTracker
 from pipeline.training.compiling import COMPILE_FROM
-from pipeline.training.curves import METRICS
 from pipeline.training.distributed import train_with_ray
 from pipeline.tuning.flow_file import read_flow_file
 

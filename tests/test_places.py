@@ -3,7 +3,6 @@
 import ast
 from pathlib import Path
 
-import pytest
 from imports import SOURCES
 
 from pipeline.places import Places
@@ -39,7 +38,14 @@ def test_what_counts_as_a_literal() -> None:
     assert _path_literals('Path("models/layers") / layer / "flow.yaml"; f("models")') == ["flow.yaml", "models/layers"]
 
 
-@pytest.mark.parametrize("module", [name for name in SOURCES if name != "pipeline.places"])
-def test_no_other_file_names_the_projects_folders(module: str) -> None:
-    parts = [literal.split("/") for literal in _path_literals(SOURCES[module].read_text())]
-    assert not ["/".join(part) for part in parts if {part[0], part[-1]} & NAMES]
+OWN = {"pipeline.comparison.layers": {"scores.json"}}  # of the folder that it writes
+
+
+def test_no_other_file_names_the_projects_folders() -> None:
+    named = {}
+    for module in SOURCES.keys() - {"pipeline.places"}:
+        parts = [literal.split("/") for literal in _path_literals(SOURCES[module].read_text())]
+        names = {name for part in parts for name in (part[0], part[-1]) if name in NAMES}
+        if names - OWN.get(module, set()):
+            named[module] = sorted(names)
+    assert not named

@@ -19,12 +19,13 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import nn
 
+from pipeline.basis.curves import METRICS
 from pipeline.errors import InputError, one_line
 from pipeline.files import atomic_folder, read_json, sha256_file
 
 __all__ = ["CARD", "read_card", "read_weights", "write_network"]
 
-WEIGHTS, CARD, METRICS = "weights.safetensors", "card.json", "metrics.jsonl"
+WEIGHTS, CARD = "weights.safetensors", "card.json"
 
 
 def write_network(

@@ -5,7 +5,6 @@ pair correlations and total correlation on draws z = mean + scale · ε with a f
 models the density of.
 """
 
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -22,34 +21,19 @@ from pipeline.interpretation.rows import Rows
 from pipeline.judge.network import Judge
 from pipeline.pairing.pairs import pair_sampler
 from pipeline.params import EvaluateParams
-from pipeline.scores.behaviour.density import block_total_correlation, gaussian_nats, likelihood_scores
-from pipeline.scores.behaviour.pair import pair_correlation
 from pipeline.scores.behaviour.preservation import preservation, round_trip
 from pipeline.scores.behaviour.swap import swap_score
 from pipeline.scores.code_scores import FittedSeeds, fitted_scores
+from pipeline.scores.fit.density import block_total_correlation, gaussian_nats, likelihood_scores
+from pipeline.scores.fit.pair import pair_correlation
+from pipeline.scores.record import Transitions
 from pipeline.scores.statistics.score import Score
 from pipeline.tables.images import to_unit_range
 from pipeline.tables.latents import Latents
 
-__all__ = ["evaluate", "summary"]
+__all__ = ["evaluate"]
 
 Array = NDArray[Any]
-
-Transitions = dict[str, dict[str, list[list[int]]]]
-
-SHOWN = (
-    "probe/own",
-    "probe/gap",
-    "probe/other_max",
-    "probe/residual_leak",
-    "probe/leak_nonlinear",
-    "swap/",
-    "response/sample/",
-    "pair/own",
-    "nll/",
-    "roundtrip/",
-    "preserve/",
-)
 
 
 @torch.no_grad()
@@ -193,15 +177,3 @@ def _only(judged: dict[str, Array], layout: Layout) -> dict[str, Array]:
 
 def _rng(seed: int, purpose: str) -> np.random.Generator:
     return np.random.default_rng(draw_seed(seed, purpose))
-
-
-def summary(scores: Mapping[str, Score]) -> str:
-    """One line a score: name, value and 95 % interval."""
-    lines = []
-    for name, score in scores.items():
-        if not name.startswith(SHOWN) or name.startswith("swap/stay/"):
-            continue
-        interval = "" if score.low is None else f"  [{score.low:.3f}, {score.high:.3f}]"
-        value = f"{score.value:.3f}" if abs(score.value) >= 5e-4 or score.value == 0 else f"{score.value:.1e}"
-        lines.append(f"  {name:<34}{value:>10}{interval}")
-    return "\n".join(lines)

@@ -20,7 +20,7 @@ from pipeline.interpretation.rows import Rows
 from pipeline.progress import Progress
 from pipeline.scores.behaviour.response import ResponseTally, response_scores
 from pipeline.scores.statistics.originals import original_index, stratified_rows
-from pipeline.scores.statistics.score import Score
+from pipeline.scores.statistics.score import Score, response_name
 from pipeline.tables.latents import Latents
 
 __all__ = ["EDITS", "Responses", "respond", "responding"]
@@ -101,7 +101,7 @@ def respond(rows: Rows, chosen: NDArray[np.int64], num: int, seed: int) -> Respo
                 progress.update(done)
     intervals = draw_seed(seed, "evaluate/response_intervals")
     scores = {
-        f"response/{name}/{factor}/{measure}": score
+        response_name(name, factor, measure): score
         for (name, factor), parts in measured.items()
         for measure, score in response_scores(np.concatenate(parts), intervals, inputs.original).items()
     }

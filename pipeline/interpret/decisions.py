@@ -16,8 +16,9 @@ from pipeline.drawing.sheet import INK, MARGIN, MUTED, Sheet, line_height, new_s
 from pipeline.interpret.subject import Subject
 from pipeline.interpretation.edits import sample
 from pipeline.scores.record import Scores
+from pipeline.scores.statistics.score import response_name
 
-__all__ = ["Transitions", "decision_sheet", "example_sheet", "response_sheet"]
+__all__ = ["decision_sheet", "example_sheet", "response_sheet"]
 
 KINDS = {"sample": "drawn from N(0, 1)", "swap": "swapped", "walk": "walked in"}
 
@@ -31,8 +32,6 @@ _MEASURES = {
 }
 
 _PANEL = 420
-
-Transitions = Mapping[str, Mapping[str, Sequence[Sequence[int]]]]  # kind → factor → classes × classes
 
 MOST_CLASSES = 20
 
@@ -71,19 +70,14 @@ def _draw(axes: Axes, layout: Layout, scores: Scores, measure: str) -> None:
     bar, highest = 0.26, 0.0
     for position, factor in enumerate(layout.names):
         for number, (kind, shade) in enumerate(zip(KINDS, _SHADES, strict=True)):
-            score: Mapping[str, Any] = scores[f"response/{kind}/{factor}/{measure}"]
+            score = scores[response_name(kind, factor, measure)]
+            low, high = score.interval or (score.value, score.value)
             x = position + (number - 1) * bar
-            axes.bar(x, score["value"], 0.9 * bar, color=tint(colour_of(layout, factor), shade))
-            axes.vlines(x, score["low"], score["high"], color=INK, lw=1.4)
-            axes.annotate(
-                decimals(score["value"]),
-                (x, score["high"]),
-                (0, 3),
-                textcoords="offset points",
-                ha="center",
-                fontsize=7.5,
-            )
-            highest = max(highest, score["high"])
+            axes.bar(x, score.value, 0.9 * bar, color=tint(colour_of(layout, factor), shade))
+            axes.vlines(x, low, high, color=INK, lw=1.4)
+            style: dict[str, Any] = {"textcoords": "offset points", "ha": "center", "fontsize": 7.5}
+            axes.annotate(decimals(score.value), (x, high), (0, 3), **style)
+            highest = max(highest, high)
     axes.set_xticks(range(layout.num_factors), [spoken(name) for name in layout.names])
     for label, name in zip(axes.get_xticklabels(), layout.names, strict=True):
         label.set(color=colour_of(layout, name), fontweight="bold")

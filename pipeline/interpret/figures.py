@@ -5,12 +5,12 @@ from pathlib import Path
 from pipeline.drawing.sheet import house_style
 from pipeline.files import atomic_folder
 from pipeline.interpret.curves import Curves, curves_sheet
-from pipeline.interpret.decisions import Transitions, decision_sheet, example_sheet, response_sheet
+from pipeline.interpret.decisions import decision_sheet, example_sheet, response_sheet
 from pipeline.interpret.grids import path_sheet, reconstructions, sample_sheet, swap_sheet
 from pipeline.interpret.overview import matrix_sheet, overview
 from pipeline.interpret.subject import Subject
 from pipeline.params import InterpretParams
-from pipeline.scores.record import Scores
+from pipeline.scores.record import Scores, Transitions
 
 __all__ = ["draw_figures"]
 

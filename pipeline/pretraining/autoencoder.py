@@ -1,6 +1,5 @@
 """The training of a variational autoencoder, by the optimal-sigma loss."""
 
-from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -8,6 +7,7 @@ import torch.distributed as dist
 from torch import Tensor, nn
 
 from pipeline.backbone.autoencoder import Autoencoder
+from pipeline.basis.curves import last_value
 from pipeline.basis.draws import draw_seed
 from pipeline.params import BackboneParams
 from pipeline.tables.images import load_images, to_unit_range
@@ -67,9 +67,9 @@ class AutoencoderTask:
         return {"squared_error": total / len(self._val)}
 
     @staticmethod
-    def measured(last: Mapping[str, float], params: BackboneParams) -> tuple[dict[str, Any], str]:  # noqa: ARG004
-        """What the last point of the curves says, for the card and in words."""
-        error = last["val/squared_error"]
+    def measured(curves: str, params: BackboneParams) -> tuple[dict[str, Any], str]:  # noqa: ARG004
+        """What the last point of the curves, the text of their file, says: for the card and in words."""
+        error = last_value(curves, "val/squared_error")
         return {"val_squared_error": error}, f"squared error of a held-out image {error:.4g}"
 
 

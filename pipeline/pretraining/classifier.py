@@ -1,6 +1,5 @@
 """The training of a classifier, which also watches what its layers keep of each concept."""
 
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -11,6 +10,7 @@ from torch import Tensor, nn
 from pipeline.backbone.classifier import Classifier
 from pipeline.backbone.cut import to_vector
 from pipeline.backbone.hooks import capture
+from pipeline.basis.curves import last_value
 from pipeline.basis.draws import draw_seed
 from pipeline.pairing.pairs import PairSampler
 from pipeline.pairing.sizes import constant_dims, factor_sizes
@@ -63,9 +63,9 @@ class ClassifierTask:
         return {"accuracy": accuracy, **self._shares()}
 
     @staticmethod
-    def measured(last: Mapping[str, float], params: BackboneParams) -> tuple[dict[str, Any], str]:
-        """What the last point of the curves says, for the card and in words."""
-        accuracy = last["val/accuracy"]
+    def measured(curves: str, params: BackboneParams) -> tuple[dict[str, Any], str]:
+        """What the last point of the curves, the text of their file, says: for the card and in words."""
+        accuracy = last_value(curves, "val/accuracy")
         card = {"concept": params.concept, "val_accuracy": accuracy}
         return card, f"balanced accuracy of '{params.concept}' on held-out images {accuracy:.3f}"
 

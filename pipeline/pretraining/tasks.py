@@ -1,8 +1,7 @@
 """The kinds of network that are trained here, each with its task; the others come as they are."""
 
 import dataclasses
-import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,11 +26,11 @@ class Pretraining:
 
     Attributes:
         task: makes the task in a worker, from the setup and the worker's device.
-        measured: from the last validation to what the card says of it, and the same in words.
+        measured: from its curves, the text of their file, to what the card says of it, and the same in words.
     """
 
     task: Callable[[Setup, torch.device], Task]
-    measured: Callable[[Mapping[str, float], BackboneParams], tuple[dict[str, Any], str]]
+    measured: Callable[[str, BackboneParams], tuple[dict[str, Any], str]]
 
 
 @dataclass(frozen=True)
@@ -63,7 +62,7 @@ def pretrain(pretraining: Pretraining, made: Made, params: Params, images: Path,
     setup = ImagesSetup(images, section, params.seed)
     result = train_with_ray(pretraining.task, setup, section, params.machine, storage)
     made.network.load_state_dict(result.model)
-    measured, summary = pretraining.measured(json.loads(result.metrics.splitlines()[-1]), section)
+    measured, summary = pretraining.measured(result.metrics, section)
     return Pretrained(dataclasses.replace(made, card=measured | made.card), result.metrics, summary)
 
 

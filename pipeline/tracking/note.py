@@ -7,12 +7,12 @@ sentence has to carry the result.
 from collections.abc import Mapping, Sequence
 
 from pipeline.basis.layout import Layout
-from pipeline.scores.statistics.score import Score
+from pipeline.scores.statistics.score import PAIR_NATS, PROBE_GAP, SWAP_SCORE, Score, response_name
 from pipeline.tuning.flow_file import Trial
 
 __all__ = ["headline", "in_words", "rounded", "scores_table", "sweep_note", "tried"]
 
-RANKED_BY = ("probe/gap", "swap/score")
+RANKED_BY = (PROBE_GAP, SWAP_SCORE)
 
 
 def rounded(value: float) -> float:
@@ -33,7 +33,7 @@ def headline(layout: Layout, num_blocks: int, scores: Mapping[str, Score] | None
     """
     measured = scores or {}
     parts = [f"{name} {_in_brief(measured[name])}" for name in RANKED_BY if name in measured]
-    changed = {name: measured.get(f"response/sample/{name}/changed") for name in layout.names}
+    changed = {name: measured.get(response_name("sample", name, "changed")) for name in layout.names}
     answers = [f"with {name} {100 * score.value:.0f} %" for name, score in changed.items() if score is not None]
     if answers:
         parts.append(f"decisions that change {', '.join(answers)}")
@@ -72,7 +72,7 @@ def sweep_note(trials: Sequence[Trial], chosen: Trial) -> str:
     """The description of a sweep: which of how many trials was chosen, then all of them as a Markdown table."""
     first = f"{len(trials)} trials; chosen is trial {chosen.number}: {in_words(chosen)}"
     settings = ["blocks" if name == "num_blocks" else name for name in tried(chosen)]
-    heading = ["trial", *settings, "probe/gap", "95% interval", "nll/pair_nats", "chosen"]
+    heading = ["trial", *settings, PROBE_GAP, "95% interval", PAIR_NATS, "chosen"]
     rows = [f"| {' | '.join(heading)} |", "| --- " * len(heading) + "|"]
     for trial in trials:
         scores = [_text(trial.probe_gap), _interval(trial.gap_low, trial.gap_high), _text(trial.pair_nats)]

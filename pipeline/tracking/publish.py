@@ -15,10 +15,11 @@ from mlflow import MlflowClient
 from mlflow.entities import Metric, Run
 from mlflow.exceptions import MlflowException
 
-from pipeline.files import read_json, read_yaml
+from pipeline.basis.curves import METRICS, last_step
+from pipeline.files import read_yaml
 from pipeline.interpretation.iin import Iin, load_iin
 from pipeline.places import Places
-from pipeline.scores.statistics.score import Score
+from pipeline.scores.record import read_scores
 from pipeline.tracking.model import log_model
 from pipeline.tracking.note import headline, rounded, scores_table
 from pipeline.tracking.runs import (
@@ -29,13 +30,11 @@ from pipeline.tracking.runs import (
     create_run,
     describe,
     find_run,
-    last_step,
     send_curves,
 )
 from pipeline.tracking.server import root_cause
 from pipeline.tracking.store import Store, run_link, shown, upload_command
 from pipeline.tracking.sweep import log_sweep
-from pipeline.training.curves import METRICS
 
 __all__ = ["SEND_ERRORS", "Stage", "bring_level", "last_whole_stage", "publish"]
 
@@ -143,7 +142,7 @@ def last_whole_stage(layer: str, root: Path = Path()) -> Stage | None:
 def _log_scores(client: MlflowClient, run: Run, iin: Iin, path: Path) -> None:
     """Values as metrics, where they differ from those of the run; intervals and brackets go into note and table."""
     run_id, now = run.info.run_id, int(time.time() * 1000)
-    scores = _read_scores(path)
+    scores = read_scores(path)
     values = {allowed_name(name): rounded(score.value) for name, score in scores.items()}
     changed = {name: value for name, value in values.items() if run.data.metrics.get(name) != value}
     if changed:
@@ -153,7 +152,3 @@ def _log_scores(client: MlflowClient, run: Run, iin: Iin, path: Path) -> None:
     add_missing(client, run, {}, {NOTE: note})
     client.log_text(run_id, table, "scores.md")
     client.log_artifact(run_id, str(path))
-
-
-def _read_scores(path: Path) -> dict[str, Score]:
-    return {name: Score(**numbers) for name, numbers in read_json(path).items()}

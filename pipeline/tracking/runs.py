@@ -12,10 +12,10 @@ from mlflow import MlflowClient
 from mlflow.entities import Metric, Param, Run, RunTag
 from mlflow.tracking.context.registry import resolve_tags
 
+from pipeline.basis.curves import entries
 from pipeline.basis.layout import Layout
 from pipeline.places import Places
 from pipeline.tracking.store import Store
-from pipeline.training.curves import entries
 
 __all__ = [
     "FINGERPRINT",
@@ -28,7 +28,6 @@ __all__ = [
     "create_run",
     "describe",
     "find_run",
-    "last_step",
     "search",
     "send_curves",
     "source_tags",
@@ -121,11 +120,6 @@ def source_tags() -> dict[str, str]:
         if variable in os.environ:
             tags[tag] = os.environ[variable]
     return tags
-
-
-def last_step(curves: Path) -> int:
-    """The last step in metrics.jsonl; -1 where there is none."""
-    return max((int(entry["step"]) for entry in entries(curves)), default=-1)
 
 
 def send_curves(

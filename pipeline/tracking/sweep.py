@@ -6,6 +6,7 @@ from pathlib import Path
 from mlflow.entities import Metric, Run
 
 from pipeline.files import sha256_file
+from pipeline.scores.statistics.score import PAIR_NATS, PROBE_GAP
 from pipeline.tracking.note import in_words, rounded, sweep_note, tried
 from pipeline.tracking.runs import KIND, LAYER, NOTE, create_run, search, source_tags
 from pipeline.tracking.store import Store
@@ -67,5 +68,5 @@ def _log_trial(store: Store, trial: Trial, tags: Mapping[str, str], run: Run | N
 
 
 def _metrics(trial: Trial) -> list[Metric]:
-    figures = {"probe/gap": trial.probe_gap, "nll/pair_nats": trial.pair_nats}
+    figures = {PROBE_GAP: trial.probe_gap, PAIR_NATS: trial.pair_nats}
     return [Metric(name, rounded(value), 0, 0) for name, value in figures.items()]

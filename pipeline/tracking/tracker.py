@@ -7,6 +7,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from pipeline.basis.curves import last_step
 from pipeline.basis.layout import Layout
 from pipeline.tracking.note import headline
 from pipeline.tracking.publish import SEND_ERRORS, bring_level
@@ -17,7 +18,6 @@ from pipeline.tracking.runs import (
     create_run,
     describe,
     find_run,
-    last_step,
     search,
     send_curves,
     source_tags,

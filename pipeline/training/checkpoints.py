@@ -26,9 +26,9 @@ from typing import Any
 
 import torch
 
+from pipeline.basis.curves import METRICS, read_until
 from pipeline.errors import InputError
 from pipeline.files import atomic_folder, write_json
-from pipeline.training.curves import METRICS, read_until
 
 __all__ = [
     "Generation",

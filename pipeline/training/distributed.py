@@ -18,12 +18,12 @@ from ray.train.torch import TorchTrainer, get_device
 from ray.train.v2.api.report_config import CheckpointUploadMode
 from torch import Tensor
 
+from pipeline.basis import curves
 from pipeline.cluster import Resources, start_ray
 from pipeline.entry import die_with_parent
 from pipeline.errors import InputError
 from pipeline.params import MachineParams, Optimisation
 from pipeline.progress import Progress, following
-from pipeline.training import curves
 from pipeline.training.checkpoints import (
     Generation,
     drop_older,

@@ -15,6 +15,7 @@ import ray
 import torch
 from ray import tune
 
+from pipeline.basis import curves
 from pipeline.basis.draws import draw_seed
 from pipeline.basis.layout import Layout
 from pipeline.cluster import Resources, start_ray
@@ -23,7 +24,6 @@ from pipeline.errors import InputError
 from pipeline.flow_task import FlowTaskConfig
 from pipeline.params import Params, TuneParams
 from pipeline.progress import Progress, following
-from pipeline.training import curves
 from pipeline.training.checkpoints import locked
 from pipeline.tuning.candidate import Candidate
 from pipeline.tuning.flow_file import FlowChoice, Trial

@@ -11,13 +11,14 @@ from typing import TypedDict
 import numpy as np
 import torch
 
+from pipeline.basis import curves
 from pipeline.files import read_json, write_json
 from pipeline.flow_task import FlowTask, FlowTaskConfig
 from pipeline.params import Optimisation
 from pipeline.scores.probes.matrix import gap_resamples, probe_matrix, probe_scores
 from pipeline.scores.statistics.intervals import bootstrap_interval
+from pipeline.scores.statistics.score import PROBE_GAP
 from pipeline.tables.latents import load_latents
-from pipeline.training import curves
 from pipeline.training.loop import Hooks, train
 from pipeline.tuning.flow_file import Trial
 
@@ -74,7 +75,7 @@ def _score(task: FlowTask) -> Figures:
     matrix = probe_matrix(
         code.cpu().numpy(), latents.targets(), config.layout, groups=latents.original, seed=config.seed
     )
-    gap = asdict(probe_scores(matrix, config.layout)["probe/gap"])
+    gap = asdict(probe_scores(matrix, config.layout)[PROBE_GAP])
     nats = task.validate()["pair_nats"]
     resamples = gap_resamples(matrix, config.layout).tolist()
     return Figures(

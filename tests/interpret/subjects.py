@@ -19,6 +19,8 @@ from pipeline.interpret.subject import Subject, subject_of
 from pipeline.interpretation.iin import Iin
 from pipeline.interpretation.interpretation import Interpretation
 from pipeline.interpretation.rows import Rows
+from pipeline.scores.record import Scores
+from pipeline.scores.statistics.score import Score
 from pipeline.tables.images import Images
 from pipeline.tables.latents import Latents
 
@@ -37,7 +39,7 @@ class Parts:
     backbone: Backbone
     latents: Latents
     images: Images
-    scores: dict[str, dict[str, Any]]
+    scores: Scores
 
     def subject(self, seed: int = 0) -> Subject:
         return subject_of(self.rows(), seed)
@@ -78,11 +80,11 @@ def parts(concepts: tuple[str, ...] = ("shape", "hue"), num_rows: int = 24) -> P
     return Parts(Iin(flow.eval(), layout, card, "1" * 64), backbone, latents, images, scores(layout))
 
 
-def scores(layout: Layout, own: float = 0.9) -> dict[str, dict[str, Any]]:
-    """Scores as scores.json holds them."""
+def scores(layout: Layout, own: float = 0.9) -> Scores:
+    """Scores as `read_scores` gives them."""
 
-    def score(value: float) -> dict[str, Any]:
-        return {"value": value, "low": value - 0.04, "high": value + 0.03, "chance": 0.1, "perfect": 1.0}
+    def score(value: float) -> Score:
+        return Score(value, value - 0.04, value + 0.03, chance=0.1, perfect=1.0)
 
     matrix = {
         f"probe/matrix/{factor}/{concept}": score(own if factor == concept else 0.05 * index)
@@ -90,7 +92,13 @@ def scores(layout: Layout, own: float = 0.9) -> dict[str, dict[str, Any]]:
         for concept in layout.concepts
     }
     each = {f"probe/own/{concept}": score(own) for concept in layout.concepts}
-    return {**matrix, **each, "probe/gap": score(own - 0.1), "swap/score": score(own - 0.02), "other": score(0.5)}
+    others = {"probe/gap": score(own - 0.1), "swap/score": score(own - 0.02), "other": score(0.5)}
+    return Scores({**matrix, **each, **others})
+
+
+def without(scores: Scores, name: str) -> Scores:
+    """The scores without one of them."""
+    return Scores({other: score for other, score in scores.items() if other != name})
 
 
 def open_png(path: Any) -> NDArray[np.uint8]:

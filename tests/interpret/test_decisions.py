@@ -1,33 +1,37 @@
 import itertools
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
-from interpret.subjects import Parts, assert_legible, find, open_png, parts
+from interpret.subjects import Parts, assert_legible, find, open_png, parts, without
 from pipeline.backbone.backbone import Backbone
 from pipeline.backbone.classifier import Classifier
 from pipeline.backbone.hooks import state_sha256
 from pipeline.basis.layout import Layout
 from pipeline.drawing.sheet import house_style
+from pipeline.errors import InputError
 from pipeline.interpret.curves import read_curves
 from pipeline.interpret.decisions import KINDS, decision_sheet, example_sheet, response_sheet
 from pipeline.interpret.figures import draw_figures
 from pipeline.interpret.subject import Subject
 from pipeline.params import InterpretParams
+from pipeline.scores.record import Scores
+from pipeline.scores.statistics.score import Score
 
 MEASURES = ("changed", "total_variation", "jensen_shannon", "class_deviation")
 
 
-def response_scores(layout: Layout) -> dict[str, dict[str, Any]]:
+def response_scores(layout: Layout) -> Scores:
     names = itertools.product(KINDS, layout.names, MEASURES)
-    return {
-        f"response/{kind}/{factor}/{measure}": {"value": 0.1 * number % 1, "low": 0.1 * number % 1, "high": 0.99}
-        for number, (kind, factor, measure) in enumerate(names)
-    }
+    return Scores(
+        {
+            f"response/{kind}/{factor}/{measure}": Score(0.1 * number % 1, 0.1 * number % 1, 0.99)
+            for number, (kind, factor, measure) in enumerate(names)
+        }
+    )
 
 
 def transitions(layout: Layout, classes: int) -> dict[str, list[list[int]]]:
@@ -66,13 +70,20 @@ def test_no_text_is_cut_or_covered(concepts: tuple[str, ...], classes: int) -> N
             assert_legible(example_sheet(subject(concepts, classes), names).figure)
 
 
+def test_a_missing_response_is_named() -> None:
+    layout = parts(("shape",)).iin.layout
+    lacking = without(response_scores(layout), "response/walk/shape/changed")
+    with house_style(), pytest.raises(InputError, match=r"scores.json: no score 'response/walk/shape/changed'; run"):
+        response_sheet(layout, lacking)
+
+
 def test_the_figures_of_a_classifier(tmp_path: Path) -> None:
     of = classifying(("shape", "hue"), "stage1")
     (tmp_path / "metrics.jsonl").write_text(
         '{"step": 20, "train/pair_nats": 9.0, "train/learning_rate": 0.1}\n{"step": 20, "val/pair_nats": 9.0}\n'
     )
     curves = read_curves(tmp_path / "metrics.jsonl")
-    scores = of.scores | response_scores(of.iin.layout)
+    scores = Scores({**of.scores, **response_scores(of.iin.layout)})
     counts = {"sample": transitions(of.iin.layout, 10)}
     for folder in ("a", "b"):
         draw_figures(tmp_path / folder, of.subject(), scores, counts, curves, InterpretParams())

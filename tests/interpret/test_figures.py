@@ -15,7 +15,7 @@ from pipeline.interpret.grids import path_sheet, reconstructions, sample_sheet, 
 from pipeline.interpret.overview import matrix_sheet, overview
 from pipeline.params import InterpretParams
 
-from .subjects import METRICS, Parts, assert_legible, find, open_png, packed, parts
+from .subjects import METRICS, Parts, assert_legible, find, open_png, packed, parts, without
 
 PARAMS = InterpretParams(columns=3, path_steps=3)
 
@@ -129,8 +129,7 @@ def test_latents_of_another_width_are_refused(tmp_path: Path) -> None:
 
 
 def test_a_missing_score_is_named_and_nothing_is_left(tmp_path: Path) -> None:
-    of = parts()
-    del of.scores["probe/matrix/hue/shape"]
+    of = replace(parts(), scores=without(parts().scores, "probe/matrix/hue/shape"))
     with pytest.raises(InputError, match=r"scores.json: no score 'probe/matrix/hue/shape'"):
         draw(tmp_path / "figures", of)
     assert [path.name for path in tmp_path.iterdir()] == ["metrics.jsonl"]

@@ -14,11 +14,10 @@ import torch
 from PIL import Image
 
 from pipeline.basis.layout import Layout
-from pipeline.files import write_json
 from pipeline.flow import Flow, FlowConfig
 from pipeline.interpretation.iin import save_iin
 from pipeline.places import Places
-from pipeline.scores.record import as_json
+from pipeline.scores.record import write_scores
 from pipeline.scores.statistics.score import Score
 from pipeline.tuning.candidate import Candidate
 from pipeline.tuning.flow_file import FlowChoice, Trial, write_flow_file
@@ -81,7 +80,7 @@ def write_iin(root: Path, metrics: str, seed: int = 0) -> Path:
 
 def write_results(root: Path) -> None:
     places = Places(root)
-    write_json(places.scores(LAYER), as_json(SCORES))
+    write_scores(places.scores(LAYER), SCORES)
     places.figures(LAYER).mkdir(exist_ok=True)
     Image.new("RGB", (4, 4), (200, 30, 30)).save(places.figures(LAYER) / "swap_digit.png")
 
