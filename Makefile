@@ -1,12 +1,14 @@
 # Thin names for commands that the README spells out.
 SHELL := /bin/bash
-PYTHON ?= python3.11
+# The newest that works: a name on the PATH may belong to a version manager that has no such Python.
+PYTHON ?= $(firstword $(foreach name,python3.13 python3.12 python3.11,\
+	$(shell $(name) -c 'import ensurepip, venv' 2>/dev/null && echo $(name))) no-python3.11-to-3.13)
 VENV := .venv
 STAMP := $(VENV)/.lock-$(shell sha256sum requirements.lock 2>/dev/null | cut -c1-16)
 ACTIVATE := source $(VENV)/bin/activate
 
 .DEFAULT_GOAL := help
-.PHONY: help venv repro test lint ui study clean-runs lock
+.PHONY: help venv repro test lint ui study clean-runs lock wheels
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -38,5 +40,13 @@ study: venv  ## run studies/NAME.yaml beside the workspace: make study NAME=...
 clean-runs:  ## remove checkpoints, times and rates
 	rm -rf .runs
 
-lock:  ## make requirements.lock anew from pyproject.toml (needs uv)
-	uv pip compile --universal --python-version 3.11 --no-header --extra dev pyproject.toml -o requirements.lock
+lock: venv  ## make requirements.lock anew from pyproject.toml, for every Python that it names
+	$(VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 --no-header --extra dev pyproject.toml -o requirements.lock
+	$(MAKE) wheels
+
+wheels: venv  ## show that requirements.lock resolves to wheels alone with Python 3.11, 3.12 and 3.13
+	@# antlr4-python3-runtime 4.9.3 has no wheel: it is Python alone, so that nothing is compiled
+	for version in 3.11 3.12 3.13; do \
+		$(VENV)/bin/uv pip compile --quiet --no-deps --only-binary :all: --no-binary antlr4-python3-runtime \
+			--python-version $$version requirements.lock >/dev/null || exit 1; \
+	done

@@ -10,6 +10,7 @@ import argparse
 import os
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
@@ -43,7 +44,8 @@ def main() -> None:
     print("| varied | value | step, ms | products alone, ms | share |\n| --- | ---: | ---: | ---: | ---: |")
     for name, (_, values) in AXES.items():
         for value in values:
-            config = DEFAULT if name == "rows" else replace(DEFAULT, **{name: value})
+            changes: dict[str, Any] = {} if name == "rows" else {name: value}
+            config = replace(DEFAULT, **changes)
             step, bound = measure(config, value if name == "rows" else ROWS, device, compile_step=arguments.compiled)
             found[name].append((value, step, bound))
             print(f"| {name} | {value} | {step:.2f} | {bound:.2f} | {bound / step:.0%} |", flush=True)

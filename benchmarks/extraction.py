@@ -12,7 +12,6 @@ backbone, though the second is still loading it then.
 import argparse
 import os
 import shutil
-import sys
 import tempfile
 import threading
 import time
@@ -21,6 +20,7 @@ from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 import psutil
@@ -65,8 +65,7 @@ def main() -> None:
         network = Autoencoder(params.num_dims, params.width, seed=0)
         save_backbone(folder / "backbone", AutoencoderBackbone.made(network))
         os.environ[READY] = str(folder / "ready")
-        sys.modules["pipeline.extract.extraction"].Encoder = TimedEncoder
-        with start_ray(MACHINE) as worker:
+        with patch("pipeline.extract.extraction.Encoder", TimedEncoder), start_ray(MACHINE) as worker:
             if arguments.memory:
                 measure_memory(folder, arguments.rows, worker)
             else:

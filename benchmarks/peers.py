@@ -80,7 +80,7 @@ def _mlp(num_in: int, width: int, num_out: int) -> nn.Sequential:
 @torch.no_grad()
 def _copy(coupling: AffineCoupling, network: nn.Module, order: Tensor) -> None:
     """Weights of a conditioner; the outputs of the last layer in `order`."""
-    ours = [layer for layer in coupling.conditioners[0] if isinstance(layer, nn.Linear)]  # type: ignore[union-attr]
+    ours = [layer for layer in coupling.conditioners[0].modules() if isinstance(layer, nn.Linear)]
     theirs = [layer for layer in network.modules() if isinstance(layer, nn.Linear) or type(layer).__name__ == "Linear"]
     for one, other in zip(ours, theirs, strict=True):
         for name in ("weight", "bias"):

@@ -106,7 +106,7 @@ def _flow(num_blocks: int, width: int) -> Flow:
     flow.initialise(torch.randn(512, NUM_DIMS, generator=generator))
     with torch.no_grad():
         for parameter in flow.parameters():
-            parameter += 0.3 / width * torch.randn(parameter.shape, generator=generator)
+            parameter.add_(0.3 / width * torch.randn(parameter.shape, generator=generator))
     return flow
 
 
@@ -133,7 +133,7 @@ def _inverse(one: Subject, z: Tensor, compiled: bool, bfloat16: bool) -> Callabl
     function = _compiled(inverse, z.device) if compiled else inverse
 
     @torch.no_grad()
-    def step() -> Tensor:
+    def step() -> object:
         return function(z)
 
     return step

@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 import ray
-from ray._private import ray_constants
+from ray._private import ray_constants  # there is no public switch once Ray is imported; see _start
 
 from pipeline.errors import InputError
 from pipeline.params import MachineParams
@@ -147,6 +147,8 @@ def _start(folder: str) -> None:
     # 127.0.0.1; the constant is read when Ray is imported, the variable by the processes that it starts.
     os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"
     ray_constants.ENABLE_RAY_CLUSTER = False
+    # Nobody reclaims this machine: Ray Train need not start a process that waits for it.
+    os.environ.setdefault("RAY_TRAIN_ENABLE_PREEMPTION_WATCHER", "0")
     ray.init(
         address="local", include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR, _temp_dir=folder
     )

@@ -9,17 +9,21 @@ import pytest
 
 from pipeline.params import DataParams
 
-# files and folders that take longest, started first: the last worker process would else wait for one of them alone
+# Files and folders that take longest, started first: the last worker process would else wait for one of them alone.
+# The first makes the study that all of end_to_end waits for; what needs no study fills the other processes meanwhile.
 LONG = (
     "end_to_end/test_training",
+    "training/test_distributed",
+    "training/test_compiling",
+    "extract/test_resume",
+    "tuning/test_search",
     "end_to_end/test_classifier",
-    "end_to_end/test_brought",
     "end_to_end/test_generator",
+    "end_to_end/test_brought",
     "end_to_end/test_studies",
     "end_to_end",
+    "extract",
     "training",
-    "latents",
-    "tuning",
 )
 
 

@@ -2,6 +2,7 @@
 
 import ast
 from collections.abc import Collection
+from functools import cache
 from pathlib import Path
 
 __all__ = ["ROOT", "SOURCES", "imported_deeply", "imported_modules", "is_bare", "own_modules", "package_of"]
@@ -10,7 +11,7 @@ ROOT = Path(__file__).parents[1]
 
 
 def own_modules() -> dict[str, Path]:
-    """Dotted name -> file, of everything below pipeline/ and stages/."""
+    """Dotted name -> file, of everything below pipeline/ and stages/; the test process reads each file once."""
     names = {}
     for path in sorted(file for folder in ("pipeline", "stages") for file in (ROOT / folder).rglob("*.py")):
         parts = path.relative_to(ROOT).with_suffix("").parts
@@ -21,7 +22,8 @@ def own_modules() -> dict[str, Path]:
 SOURCES = own_modules()
 
 
-def imported_modules(path: Path, typing: bool = True) -> set[str]:
+@cache
+def imported_modules(path: Path, typing: bool = True) -> frozenset[str]:
     """Dotted names that a file imports anywhere in it; `from a import b` names a.b where that is a module of ours.
 
     Without `typing`, what is imported for a type checker alone is left out.
@@ -40,11 +42,11 @@ def imported_modules(path: Path, typing: bool = True) -> set[str]:
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{path}: a relative import"
             inner = {f"{node.module}.{alias.name}" for alias in node.names}
-            found = inner & set(SOURCES)
-            names |= found
-            if found != inner:  # something of the module itself
+            modules = inner & set(SOURCES)
+            names |= modules
+            if modules != inner:  # something of the module itself
                 names.add(str(node.module))
-    return names
+    return frozenset(names)
 
 
 def package_of(module: str) -> str:
@@ -52,6 +54,7 @@ def package_of(module: str) -> str:
     return module.split(".")[1] if module.startswith("pipeline.") else module
 
 
+@cache
 def is_bare(module: str) -> bool:
     """Whether a module holds a docstring alone, and so shapes nothing."""
     return len(ast.parse(SOURCES[module].read_text()).body) <= 1
@@ -72,5 +75,5 @@ def imported_deeply(module: str, plumbing: Collection[str] = ()) -> set[str]:
         for name in names:
             if name in SOURCES and name not in seen:
                 seen.add(name)
-                pending += [found for found in imported_modules(SOURCES[name], False) if found.startswith("pipeline.")]
+                pending += [other for other in imported_modules(SOURCES[name], False) if other.startswith("pipeline.")]
     return {name for name in seen if name.startswith("pipeline.")}

@@ -3,10 +3,11 @@
 import ast
 import re
 import sys
+import tomllib
 from pathlib import Path
 
-import pytest
-from imports import ROOT, SOURCES, imported_modules, package_of
+from conftest import LONG
+from imports import ROOT, SOURCES, imported_modules, is_bare, package_of
 
 # a later group may import an earlier one, never the other way
 GROUPS = (
@@ -30,33 +31,38 @@ SHARED = {  # which of our other modules they import: these import numpy at most
 }
 COMMAND = {"pipeline.scores.__main__": {"pyarrow", "ruamel"}}  # reads what people have; nothing imports it
 MLFLOW = {"tracking", "serve"}
+MOST_FILES = 140  # that hold more than a docstring
+OTHERS = ("studies", "tests", "benchmarks")  # folders of code beside SOURCES
 
 OURS = [name for name in SOURCES if name.startswith("pipeline.")]
-FILES = sorted([*SOURCES.values(), *(ROOT / "studies").glob("*.py"), *(ROOT / "tests").rglob("*.py")])
+FILES = sorted([*SOURCES.values(), *(file for name in OTHERS for file in (ROOT / name).rglob("*.py"))])
+PATHS = {path: str(path.relative_to(ROOT)) for path in FILES}
 
 
-def _relative(path: Path) -> str:
-    return str(path.relative_to(ROOT))
+def imports_of_ours(module: str) -> set[str]:
+    return {name for name in imported_modules(SOURCES[module]) if name.startswith("pipeline.")}
 
 
 def test_every_package_has_a_place_in_the_order() -> None:
     assert {package_of(module) for module in OURS} == set(RANK)
 
 
-@pytest.mark.parametrize("module", OURS)
-def test_a_later_group_is_never_imported(module: str) -> None:
-    mine = RANK[package_of(module)]
-    imports = {name for name in imported_modules(SOURCES[module]) if name.startswith("pipeline.")}
-    later = sorted(name for name in imports if RANK[package_of(name)] > mine)
-    assert not later, f"{module} imports {', '.join(later)}"
+def test_a_later_group_is_never_imported() -> None:
+    wrong = [
+        f"{module} imports {name}"
+        for module in OURS
+        for name in sorted(imports_of_ours(module))
+        if RANK[package_of(name)] > RANK[package_of(module)]
+    ]
+    assert wrong == []
 
 
 def test_no_two_packages_import_each_other() -> None:
     arrows = {
         (package_of(module), package_of(name))
         for module in OURS
-        for name in imported_modules(SOURCES[module])
-        if name.startswith("pipeline.") and package_of(name) != package_of(module)
+        for name in imports_of_ours(module)
+        if package_of(name) != package_of(module)
     }
     assert not {(a, b) for a, b in arrows if (b, a) in arrows}
 
@@ -70,42 +76,59 @@ def test_only_tracking_and_serve_import_mlflow() -> None:
     assert importers == MLFLOW
 
 
-@pytest.mark.parametrize("package", LIBRARIES)
-def test_libraries_import_little(package: str) -> None:
-    modules = [name for name in OURS if package_of(name) == package]
-    others: set[str] = set()
-    for module in modules:
+def test_libraries_import_little() -> None:
+    wrong = []
+    for module in OURS:
+        package = package_of(module)
+        if package not in LIBRARIES:
+            continue
         allowed = LIBRARIES[package] | COMMAND.get(module, set()) | set(sys.stdlib_module_names)
-        others |= {name for name in imported_modules(SOURCES[module]) if name.split(".")[0] not in allowed}
-    assert {name for name in others if package_of(name) != package} <= SHARED[package]
+        for name in sorted(imported_modules(SOURCES[module])):
+            ours = package_of(name) == package or name in SHARED[package]
+            if not ours and name.split(".")[0] not in allowed:
+                wrong.append(f"{module} imports {name}")
+    assert wrong == []
 
 
-@pytest.mark.parametrize("path", FILES, ids=_relative)
-def test_a_file_is_under_300_lines(path: Path) -> None:
-    assert len(path.read_text().splitlines()) < 300
+def test_a_file_is_at_most_300_lines() -> None:
+    lines = {path: len(path.read_text().splitlines()) for path in FILES}
+    assert [f"{PATHS[path]}: {number} lines" for path, number in lines.items() if number > 300] == []
 
 
-@pytest.mark.parametrize("module", SOURCES)
-def test_a_module_says_what_it_is_and_what_it_offers(module: str) -> None:
-    path = SOURCES[module]
+def test_there_are_few_source_files() -> None:
+    """A file is a thought and not a function."""
+    assert len([name for name in SOURCES if not is_bare(name)]) <= MOST_FILES
+
+
+def test_a_module_says_what_it_is_and_what_it_offers() -> None:
+    wrong = [f"{module} {fault}" for module, path in SOURCES.items() if (fault := fault_of(module, path))]
+    assert wrong == []
+
+
+def fault_of(module: str, path: Path) -> str:
+    """What a module lacks of a docstring and an `__all__` that holds what it has; nothing where all is well."""
     tree = ast.parse(path.read_text())
-    assert ast.get_docstring(tree), f"{module} has no docstring"
+    if not ast.get_docstring(tree):
+        return "has no docstring"
     if len(tree.body) == 1 or path.name == "__main__.py" or module.startswith("stages."):
-        return  # a package that only says what it is, and modules from which nobody imports
+        return ""  # a package that only says what it is, and modules from which nobody imports
     offered = [
         node.value
         for node in tree.body
         if isinstance(node, ast.Assign) and [ast.unparse(target) for target in node.targets] == ["__all__"]
     ]
-    assert len(offered) == 1, f"{module} has no __all__"
+    if len(offered) != 1:
+        return "has no __all__"
     names = ast.literal_eval(offered[0])
-    assert len(names) == len(set(names)) > 0
+    if not len(names) == len(set(names)) > 0:
+        return "offers nothing, or a name twice"
     bound = {name.id for name in ast.walk(tree) if isinstance(name, ast.Name) and isinstance(name.ctx, ast.Store)}
     bound |= {node.name for node in tree.body if isinstance(node, ast.ClassDef | ast.FunctionDef)}
     typed = [node for block in tree.body if isinstance(block, ast.If) for node in block.body]  # what is read lazily
     imports = [node for node in [*tree.body, *typed] if isinstance(node, ast.ImportFrom)]
     bound |= {alias.asname or alias.name for node in imports for alias in node.names}
-    assert set(names) <= bound, f"{module} offers what it does not have"
+    missing = sorted(set(names) - bound)
+    return f"offers {', '.join(missing)}, which it does not have" if missing else ""
 
 
 MOST_PARAMETERS = 6
@@ -124,3 +147,74 @@ def test_a_function_takes_six_parameters_or_says_why_more() -> None:
             if num > MOST_PARAMETERS and not REASON.search(words):
                 long.append(f"{module}.{node.name}: {num}")
     assert not long, f"found functions of more than {MOST_PARAMETERS} parameters: {'; '.join(long)}"
+
+
+def test_what_is_not_public_in_a_library_is_used_with_a_reason() -> None:
+    """A comment beside the line, or above it, says why; see `unpublished` for what counts."""
+    wrong = []
+    for path in FILES:
+        lines = path.read_text().splitlines()
+        for number in unpublished(path):
+            above = lines[number - 2].strip() if number > 1 else ""
+            if "#" not in lines[number - 1] and not above.startswith("#"):
+                wrong.append(f"{PATHS[path]}:{number}: {lines[number - 1].strip()}")
+    assert wrong == []
+
+
+def test_uses_that_are_not_public_are_seen(tmp_path: Path) -> None:
+    path = tmp_path / "module.py"
+    path.write_text(
+        "import torch._inductor.config\n"
+        "from ray._private import constants\n"
+        "from torch.fx.experimental.proxy_tensor import make_fx\n"
+        "from ray.train.v2.api import report_config\n"
+        "from torchvision.transforms import v2\n"
+        "from mlflow import _version\n"
+        "import torch\n"
+        "value = torch._dynamo.config.x\n"
+        "version = torch.__version__\n"
+        "from pipeline.apply.__main__ import _main\n"
+        "def function(self): return self._own, torch.nn.functional.relu\n"
+        "def other(group): return group[torch]._private\n"
+    )
+    assert unpublished(path) == [1, 2, 3, 4, 6, 8]
+
+
+def unpublished(path: Path) -> list[int]:
+    """Lines that name what is not public in a library: a part `_name` or `experimental` of a dotted name."""
+    tree = ast.parse(path.read_text())
+    libraries = set()
+    dotted: list[tuple[int, str]] = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            libraries |= {alias.asname or alias.name.split(".")[0] for alias in node.names}
+            dotted += [(node.lineno, alias.name) for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            dotted += [(node.lineno, f"{node.module}.{alias.name}") for alias in node.names]
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute):
+            name = ast.unparse(node)
+            if name.split(".")[0] in libraries and re.fullmatch(r"[\w.]+", name):
+                dotted.append((node.lineno, name))
+    return sorted({line for line, name in dotted if is_unpublished(name)})
+
+
+def is_unpublished(name: str) -> bool:
+    """`ray.train.v2` is where Ray keeps what `ray.train` offers; torchvision's `v2` is public."""
+    if (ROOT / name.split(".")[0]).is_dir():
+        return False  # our own
+    private = re.search(r"(^|\.)(_(?!_)|experimental\b)", name)
+    return bool(private) or name.startswith("ray.train.v2")
+
+
+def test_the_long_tests_are_there() -> None:
+    """Their order is a list of names, which a move would empty without a word."""
+    tests = ROOT / "tests"
+    assert [name for name in LONG if not (tests / name).is_dir() and not (tests / f"{name}.py").is_file()] == []
+
+
+def test_mypy_reads_every_folder_of_code() -> None:
+    with (ROOT / "pyproject.toml").open("rb") as file:
+        settings = tomllib.load(file)["tool"]["mypy"]
+    assert settings["strict"] is True
+    assert {"pipeline", "stages", "benchmarks"} <= set(settings["files"])

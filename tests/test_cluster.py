@@ -15,7 +15,7 @@ from pipeline.params import MachineParams
 @pytest.fixture(scope="module")
 def session():
     with start_ray(MachineParams()) as resources:
-        folder = Path(ray._private.worker._global_node.get_session_dir_path()).parent
+        folder = Path(ray._private.worker._global_node.get_session_dir_path()).parent  # no public call tells it
         assert folder.is_dir()
         yield resources
     assert not ray.is_initialized()

@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.fx.experimental.proxy_tensor import make_fx
+from torch.fx.experimental.proxy_tensor import make_fx  # torch.export would copy the parameters
 
 __all__ = ["COMPILE_FROM", "CompiledModel", "prefers_compiling", "traced", "why_not"]
 
@@ -37,7 +37,9 @@ def why_not(device: str) -> str | None:
 
     It is tried, with a small network forward and backward, and without what was compiled before.
     """
-    from torch._inductor.utils import fresh_cache  # a second of imports, which a run that stays eager need not take
+    # Nothing public hides kernels that were compiled before. Here, as its imports take a second, which a run that stays
+    # eager need not take.
+    from torch._inductor.utils import fresh_cache
 
     torch.compiler.reset()
     model = nn.Linear(2, 2, device=device)
@@ -73,7 +75,7 @@ class CompiledModel(nn.Module):
         autocast = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else None
         kind = (autocast, *((value.shape, value.dtype, value.device) for value in inputs))
         if kind not in self._compiled:
-            torch._inductor.config.compile_threads = 1
+            torch._inductor.config.compile_threads = 1  # its public variable is read when torch is imported
             graph = traced(self._model[0], *inputs)
             self._compiled[kind] = torch.compile(graph, fullgraph=True, dynamic=False)
         with torch.autocast(device, enabled=False):  # its casts are in the graph, and what it keeps in float32 stays so

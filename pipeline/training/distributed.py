@@ -14,8 +14,8 @@ from typing import Any, Generic, TypeVar
 import ray.train
 import torch
 import torch.distributed as dist
+from ray.train import CheckpointUploadMode
 from ray.train.torch import TorchTrainer, get_device
-from ray.train.v2.api.report_config import CheckpointUploadMode
 from torch import Tensor
 
 from pipeline.basis import curves

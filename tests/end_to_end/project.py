@@ -146,11 +146,15 @@ class Project:
         ).stdout
 
     def environment(self) -> dict[str, str]:
-        """That of this process, less what would lead a stage elsewhere, with this Python's commands first."""
+        """That of this process, less what would lead a stage elsewhere, with this Python's commands first.
+
+        Compiled modules are kept, whatever this process does: a study starts dozens of Pythons.
+        """
         kept = {
             name: value
             for name, value in os.environ.items()
-            if not name.startswith(("DVC_", "GIT_", "MLFLOW_", "PYTEST_", "RAY_")) and name != "PYTHONPATH"
+            if not name.startswith(("DVC_", "GIT_", "MLFLOW_", "PYTEST_", "RAY_"))
+            and name not in {"PYTHONPATH", "PYTHONDONTWRITEBYTECODE"}
         }
         commands = os.pathsep.join([str(Path(sys.executable).parent), kept["PATH"]])
         return kept | {"PATH": commands, "OMP_NUM_THREADS": "1"}

@@ -8,7 +8,7 @@ from functools import partial
 
 import pytest
 import torch
-from torch._dynamo.testing import CompileCounterWithBackend
+from torch._dynamo.testing import CompileCounterWithBackend  # what torch counts compilations with in its own tests
 
 from pipeline.cluster import Resources, start_ray
 from pipeline.flow import Flow, FlowConfig, latent_nats
@@ -117,6 +117,7 @@ def test_without_a_working_compiler_a_run_is_eager_and_says_so_in_one_line(tmp_p
 
 def without_compiler(device):
     """What `why_not` finds on a machine without one; runs in a worker."""
+    # a compiler that is absent cannot be had through public names
     with torch._inductor.config.patch({"cpp.cxx": ("no-such-compiler",)}):
         return why_not(device)
 
