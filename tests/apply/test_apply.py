@@ -16,7 +16,7 @@ import torch
 from PIL import Image
 from torch import nn
 
-from pipeline.apply import main, requested
+from pipeline.apply.__main__ import main, requested
 from pipeline.apply.application import apply_to_images
 from pipeline.backbone.autoencoder import Autoencoder
 from pipeline.backbone.backbone import save_backbone

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pipeline.training.curves import METRICS, entries
 from training.small_latents import NUM_DIMS, write_latents
 
 from pipeline.basis.layout import Layout
@@ -11,7 +12,6 @@ from pipeline.cluster import start_ray
 from pipeline.errors import InputError
 from pipeline.params import FlowParams, MachineParams, Params, TrainParams, TuneParams
 from pipeline.params.section import Positive
-from pipeline.training.curves import METRICS, entries
 from pipeline.tuning.candidate import SEARCHED, Candidate
 from pipeline.tuning.flow_file import FlowChoice, read_flow_file, write_flow_file
 from pipeline.tuning.search import sweep
