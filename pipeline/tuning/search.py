@@ -143,14 +143,9 @@ def _shows_steps(steps: int, run_folder: Path) -> Callable[[], None]:
 
     def show() -> None:
         nonlocal shown
-        done = sum(_steps(path) for path in run_folder.glob(f"trials/*/{curves.METRICS}"))
+        done = sum(max(0, curves.last_step(path)) for path in run_folder.glob(f"trials/*/{curves.METRICS}"))
         if done > shown:
             shown = done
             progress.update(done)
 
     return show
-
-
-def _steps(path: Path) -> int:
-    entries = curves.entries(path)
-    return int(entries[-1]["step"]) if entries else 0
