@@ -14,13 +14,12 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 from PIL import Image
-from torch import nn
 
 from pipeline.apply.__main__ import main, requested
 from pipeline.apply.application import apply_to_images
-from pipeline.backbone.autoencoder import Autoencoder
-from pipeline.backbone.backbone import save_backbone
-from pipeline.backbone.classifier import Classifier
+from pipeline.backbone.autoencoder import Autoencoder, AutoencoderBackbone
+from pipeline.backbone.backbone import Made, save_backbone
+from pipeline.backbone.classifier import Classifier, ClassifierBackbone
 from pipeline.backbone.kinds import load_backbone
 from pipeline.basis.layout import Layout
 from pipeline.errors import InputError
@@ -61,11 +60,11 @@ class Place:
         return {name: np.array(table[name].to_pylist()) for name in table.column_names}
 
 
-def make(folder: Path, network: nn.Module, layer: str, kept: list[int]) -> Place:
+def make(folder: Path, made: Made, layer: str, kept: list[int]) -> Place:
     (folder / "images/deep").mkdir(parents=True)
     for number, image in enumerate(PIXELS):
         Image.fromarray(image).save(folder / "images" / ("deep" if number > 8 else "") / f"{number:02d}.png")
-    save_backbone(folder / "backbone", network, {"concept": None}, metrics="")
+    save_backbone(folder / "backbone", made)
     backbone = load_backbone(folder / "backbone")
     z, _ = backbone.cut(layer, "mean").encode(to_unit_range(PIXELS))
     flow = Flow(FlowConfig(7, num_blocks=2, width=8, depth=1, seed=3))
@@ -78,12 +77,22 @@ def make(folder: Path, network: nn.Module, layer: str, kept: list[int]) -> Place
 
 @pytest.fixture(scope="module")
 def drawing(tmp_path_factory: pytest.TempPathFactory) -> Place:
-    return make(tmp_path_factory.mktemp("drawing"), Autoencoder(7, 8, seed=0), "latent", list(range(7)))
+    return make(
+        tmp_path_factory.mktemp("drawing"),
+        AutoencoderBackbone.made(Autoencoder(7, 8, seed=0)),
+        "latent",
+        list(range(7)),
+    )
 
 
 @pytest.fixture(scope="module")
 def deciding(tmp_path_factory: pytest.TempPathFactory) -> Place:
-    return make(tmp_path_factory.mktemp("deciding"), Classifier(10, 8, seed=0), "stage1", [0, 1, 2, 4, 5, 6, 7])
+    return make(
+        tmp_path_factory.mktemp("deciding"),
+        ClassifierBackbone.made(Classifier(10, 8, seed=0), None),
+        "stage1",
+        [0, 1, 2, 4, 5, 6, 7],
+    )
 
 
 def test_without_an_edit_it_gives_the_factors(drawing: Place) -> None:
@@ -133,7 +142,7 @@ def test_a_classifier_decides_before_and_after(deciding: Place) -> None:
 )
 def test_what_is_wrong_is_one_line(drawing: Place, more: list[str], message: str) -> None:
     if not (drawing.folder / "other").exists():
-        save_backbone(drawing.folder / "other", Autoencoder(7, 8, seed=1), {}, metrics="")
+        save_backbone(drawing.folder / "other", AutoencoderBackbone.made(Autoencoder(7, 8, seed=1)))
     command = drawing.command("--out", "wrong", *more)[2:]
     with contextlib.chdir(drawing.folder), patch("sys.argv", command), pytest.raises(InputError) as caught:
         main()

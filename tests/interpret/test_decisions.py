@@ -7,8 +7,7 @@ import pytest
 import torch
 
 from interpret.subjects import Parts, assert_legible, find, open_png, parts, without
-from pipeline.backbone.backbone import Backbone
-from pipeline.backbone.classifier import Classifier
+from pipeline.backbone.classifier import Classifier, ClassifierBackbone
 from pipeline.backbone.hooks import state_sha256
 from pipeline.basis.layout import Layout
 from pipeline.drawing.sheet import house_style
@@ -44,7 +43,9 @@ def classifying(concepts: tuple[str, ...], layer: str, classes: int = 10) -> Par
     """The toy parts, with an untrained classifier of at least as wide a layer as the latents."""
     network = Classifier(classes, 8, seed=0).eval().requires_grad_(False)
     card = {"kind": "classifier", "output": "logits", "input": {"size": None, "mean": [0.5] * 3, "std": [0.5] * 3}}
-    return parts(concepts).on(Backbone(network, card, "0" * 64, state_sha256(network), torch.device("cpu")), layer)
+    return parts(concepts).on(
+        ClassifierBackbone(network, card, "0" * 64, state_sha256(network), torch.device("cpu")), layer
+    )
 
 
 def subject(concepts: tuple[str, ...], classes: int = 10) -> Subject:

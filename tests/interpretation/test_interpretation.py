@@ -8,27 +8,26 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 import pipeline
 from pipeline import Interpretation, move, sample, swap
-from pipeline.backbone.autoencoder import Autoencoder
-from pipeline.backbone.backbone import save_backbone
-from pipeline.backbone.classifier import Classifier
+from pipeline.backbone.autoencoder import Autoencoder, AutoencoderBackbone
+from pipeline.backbone.backbone import Made, save_backbone
+from pipeline.backbone.classifier import Classifier, ClassifierBackbone
 from pipeline.backbone.kinds import load_backbone
 from pipeline.basis.layout import Layout
 from pipeline.errors import InputError
 from pipeline.flow import Flow, FlowConfig
 from pipeline.interpretation.iin import save_iin
-from pipeline.interpretation.interpretation import to_pixels
 from pipeline.tables.images import to_unit_range
 
 LAYOUT = Layout.of(["digit", "colour"], [3, 2, 2])
 IMAGES = np.random.default_rng(0).integers(0, 256, (600, 32, 32, 3), dtype=np.uint8)  # more than a batch
 
 
-def make(models: Path, network: nn.Module, layer: str, kept: list[int]) -> Path:
-    save_backbone(models / "backbone", network, {"concept": None}, metrics="")
+def make(models: Path, made: Made, layer: str, kept: list[int]) -> Path:
+    save_backbone(models / "backbone", made)
     flow = Flow(FlowConfig(7, num_blocks=2, width=8, depth=1, seed=3))
     flow.initialise(torch.randn(64, 7, generator=torch.Generator().manual_seed(0)))
     cut = {"reduce": "mean", "kept": kept, "image_shape": [32, 32]}
@@ -39,22 +38,14 @@ def make(models: Path, network: nn.Module, layer: str, kept: list[int]) -> Path:
 
 @pytest.fixture(scope="module")
 def drawing(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make(
-        tmp_path_factory.mktemp("drawing") / "models",
-        Autoencoder(
-            7,
-            8,
-            seed=0,
-        ),
-        "latent",
-        list(range(7)),
-    )
+    made = AutoencoderBackbone.made(Autoencoder(7, 8, seed=0))
+    return make(tmp_path_factory.mktemp("drawing") / "models", made, "latent", list(range(7)))
 
 
 @pytest.fixture(scope="module")
 def deciding(tmp_path_factory: pytest.TempPathFactory) -> Path:
     models = tmp_path_factory.mktemp("deciding") / "models"
-    return make(models, Classifier(10, 8, seed=0), "stage1", [0, 1, 2, 4, 5, 6, 7])
+    return make(models, ClassifierBackbone.made(Classifier(10, 8, seed=0), None), "stage1", [0, 1, 2, 4, 5, 6, 7])
 
 
 def close(found: Tensor, expected: Tensor) -> bool:
@@ -104,9 +95,9 @@ def test_recipients_are_chosen_by_number_and_held_for_many_edits(deciding: Path)
 
 
 def test_a_map_of_another_network_is_refused(tmp_path: Path) -> None:
-    models = make(tmp_path / "models", Autoencoder(7, 8, seed=0), "latent", list(range(7)))
+    models = make(tmp_path / "models", AutoencoderBackbone.made(Autoencoder(7, 8, seed=0)), "latent", list(range(7)))
     old = load_backbone(models / "backbone").sha256
-    save_backbone(models / "backbone", Autoencoder(7, 8, seed=1), {}, metrics="")
+    save_backbone(models / "backbone", AutoencoderBackbone.made(Autoencoder(7, 8, seed=1)))
     new = load_backbone(models / "backbone").sha256
     with pytest.raises(InputError) as caught:
         Interpretation.open(models, layer="latent")
@@ -120,7 +111,7 @@ def test_a_layer_that_has_no_map_is_named(drawing: Path) -> None:
 
 
 def test_a_card_without_its_cut_is_named(tmp_path: Path) -> None:
-    models = make(tmp_path / "models", Autoencoder(7, 8, seed=0), "latent", list(range(7)))
+    models = make(tmp_path / "models", AutoencoderBackbone.made(Autoencoder(7, 8, seed=0)), "latent", list(range(7)))
     path = models / "layers/latent/iin/card.json"
     card = json.loads(path.read_text())
     del card["cut"]
@@ -139,14 +130,6 @@ def test_an_edit_of_an_unknown_factor_is_refused(drawing: Path) -> None:
     iin = Interpretation.open(drawing, layer="latent")
     with pytest.raises(ValueError, match="no factor is named 'shape'; the factors are residual, digit, colour"):
         iin.edit(iin.codes(IMAGES[:2]), sample("shape", seed=0))
-
-
-def test_pixels_are_what_they_were() -> None:
-    assert np.array_equal(to_pixels(to_unit_range(IMAGES)), IMAGES)
-    assert to_pixels(torch.tensor([-3.0, 3.0]).reshape(1, 1, 1, 2).expand(1, 3, 1, 2))[0, 0].tolist() == [
-        [0] * 3,
-        [255] * 3,
-    ]
 
 
 def test_importing_the_package_alone_stays_light() -> None:
