@@ -15,8 +15,8 @@ from pathlib import Path
 
 from pipeline.backbone.callable_network import from_callable
 from pipeline.backbone.exported_network import from_exported
+from pipeline.backbone.hook_backbone import list_layers
 from pipeline.backbone.kinds import load_backbone
-from pipeline.backbone.listing import list_layers
 from pipeline.backbone.torchvision_network import USUAL_SIZE, from_torchvision
 from pipeline.entry import command_parser, run
 from pipeline.places import Places

@@ -10,9 +10,8 @@ import torch
 from torch import nn
 
 from pipeline.backbone.backbone import Made
+from pipeline.backbone.brought_network import load_weights, tried, weights_file
 from pipeline.backbone.hook_backbone import HookBackbone, Preprocess
-from pipeline.backbone.trial import tried
-from pipeline.backbone.weights_file import load_weights, weights_file
 from pipeline.errors import InputError
 from pipeline.params import BackboneParams
 from pipeline.tables.images import Images

@@ -8,13 +8,13 @@ from safetensors.torch import save_file
 from torch import nn
 
 from pipeline.backbone.backbone import Backbone, save_backbone
+from pipeline.backbone.brought_network import load_weights, weights_file
 from pipeline.backbone.callable_network import from_callable
 from pipeline.backbone.exported_network import from_exported
 from pipeline.backbone.hook_backbone import AS_IT_IS, Preprocess
 from pipeline.backbone.hooks import state_sha256
 from pipeline.backbone.kinds import load_backbone, make_backbone
 from pipeline.backbone.torchvision_network import from_torchvision, weights_classes
-from pipeline.backbone.weights_file import load_weights, weights_file
 from pipeline.errors import InputError
 from pipeline.params import BackboneParams
 from pipeline.tables.images import Images, to_unit_range
