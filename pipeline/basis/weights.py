@@ -52,12 +52,12 @@ def write_network(
 
 
 @contextmanager
-def read_card(folder: Path, kind: str) -> Iterator[dict[str, Any]]:
+def read_card(folder: Path, what: str) -> Iterator[dict[str, Any]]:
     """Give the card of `folder` to a block that builds the network from it; what it lacks is one line of error.
 
     Args:
         folder: what `write_network` wrote.
-        kind: what should lie there, for example "a backbone".
+        what: what should lie there, for example "a backbone".
 
     Raises:
         InputError: the card is missing or no JSON, or the block could not build from it; the line names it.
@@ -71,7 +71,7 @@ def read_card(folder: Path, kind: str) -> Iterator[dict[str, Any]]:
         raise
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         reason = f"no key {error}" if isinstance(error, KeyError) else one_line(error)
-        raise InputError(f"{path}: no card of {kind} ({reason})") from None
+        raise InputError(f"{path}: no card of {what} ({reason})") from None
 
 
 def read_weights(folder: Path, card: dict[str, Any], network: nn.Module) -> str:

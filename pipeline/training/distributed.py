@@ -26,6 +26,7 @@ from pipeline.params import MachineParams, Optimisation
 from pipeline.progress import Progress, following
 from pipeline.training.checkpoints import (
     Generation,
+    State,
     drop_older,
     locked,
     newest_checkpoint,
@@ -34,7 +35,7 @@ from pipeline.training.checkpoints import (
     write_checkpoint,
 )
 from pipeline.training.compiling import prefers_compiling, why_not
-from pipeline.training.loop import Hooks, State, train
+from pipeline.training.loop import Hooks, train
 from pipeline.training.task import Task
 
 __all__ = ["Result", "train_with_ray"]

@@ -10,7 +10,6 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 import torch.distributed as dist
@@ -18,13 +17,12 @@ from torch import Tensor, nn
 
 from pipeline.errors import InputError
 from pipeline.params import Optimisation
+from pipeline.training.checkpoints import State
 from pipeline.training.compiling import CompiledModel
 from pipeline.training.parameters import FlatModel, MovingAverage
 from pipeline.training.task import Task
 
-__all__ = ["Hooks", "State", "learning_rate", "part_of", "train"]
-
-State = dict[str, Any]
+__all__ = ["Hooks", "learning_rate", "part_of", "train"]
 
 
 @dataclass(frozen=True)
@@ -34,9 +32,7 @@ class Hooks:
     Attributes:
         log: called by rank 0 with each entry of the curves: {"step": 20, "train/loss": 0.5, …}, and
             {"step": 200, "val/loss": 0.6}.
-        checkpoint: called by every rank with the state after a step; "model" and "optimiser" are state dicts, and
-            "compiled" says whether the step was. With a moving average "model" is the average, and "last" are the
-            parameters that the next step starts from, in the order of `FlatModel.parameters()`.
+        checkpoint: called by every rank with the state after a step.
     """
 
     log: Callable[[dict[str, float]], None] = lambda _entry: None
@@ -47,7 +43,7 @@ def train(
     task: Task,
     config: Optimisation,
     hooks: Hooks | None = None,
-    resume: Mapping[str, Any] | None = None,
+    resume: State | None = None,
     *,
     compile_step: bool = False,
 ) -> None:
@@ -84,8 +80,8 @@ def train(
     parameters = list(model.parameters())
     average = None if config.ema_decay is None else MovingAverage(parameters, config.ema_decay)
     if resume and average:
-        for parameter, last in zip(parameters, resume["last"], strict=True):
-            parameter.data.copy_(last)
+        for parameter, value in zip(parameters, resume["last"] or (), strict=True):
+            parameter.data.copy_(value)
     optimiser = torch.optim.AdamW(
         parameters, lr=config.learning_rate, betas=config.betas, weight_decay=config.weight_decay, fused=True
     )
@@ -114,9 +110,11 @@ def train(
             with average.in_place() if average else nullcontext():
                 hooks.log({"step": done} | _named("val", _validate(task)))
         if _due(done, config.checkpoint_every, config.steps):
-            state = {"step": done, "optimiser": optimiser.state_dict(), "compiled": compile_step}
             with average.in_place() if average else nullcontext() as last:
-                hooks.checkpoint(state | {"model": task.model.state_dict()} | ({} if last is None else {"last": last}))
+                model_state, optimiser_state = task.model.state_dict(), optimiser.state_dict()
+                hooks.checkpoint(
+                    State(step=done, model=model_state, optimiser=optimiser_state, compiled=compile_step, last=last)
+                )
     if average:
         average.take()
     task.model.eval()

@@ -26,7 +26,7 @@ from pipeline.basis.layout import Layout
 from pipeline.errors import InputError
 from pipeline.files import read_yaml, write_atomic
 from pipeline.params import Params
-from pipeline.tuning.candidate import SEARCHED, Candidate
+from pipeline.tuning.space import SEARCHED, Candidate
 
 __all__ = ["FlowChoice", "Trial", "read_flow_file", "write_flow_file"]
 

@@ -25,9 +25,9 @@ from pipeline.flow_task import FlowTaskConfig
 from pipeline.params import Params, TuneParams
 from pipeline.progress import Progress, following
 from pipeline.training.checkpoints import locked
-from pipeline.tuning.candidate import Candidate
 from pipeline.tuning.flow_file import FlowChoice, Trial
-from pipeline.tuning.space import Space
+from pipeline.tuning.sampler import Sampler
+from pipeline.tuning.space import Candidate
 from pipeline.tuning.trial import TrialSetup, behind, choose, run_trial
 
 __all__ = ["sweep"]
@@ -48,10 +48,10 @@ def sweep(params: Params, latents: Path, estimate: Layout, run_folder: Path) -> 
     Raises:
         InputError: another process sweeps there, a trial diverged, or the latents do not fit.
     """
-    space = Space.of(params, estimate)
+    sampler = Sampler.of(params, estimate)
     if not params.tune.trials:
-        return FlowChoice(Candidate(space.own, estimate), estimate.sizes)
-    candidates = space.candidates(params.tune.trials, draw_seed(params.seed, "tune"))
+        return FlowChoice(Candidate(sampler.own, estimate), estimate.sizes)
+    candidates = sampler.candidates(params.tune.trials, draw_seed(params.seed, "tune"))
     setups = [_setup(candidate, params, latents, run_folder) for candidate in candidates]
     with locked(run_folder), start_ray(params.machine.changed(workers=1, cpus_per_worker=1)) as resources:
         results = _run(setups, params.tune, resources, run_folder)

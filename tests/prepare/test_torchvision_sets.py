@@ -10,7 +10,7 @@ import pytest
 
 from pipeline.errors import InputError
 from pipeline.params import DataParams
-from pipeline.prepare.sources import SOURCES, open_source
+from pipeline.prepare.sources.table import SOURCES, open_source
 from pipeline.prepare.sources.torchvision_sets import Roots
 from prepare.test_sources import HERE, NUM, RNG, content, params, refusal
 

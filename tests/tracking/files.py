@@ -19,8 +19,8 @@ from pipeline.interpretation.iin import save_iin
 from pipeline.places import Places
 from pipeline.scores.record import write_scores
 from pipeline.scores.statistics.score import Score
-from pipeline.tuning.candidate import Candidate
 from pipeline.tuning.flow_file import FlowChoice, Trial, write_flow_file
+from pipeline.tuning.space import Candidate
 
 LAYER = "latent"
 LAYOUT = Layout(("residual", "digit", "colour"), (4, 2, 2))

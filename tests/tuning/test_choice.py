@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from pipeline.basis.layout import Layout
-from pipeline.tuning.candidate import Candidate
 from pipeline.tuning.flow_file import Trial
+from pipeline.tuning.space import Candidate
 from pipeline.tuning.trial import behind, choose
 
 CANDIDATE = Candidate({"num_blocks": 6}, Layout(("residual", "digit", "colour"), (4, 1, 1)))

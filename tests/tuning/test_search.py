@@ -12,9 +12,9 @@ from pipeline.cluster import start_ray
 from pipeline.errors import InputError
 from pipeline.params import FlowParams, MachineParams, Params, TrainParams, TuneParams
 from pipeline.params.section import Positive
-from pipeline.tuning.candidate import SEARCHED, Candidate
 from pipeline.tuning.flow_file import FlowChoice, read_flow_file, write_flow_file
 from pipeline.tuning.search import sweep
+from pipeline.tuning.space import SEARCHED, Candidate
 
 ESTIMATE = Layout(("residual", "digit", "colour"), (2, 2, 2))
 

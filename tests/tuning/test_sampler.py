@@ -6,8 +6,8 @@ import pytest
 
 from pipeline.basis.layout import Layout
 from pipeline.params import FlowParams, Params, TrainParams, TuneParams
-from pipeline.tuning.candidate import SEARCHED, Candidate
-from pipeline.tuning.space import Space, scaled_sizes
+from pipeline.tuning.sampler import Sampler, scaled_sizes
+from pipeline.tuning.space import SEARCHED, Candidate
 
 
 @pytest.mark.parametrize("sizes", [(16, 7, 9), (1, 1, 1), (1, 15, 16), (30, 1, 1)])
@@ -18,13 +18,13 @@ def test_scaled_sizes_sum_to_the_same_and_are_at_least_one(sizes):
         assert min(scaled) >= 1
 
 
-def space(own_blocks: int, num_blocks: tuple[int, ...], scale: tuple[float, ...]) -> Space:
+def sampler(own_blocks: int, num_blocks: tuple[int, ...], scale: tuple[float, ...]) -> Sampler:
     params = Params(flow=FlowParams(num_blocks=own_blocks), tune=TuneParams(num_blocks=num_blocks, scale=scale))
-    return Space.of(params, Layout(("residual", "digit"), (4, 2)))
+    return Sampler.of(params, Layout(("residual", "digit"), (4, 2)))
 
 
 def test_the_candidates_are_different_the_own_first_and_all_where_more_are_asked():
-    small = space(4, (4, 6), (1.0, 1.1, 2.0))
+    small = sampler(4, (4, 6), (1.0, 1.1, 2.0))
     candidates = small.candidates(50, seed=0)
     assert len(candidates) == len({candidate.name for candidate in candidates}) == 4  # 1.0 and 1.1 both give two
     assert candidates[0] == small.first()
@@ -34,7 +34,7 @@ def test_the_candidates_are_different_the_own_first_and_all_where_more_are_asked
 
 
 def test_the_default_study_tries_the_candidates_that_it_always_did():
-    candidates = Space.of(Params(), Layout(("residual", "digit", "colour"), (16, 7, 9))).candidates(4, seed=0)
+    candidates = Sampler.of(Params(), Layout(("residual", "digit", "colour"), (16, 7, 9))).candidates(4, seed=0)
     assert [(candidate.settings["num_blocks"], candidate.layout.sizes) for candidate in candidates] == [
         (12, (12, 9, 11)),
         (12, (4, 12, 16)),
@@ -55,7 +55,7 @@ def test_the_estimate_scaled_by_one_is_itself():
 
 
 def test_the_search_begins_at_the_own_blocks_and_the_sizes_closest_to_the_estimate():
-    between = space(5, (4, 8), (0.5, 2.0))
+    between = sampler(5, (4, 8), (0.5, 2.0))
     layout = Layout(("residual", "digit"), (5, 1))
     assert between.choices() == {"num_blocks": [4, 5, 8], "scale.digit": [0.5, 2.0]}
     assert between.first() == Candidate({"num_blocks": 5}, layout)
