@@ -121,8 +121,8 @@ def test_a_layer_without_a_score_of_the_depth_is_named() -> None:
         depth_sheet({**results(), "conv1": lacking}, LAYOUTS)
 
 
-def test_the_stage_starts_without_torch_and_scikit_learn() -> None:
+def test_the_stage_starts_without_scikit_learn_and_scipy() -> None:
     modules = imported_deeply("stages.compare")
     names = {name.split(".")[0] for module in modules for name in imported_modules(SOURCES[module], typing=False)}
     assert "matplotlib" in names
-    assert not names & {"torch", "ray", "mlflow", "sklearn", "scipy"}
+    assert not names & {"ray", "mlflow", "sklearn", "scipy"}
