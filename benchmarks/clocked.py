@@ -49,9 +49,9 @@ class ClockedTask:
         with self.around_loss():
             return self.task.loss(model, step, part)
 
-    def validate(self, model: nn.Module, step: int) -> dict[str, float]:
+    def validate(self) -> dict[str, float]:
         """As the task, outside the clock."""
         start = now(self.task.device)
-        figures = self.task.validate(model, step)
+        figures = self.task.validate()
         self._still += now(self.task.device) - start
         return figures

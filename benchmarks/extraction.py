@@ -30,10 +30,11 @@ import torch
 from PIL import Image
 from timing import machine
 
-from pipeline.backbone.autoencoder import Autoencoder
-from pipeline.backbone.frozen import load_backbone, save_backbone
+from pipeline.backbone.autoencoder import Autoencoder, AutoencoderBackbone
+from pipeline.backbone.backbone import save_backbone
+from pipeline.backbone.kinds import load_backbone
 from pipeline.cluster import Resources, start_ray
-from pipeline.extract.encoder import Encoder
+from pipeline.extract.encoder import Encoder, LatentsSetup
 from pipeline.extract.extraction import extract
 from pipeline.params import BackboneParams, LatentsParams, MachineParams
 from pipeline.prepare.sources.colormnist import ColorMnist
@@ -61,7 +62,8 @@ def main() -> None:
         folder = Path(name)
         make_images(folder / "images", arguments.rows)
         params = BackboneParams()
-        save_backbone(folder / "backbone", Autoencoder(params.num_dims, params.width, seed=0), {}, metrics="")
+        network = Autoencoder(params.num_dims, params.width, seed=0)
+        save_backbone(folder / "backbone", AutoencoderBackbone.made(network))
         os.environ[READY] = str(folder / "ready")
         with patch("pipeline.extract.extraction.Encoder", TimedEncoder), start_ray(MACHINE) as worker:
             if arguments.memory:
@@ -102,16 +104,8 @@ class TimedEncoder(Encoder):
 def extracted(folder: Path, worker: Resources) -> tuple[float, float]:
     """Seconds of an extraction until its first actor is ready, and from there."""
     start = time.time()
-    extract(
-        folder / "images",
-        folder / "backbone",
-        folder / "latents",
-        layer="latent",
-        params=LatentsParams(),
-        machine=MACHINE,
-        worker=worker,
-        run_folder=folder / "runs",
-    )
+    setup = LatentsSetup(folder / "images", folder / "backbone", "latent", LatentsParams())
+    extract(setup, folder / "latents", folder / "runs", MACHINE, worker)
     end, files = time.time(), list(folder.glob("ready-*"))
     ready = min(float(file.read_text()) for file in files)
     for file in files:
@@ -124,7 +118,7 @@ def bare_loop(folder: Path) -> float:
     shutil.rmtree(folder / "bare", ignore_errors=True)
     (folder / "bare").mkdir()
     start = time.perf_counter()
-    encoder = load_backbone(folder / "backbone").at("latent")
+    encoder = load_backbone(folder / "backbone").cut("latent")
     for split in SPLITS:
         path = folder / "images" / f"{split}.parquet"
         with pq.ParquetFile(path) as file:

@@ -9,10 +9,8 @@ which keeps codes, log-determinants and parameters in float32. Both are measured
 import argparse
 import os
 import statistics
-from dataclasses import replace
 from functools import partial
 from itertools import pairwise
-from pathlib import Path
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
@@ -22,8 +20,8 @@ from timing import machine
 
 from pipeline.flow_task import FlowTask, flow_setup
 from pipeline.params import load_params
+from pipeline.places import Places
 from pipeline.training.loop import train
-from pipeline.training.optimisation import train_config
 from pipeline.tuning.flow_file import read_flow_file
 
 
@@ -46,17 +44,18 @@ def main() -> None:
 
 def measure(steps: int, layer: str, device: torch.device, *, bfloat16: bool) -> tuple[float, float, float]:
     """Milliseconds a step, and held-out nats in float32 and under autocast."""
-    params = load_params()
-    choice = read_flow_file(Path("models/layers") / layer / "flow.yaml")
-    setup, _ = flow_setup(params, Path("data/latents") / layer, choice.num_blocks, choice.layout)
+    places = Places()
+    candidate = read_flow_file(places.flow_file(layer)).candidate
+    params = candidate.applied(load_params())
+    setup, _ = flow_setup(params, places.latents(layer), candidate.layout)
     autocast = partial(torch.autocast, device.type, torch.bfloat16, enabled=bfloat16)
     clocked = ClockedTask(FlowTask(setup, device), autocast)
-    train(clocked, replace(train_config(params.train, params.seed), steps=steps, validate_every=steps))
+    train(clocked, params.train.changed(steps=steps, validate_every=steps))
     task = clocked.task
     with torch.no_grad():
-        nats = task.validate(task.model, steps)["pair_nats"]
+        nats = task.validate()["pair_nats"]
         with torch.autocast(device.type, torch.bfloat16):
-            under_autocast = task.validate(task.model, steps)["pair_nats"]
+            under_autocast = task.validate()["pair_nats"]
     seconds = [after - before for before, after in pairwise(clocked.begun)]
     return 1e3 * statistics.median(seconds), nats, under_autocast
 

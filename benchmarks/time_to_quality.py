@@ -15,7 +15,7 @@ import argparse
 import json
 import os
 from collections.abc import Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -29,9 +29,9 @@ from clocked import ClockedTask
 from pipeline.files import write_json
 from pipeline.flow_task import FlowTask, flow_setup
 from pipeline.params import Params, load_params
+from pipeline.places import Places
 from pipeline.study import read_study
 from pipeline.training.loop import Hooks, train
-from pipeline.training.optimisation import train_config
 from pipeline.tuning.flow_file import read_flow_file
 
 PATIENCE, LIMIT = 600.0, 3600.0  # training seconds of the paper's preset after its best value, and in all
@@ -61,13 +61,14 @@ def main() -> None:
 
 def run(preset: str, seed: int, layer: str, out: Path) -> None:
     """Train one flow and write its curve after each point, so that a run that was ended is not lost."""
-    params = _params(preset, seed)
-    choice = read_flow_file(Path("models/layers") / layer / "flow.yaml")
-    num_blocks = params.flow.num_blocks if preset == "paper" else choice.num_blocks
-    setup, _ = flow_setup(params, Path("data/latents") / layer, num_blocks, choice.layout)
-    config = replace(train_config(params.train, seed), validate_every=100 if preset == "paper" else 50)
+    params, places = _params(preset, seed), Places()
+    candidate = read_flow_file(places.flow_file(layer)).candidate
+    if preset != "paper":
+        params = candidate.applied(params)
+    setup, _ = flow_setup(params, places.latents(layer), candidate.layout)
+    config = params.train.changed(validate_every=100 if preset == "paper" else 50)
     if preset == "paper":
-        config = replace(config, steps=10**9)  # its end is that of the clock
+        config = config.changed(steps=10**9)  # its end is that of the clock
     task = ClockedTask(FlowTask(setup, torch.device("cpu")))
     curve: list[dict[str, float]] = []
 
@@ -75,13 +76,13 @@ def run(preset: str, seed: int, layer: str, out: Path) -> None:
         if "val/pair_nats" not in entry:
             return
         curve.append({"step": entry["step"], "seconds": task.seconds, "pair_nats": entry["val/pair_nats"]})
-        write_json(out, {"preset": preset, "seed": seed, "flow": asdict(setup.flow), "curve": curve})
+        write_json(out, {"preset": preset, "seed": seed, "flow": asdict(setup.shape), "curve": curve})
         print("{step} steps, {seconds:.0f} s, {pair_nats:.2f} nats a held-out pair".format(**curve[-1]), flush=True)
         if preset == "paper" and _over(curve):
             raise _OverError
 
     try:
-        train(task, replace(config, checkpoint_every=config.steps), Hooks(log=log))
+        train(task, config.changed(checkpoint_every=config.steps), Hooks(log=log))
     except _OverError:
         return
 

@@ -51,7 +51,7 @@ def command_parser(program: str, description: str | None) -> argparse.ArgumentPa
     """A parser whose help is a module's docstring as it stands.
 
     Args:
-        program: what a person types, such as `python -m pipeline.apply.__main__`.
+        program: what a person types, such as `python -m pipeline.apply`.
         description: `__doc__` of the module.
     """
     return argparse.ArgumentParser(

@@ -1,6 +1,6 @@
-"""The one error that a person's input may cause."""
+"""The one error that a person's input may cause, and the one line that any error is shown by."""
 
-__all__ = ["InputError"]
+__all__ = ["InputError", "one_line"]
 
 
 class InputError(ValueError):
@@ -9,3 +9,14 @@ class InputError(ValueError):
     The message is one line that names it, what was found and what is accepted; an entry point prints that line on
     stderr and exits with 1.
     """
+
+
+def one_line(error: BaseException, limit: int = 300) -> str:
+    """What an error says, on one line of at most `limit` characters; the name of its class where it says nothing.
+
+    Example:
+        >>> one_line(ValueError("no such\\n  layer")), one_line(ValueError("abcdef"), 3), one_line(KeyError())
+        ('no such layer', 'abc …', 'KeyError')
+    """
+    line = " ".join(str(error).split()) or type(error).__name__
+    return line if len(line) <= limit else f"{line[:limit]} …"

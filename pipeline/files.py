@@ -10,9 +10,18 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from pipeline.errors import InputError
+from pipeline.errors import InputError, one_line
 
-__all__ = ["atomic_file", "atomic_folder", "disk_errors", "read_json", "sha256_file", "write_atomic", "write_json"]
+__all__ = [
+    "atomic_file",
+    "atomic_folder",
+    "disk_errors",
+    "read_json",
+    "read_yaml",
+    "sha256_file",
+    "write_atomic",
+    "write_json",
+]
 
 
 @contextmanager
@@ -45,18 +54,21 @@ def atomic_file(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def atomic_folder(path: Path) -> Iterator[Path]:
-    """The same for a folder: what lay at `path` before is replaced as a whole."""
+    """The same for a folder: what lay at `path` before is replaced as a whole.
+
+    A kill in between leaves the old folder, the new one, or the old one under another name, which the next call of the
+    same folder puts back first.
+    """
     beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     with disk_errors(path):
+        _put_back(path)
         shutil.rmtree(beside, ignore_errors=True)
         beside.mkdir(parents=True)
         try:
             yield beside
             for file in beside.rglob("*"):
                 _flush(file)
-            if path.exists():
-                shutil.rmtree(path)
-            beside.rename(path)
+            _take_place(beside, path)
         except InputError as error:  # a file in it could not be written: say where it would have been
             raise InputError(str(error).replace(str(beside), str(path))) from error
         finally:
@@ -82,13 +94,52 @@ def read_json(path: Path) -> Any:
     except FileNotFoundError:
         raise InputError(f"{path}: not there; run `dvc repro`") from None
     except ValueError as error:
-        raise InputError(f"{path}: no JSON ({error})") from None
+        raise InputError(f"{path}: no JSON ({one_line(error)})") from None
+
+
+def read_yaml(path: Path, hint: str = "run `dvc repro`") -> Any:
+    """Read YAML 1.2, as DVC reads it: `1e-3` is a number; a missing or broken file is an InputError that names it.
+
+    Args:
+        path: of the file.
+        hint: what to do where it is not there.
+    """
+    from ruamel.yaml import YAML  # a model that MLflow serves reads no YAML, and has no reader of it
+    from ruamel.yaml.error import YAMLError
+
+    try:
+        return YAML(typ="safe", pure=True).load(path.read_text())
+    except FileNotFoundError:
+        raise InputError(f"{path}: not there; {hint}") from None
+    except (YAMLError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: no YAML ({one_line(error)})") from None
 
 
 def sha256_file(path: Path) -> str:
     """Hexadecimal SHA-256 of a file's content."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _take_place(beside: Path, path: Path) -> None:
+    """Rename `beside` to `path`; what lay there before is set aside first, and removed last."""
+    aside = _aside(path)
+    if path.exists():
+        path.rename(aside)
+    beside.rename(path)
+    shutil.rmtree(aside, ignore_errors=True)
+
+
+def _put_back(path: Path) -> None:
+    """Bring back what a process that was killed had set aside, unless something lies in its place."""
+    aside = _aside(path)
+    if aside.exists() and not path.exists():
+        aside.rename(path)
+    shutil.rmtree(aside, ignore_errors=True)
+
+
+def _aside(path: Path) -> Path:
+    return path.with_name(f".{path.name}.before")
 
 
 def _flush(path: Path) -> None:

@@ -16,7 +16,7 @@ from pipeline.pairing.pairs import pair_sampler
 from pipeline.params import FlowParams, Params, TrainParams
 from pipeline.tables.latents import Latents, latents_sha256, load_latents
 
-__all__ = ["FlowTask", "FlowTaskConfig", "flow_card", "flow_config", "flow_setup", "restore_flow"]
+__all__ = ["FlowTask", "FlowTaskConfig", "flow_card", "flow_setup", "restore_flow"]
 
 VALIDATION_PAIRS = 2048
 
@@ -27,19 +27,22 @@ class FlowTaskConfig:
 
     Attributes:
         latents: folder of the latents table, absolute.
-        flow: shape of T.
+        flow: section `flow`: shape of T, and rho.
         layout: its factors; the concepts in the order of the table.
-        rho: correlation of a shared factor within a pair.
         batch_size: pairs a step, over all workers.
         seed: the study's.
     """
 
     latents: str
-    flow: FlowConfig
+    flow: FlowParams
     layout: Layout
-    rho: float
     batch_size: int
     seed: int
+
+    @property
+    def shape(self) -> FlowConfig:
+        """All that T is made from."""
+        return FlowConfig.of(self.flow, self.layout.num_dims, draw_seed(self.seed, "flow/weights"))
 
 
 class FlowTask:
@@ -52,7 +55,7 @@ class FlowTask:
     def __init__(self, config: FlowTaskConfig, device: torch.device) -> None:
         """Read the training and validation rows."""
         self.config, self.device = config, device
-        self.model = Flow(config.flow).to(device)
+        self.model = Flow(config.shape).to(device)
         self.train_rows = _Rows(config, "train", device)
         self.val_rows = _Rows(config, "val", device)
 
@@ -66,9 +69,9 @@ class FlowTask:
         loss = self._mean_nats(model, *self.train_rows.pairs(step, self.config.batch_size, part))
         return loss, {"pair_nats": loss}
 
-    def validate(self, model: nn.Module, step: int) -> dict[str, float]:  # noqa: ARG002  the draws are always the same
+    def validate(self) -> dict[str, float]:
         """Mean nats of 2,048 held-out pairs, and the same as bits a dimension, L / (2 N ln 2)."""
-        nats = self._mean_nats(model, *self.val_rows.pairs(0, VALIDATION_PAIRS, slice(None))).item()
+        nats = self._mean_nats(self.model, *self.val_rows.pairs(0, VALIDATION_PAIRS, slice(None))).item()
         return {"pair_nats": nats, "bits_per_dim": nats / (2 * self.config.layout.num_dims * math.log(2))}
 
     def _mean_nats(self, model: nn.Module, z: Tensor, rho: Tensor) -> Tensor:
@@ -85,7 +88,7 @@ class _Rows:
         _require_fit(latents, config)
         self.mean, self.scale = torch.from_numpy(latents.mean).to(device), torch.from_numpy(latents.scale).to(device)
         self.seed, self.split, self.device = config.seed, split, device
-        self.num_factors, self.rho = config.layout.num_factors, config.rho
+        self.num_factors, self.rho = config.layout.num_factors, config.flow.rho
         self.sampler = pair_sampler(latents, config.seed, f"{split}/pairs")
 
     def pairs(self, step: int, num_pairs: int, part: slice) -> tuple[Tensor, Tensor]:
@@ -95,50 +98,35 @@ class _Rows:
         noise = torch.randn(2, num_pairs, self.mean.shape[1], generator=generator)  # of the global batch
         rows = torch.cat([torch.from_numpy(pairs.a[part]), torch.from_numpy(pairs.b[part])]).to(self.device)
         z = self.mean[rows] + self.scale[rows] * noise[:, part].flatten(0, 1).to(self.device)
-        concept, distance = (torch.from_numpy(of[part]).to(self.device) for of in (pairs.concept, pairs.distance))
+        concept, distance = (
+            torch.from_numpy(column[part]).to(self.device) for column in (pairs.concept, pairs.distance)
+        )
         return z, graded_rho(concept, distance, self.num_factors, self.rho, 1.0)
 
 
 def _require_fit(latents: Latents, config: FlowTaskConfig) -> None:
-    found, expected = (tuple(latents.labels), latents.num_dims), (config.layout.concepts, config.flow.num_dims)
-    if found != expected or config.layout.num_dims != config.flow.num_dims:
+    layout, concepts = config.layout, tuple(latents.labels)
+    if (concepts, latents.num_dims) != (layout.concepts, layout.num_dims):
         raise InputError(
-            f"{config.latents}: concepts {', '.join(found[0])} and {found[1]} dimensions, but the flow has "
-            f"{', '.join(expected[0])} and {expected[1]}, in factors of {list(config.layout.sizes)}"
+            f"{config.latents}: concepts {', '.join(concepts)} and {latents.num_dims} dimensions, but the flow has "
+            f"{', '.join(layout.concepts)} and {layout.num_dims}, in factors of {list(layout.sizes)}"
         )
 
 
-def flow_config(params: FlowParams, num_dims: int, seed: int, num_blocks: int | None = None) -> FlowConfig:
-    """Shape of T for latents of `num_dims` numbers; `num_blocks` is what a sweep chose instead of the params' own."""
-    return FlowConfig(
-        num_dims=num_dims,
-        num_blocks=num_blocks or params.num_blocks,
-        width=params.width,
-        depth=params.depth,
-        conditioner=params.conditioner,
-        activation=params.activation,
-        mixing=params.mixing,
-        log_scale_bound=params.log_scale_bound,
-        zero_init=params.zero_init,
-        seed=draw_seed(seed, "flow/weights"),
-    )
-
-
-def flow_setup(params: Params, latents: Path, num_blocks: int, layout: Layout) -> tuple[FlowTaskConfig, dict[str, Any]]:
-    """What a worker needs to train the chosen flow, and where its latents come from, as the card says it."""
+def flow_setup(params: Params, latents: Path, layout: Layout) -> tuple[FlowTaskConfig, dict[str, Any]]:
+    """What a worker needs to train a flow, and where its latents come from, as the card says it."""
     table = load_latents(latents, "train")
     if alone := pair_sampler(table, params.seed, "train/pairs").alone():
         print(f"training {alone}", flush=True)
     setup = FlowTaskConfig(
         latents=str(latents.resolve()),
-        flow=flow_config(params.flow, table.num_dims, params.seed, num_blocks),
+        flow=params.flow,
         layout=layout,
-        rho=params.flow.rho,
         batch_size=params.train.batch_size,
         seed=params.seed,
     )
-    split = {"reduce": table.reduce, "kept": table.kept.tolist(), "image_shape": list(table.image_shape)}
-    return setup, {"backbone_sha256": table.backbone_sha256, "layer": table.layer, "split": split}
+    cut = {"reduce": table.reduce, "kept": table.kept.tolist(), "image_shape": list(table.image_shape)}
+    return setup, {"backbone_sha256": table.backbone_sha256, "layer": table.layer, "cut": cut}
 
 
 def flow_card(setup: FlowTaskConfig, params: TrainParams, origin: dict[str, Any], run: Path) -> dict[str, Any]:
@@ -152,14 +140,14 @@ def flow_card(setup: FlowTaskConfig, params: TrainParams, origin: dict[str, Any]
     """
     return {
         "layout": setup.layout.as_dict(),
-        "flow": asdict(setup.flow),
+        "flow": asdict(setup.shape),
         "layer": origin["layer"],
-        "rho": setup.rho,
+        "rho": setup.flow.rho,
         "seed": setup.seed,
         "train": params.model_dump(),
         "backbone_sha256": origin["backbone_sha256"],
         "data_sha256": latents_sha256(Path(setup.latents), "train"),
-        "split": origin["split"],
+        "cut": origin["cut"],
         "fingerprint": run.name.rpartition("-")[2],
     }
 

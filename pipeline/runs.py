@@ -10,10 +10,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from ruamel.yaml import YAML
-
 from pipeline.errors import InputError
-from pipeline.files import sha256_file
+from pipeline.files import read_yaml, sha256_file
+from pipeline.places import Places
 
 __all__ = ["fingerprint", "run_folder"]
 
@@ -39,7 +38,7 @@ def fingerprint(stage: str, layer: str | None = None, root: Path = Path()) -> st
     Raises:
         InputError: dvc.yaml has no such stage, a key of its params or a dependency is not there.
     """
-    entry = _stage(root / "dvc.yaml", stage, layer)
+    entry = _stage(Places(root).pipeline, stage, layer)
     tracked = {
         "cmd": entry["cmd"],
         "params": dict(_params(entry.get("params", []), stage, root)),
@@ -62,7 +61,7 @@ def _stage(path: Path, stage: str, layer: str | None) -> dict[str, Any]:
 def _params(listed: list[Any], stage: str, root: Path) -> Iterator[tuple[str, Any]]:
     """(file:key, value) of what a stage lists, as `key` or as `{file: [key, …]}`; all keys where a file has none."""
     for item in listed:
-        for file, keys in (item if isinstance(item, dict) else {"params.yaml": [item]}).items():
+        for file, keys in (item if isinstance(item, dict) else {Places().params: [item]}).items():
             content = _read(root / file)
             for key in keys or content:
                 value: Any = content
@@ -89,8 +88,4 @@ def _is_compiled(file: Path) -> bool:
 
 
 def _read(path: Path) -> dict[str, Any]:
-    try:
-        content = YAML(typ="safe", pure=True).load(path.read_text())
-    except FileNotFoundError:
-        raise InputError(f"{path}: not there; run from the project's folder") from None
-    return content or {}
+    return read_yaml(path, "run from the project's folder") or {}

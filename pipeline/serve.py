@@ -40,14 +40,13 @@ from pipeline.errors import InputError
 from pipeline.interpretation.edits import swap
 from pipeline.interpretation.iin import Iin, load_iin
 
-__all__ = ["IinModel", "apply"]
+__all__ = ["IinModel", "answer"]
 
 OPERATIONS = ("transform", "inverse", "swap")
 
 
-@torch.inference_mode()
-def apply(iin: Iin, rows: pd.DataFrame, operation: str, factor: str) -> pd.DataFrame:
-    """Apply one operation to a table of vectors.
+def answer(iin: Iin, rows: pd.DataFrame, operation: str, factor: str) -> pd.DataFrame:
+    """Do one operation on a table of vectors.
 
     Args:
         iin: the network.
@@ -62,21 +61,21 @@ def apply(iin: Iin, rows: pd.DataFrame, operation: str, factor: str) -> pd.DataF
         InputError: an unknown operation or factor, a missing column, or vectors of another length than N.
     """
     if operation == "transform":
-        name, answer = "code", iin.flow(_vectors(iin, rows, "latent"))[0]
+        column, vectors = "code", iin.transform(_vectors(iin, rows, "latent"))
     elif operation == "inverse":
-        name, answer = "latent", iin.flow.inverse(_vectors(iin, rows, "code"))
+        column, vectors = "latent", iin.inverse(_vectors(iin, rows, "code"))
     elif operation == "swap":
         if factor not in iin.layout.names:
             raise InputError(f"factor: found {factor!r}, accepted are {', '.join(iin.layout.names)}")
-        recipient, donor = (iin.flow(_vectors(iin, rows, column))[0] for column in ("latent", "donor"))
-        name, answer = "latent", iin.flow.inverse(swap(recipient, donor, iin.layout, factor))
+        recipients, donors = (iin.transform(_vectors(iin, rows, name)) for name in ("latent", "donor"))
+        column, vectors = "latent", iin.inverse(swap(factor, donors)(recipients, iin.layout))
     else:
         raise InputError(f"operation: found {operation!r}, accepted are {', '.join(OPERATIONS)}")
-    return pd.DataFrame({name: answer.tolist()}, index=rows.index)
+    return pd.DataFrame({column: vectors.tolist()}, index=rows.index)
 
 
 class IinModel(PythonModel):
-    """What MLflow loads and calls; `apply` does the work."""
+    """What MLflow loads and calls; `answer` does the work."""
 
     def load_context(self, context: PythonModelContext) -> None:
         """Read the network from the folder that was logged with this file."""
@@ -88,10 +87,10 @@ class IinModel(PythonModel):
         model_input: pd.DataFrame,
         params: dict[str, Any] | None = None,
     ) -> pd.DataFrame:
-        """Apply the operation named by `params` (`operation`, `factor`); MLflow fills in the signature's defaults."""
+        """Do the operation named by `params` (`operation`, `factor`); MLflow fills in the signature's defaults."""
         params = params or {}
         try:
-            return apply(self.iin, model_input, params.get("operation", "transform"), params.get("factor", ""))
+            return answer(self.iin, model_input, params.get("operation", "transform"), params.get("factor", ""))
         except InputError as error:
             # Of a wrong request a server passes on only MLflow's own words.
             raise MlflowException.invalid_parameter_value(str(error)) from error

@@ -12,37 +12,33 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
-
 from pipeline.entry import run
 from pipeline.errors import InputError
+from pipeline.files import read_yaml
 from pipeline.params import DATA_ROOT, load_params
+from pipeline.places import Places
 
 __all__ = ["assignments", "read_study"]
-
-FOLDER = Path("studies")
 
 
 def main() -> None:
     """Replace this process by `dvc exp run`."""
     if len(sys.argv) != 2:
-        raise InputError(f"usage: python -m pipeline.study NAME; there are {_known()}")
-    name = sys.argv[1]
+        raise InputError(f"usage: python -m pipeline.study NAME; there are {_names()}")
+    name, project = sys.argv[1], Places(Path.cwd())  # absolute, as the experiment runs in another folder
     machine = load_params().machine
-    places = {"storage": machine.storage} | ({} if machine.data_root is None else {"data_root": machine.data_root})
-    absolute = {key: str(Path.cwd() / place) for key, place in places.items()}  # as it runs in another folder
+    folders = {"storage": machine.storage} | ({} if machine.data_root is None else {"data_root": machine.data_root})
+    absolute = {key: str(project.root / folder) for key, folder in folders.items()}
     if DATA_ROOT in os.environ:
-        os.environ[DATA_ROOT] = str(Path.cwd() / os.environ[DATA_ROOT])
+        os.environ[DATA_ROOT] = str(project.root / os.environ[DATA_ROOT])
+    os.environ.setdefault("MLFLOW_TRACKING_URI", f"sqlite:///{project.store}")
+    os.environ.update(_identity())
     changes = {**read_study(name), "study": name, "machine": absolute}
     # An earlier run of the study makes room; `--force` would do so too, but also run every stage anew.
     subprocess.run(["dvc", "exp", "remove", name], capture_output=True, check=False)
     command = ["dvc", "exp", "run", "--temp", "--name", name]
-    stated = YAML(typ="safe", pure=True).load(Path("params.yaml").read_text())
-    for assignment in assignments(changes, stated):
+    for assignment in assignments(changes, read_yaml(project.params)):
         command += ["-S", assignment]
-    os.environ.setdefault("MLFLOW_TRACKING_URI", f"sqlite:///{Path.cwd() / 'mlflow.db'}")
-    os.environ.update(_identity())
     os.execvp(command[0], command)
 
 
@@ -52,13 +48,8 @@ def read_study(name: str) -> dict[str, Any]:
     Raises:
         InputError: if there is no such study, or its file holds no sections.
     """
-    path = FOLDER / f"{name}.yaml"
-    try:
-        content = YAML(typ="safe", pure=True).load(path.read_text())
-    except FileNotFoundError:
-        raise InputError(f"{path}: not there; there are {_known()}") from None
-    except YAMLError as error:
-        raise InputError(f"{path}: no YAML ({' '.join(str(error).split())})") from None
+    path = Places().studies / f"{name}.yaml"
+    content = read_yaml(path, f"there are {_names()}")
     if not isinstance(content, dict):
         raise InputError(f"{path}: found {type(content).__name__}, expected the params that differ, such as `flow:`")
     return content
@@ -101,8 +92,8 @@ def _identity() -> dict[str, str]:
     return {f"GIT_{role}_{part}": os.environ.get(f"GIT_{role}_{part}", name[part]) for role in roles for part in name}
 
 
-def _known() -> str:
-    return ", ".join(sorted(path.stem for path in FOLDER.glob("*.yaml"))) or "none"
+def _names() -> str:
+    return ", ".join(sorted(path.stem for path in Places().studies.glob("*.yaml"))) or "none"
 
 
 if __name__ == "__main__":

@@ -1,14 +1,16 @@
 """Pictures of what each factor does: results/<layer>/figures, and the training curves as a table."""
 
-from pathlib import Path
-
-from pipeline.backbone.frozen import load_backbone
+from pipeline.basis.curves import METRICS
 from pipeline.entry import layer_argument, run
-from pipeline.files import read_json, write_atomic
+from pipeline.files import write_atomic
 from pipeline.interpret.curves import curves_csv, read_curves
 from pipeline.interpret.figures import draw_figures
-from pipeline.interpretation.iin import load_iin
+from pipeline.interpret.subject import subject_of
+from pipeline.interpretation.interpretation import Interpretation
+from pipeline.interpretation.rows import Rows
 from pipeline.params import load_params
+from pipeline.places import Places
+from pipeline.scores.record import read_scores, read_transitions
 from pipeline.tables.images import load_images
 from pipeline.tables.latents import load_latents
 from pipeline.tracking.publish import publish
@@ -17,22 +19,16 @@ from pipeline.tracking.store import check_server
 
 def main() -> None:
     """Draw, and put the pictures beside the scores in MLflow."""
-    params, layer = load_params(), layer_argument()
+    params, layer, places = load_params(), layer_argument(), Places()
     store = check_server(params.study, layer)
-    results, backbone = Path("results") / layer, load_backbone(Path("models/backbone"))
-    iin = Path("models/layers") / layer / "iin"
-    draw_figures(
-        results / "figures",
-        iin=load_iin(iin),
-        metrics=iin / "metrics.jsonl",
-        backbone=backbone,
-        latents=load_latents(Path("data/latents") / layer, "test", backbone.sha256),
-        images=load_images(Path("data/images"), "test"),
-        **{name: read_json(results / f"{name}.json") for name in ("scores", "transitions")},
-        params=params.interpret,
-        seed=params.seed,
-    )
-    write_atomic(results / "curves.csv", curves_csv(read_curves(iin / "metrics.jsonl")))
+    interpretation = Interpretation.open(places.models.folder, layer)
+    latents = load_latents(places.latents(layer), "test", interpretation.backbone.sha256)
+    rows = Rows.of(interpretation, latents, load_images(places.images, "test"))
+    scores, transitions = read_scores(places.scores(layer)), read_transitions(places.transitions(layer))
+    curves = read_curves(places.iin(layer) / METRICS)
+    subject = subject_of(rows, params.seed)
+    draw_figures(places.figures(layer), subject, scores, transitions, curves, params.interpret)
+    write_atomic(places.curves_table(layer), curves_csv(curves))
     publish(store, layer, "interpret")
 
 

@@ -1,33 +1,30 @@
 """Train the network that names the concepts of an image: models/judge."""
 
-from pathlib import Path
-
 from pipeline.entry import run
 from pipeline.judge.network import JudgeNet, heads_of, save_judge, save_no_judge
-from pipeline.judge.task import judge_task
+from pipeline.judge.task import JudgeTask
 from pipeline.params import load_params
+from pipeline.places import Places
 from pipeline.runs import run_folder
 from pipeline.tables.images import load_images
 from pipeline.training.distributed import train_with_ray
-from pipeline.training.optimisation import train_config
 from pipeline.training.task import ImagesSetup
 
 
 def main() -> None:
     """Train, or go on from the last checkpoint, and measure the judge on the test images."""
-    params = load_params()
+    params, places = load_params(), Places()
     if not params.backbone.draws_images:
-        save_no_judge(Path("models/judge"))
+        save_no_judge(places.judge)
         print("models/judge: none, as the backbone gives logits, which name themselves")
         return
     judge = params.judge
-    config = train_config(judge, params.seed)
-    setup = ImagesSetup(Path("data/images").resolve(), judge, params.seed)
-    result = train_with_ray(judge_task, setup, config, params.machine, run_folder(params.machine.storage, "judge"))
-    test = load_images(Path("data/images"), "test")
+    setup = ImagesSetup(places.images.resolve(), judge, params.seed)
+    result = train_with_ray(JudgeTask, setup, judge, params.machine, run_folder(params.machine.storage, "judge"))
+    test = load_images(places.images, "test")
     network = JudgeNet(heads_of(test), judge.width, params.seed)
     network.load_state_dict(result.model)
-    accuracy = save_judge(Path("models/judge"), network, judge.width, test, metrics=result.metrics)
+    accuracy = save_judge(places.judge, network, judge.width, test, metrics=result.metrics)
     print(f"models/judge: held-out accuracy {', '.join(f'{name} {value:.3f}' for name, value in accuracy.items())}")
 
 

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from pipeline.entry import run
 from pipeline.params import load_params
+from pipeline.places import Places
 from pipeline.prepare.images import prepare
 from pipeline.prepare.sources.generator import generated_source
 from pipeline.prepare.sources.torchvision_sets import Roots
@@ -14,7 +15,7 @@ def main() -> None:
     params = load_params()
     roots = Roots(params.machine.data_root, Path(params.machine.storage) / "datasets")
     source = generated_source(params) if params.data.source == "generator" else None
-    rows = prepare(params.data, params.seed, Path("data/images"), roots, source)
+    rows = prepare(params.data, params.seed, Places().images, roots, source)
     print(f"data/images: {', '.join(f'{count} {split}' for split, count in rows.items())} rows")
 
 

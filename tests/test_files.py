@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.errors import InputError
-from pipeline.files import atomic_file, atomic_folder, read_json, sha256_file, write_atomic, write_json
+from pipeline.files import atomic_file, atomic_folder, read_json, read_yaml, sha256_file, write_atomic, write_json
 
 # no root and no small disk needed: the kernel refuses to let a file of this process grow
 FULL_DISK = """
@@ -75,6 +75,58 @@ def test_a_folder_replaces_the_old_one_as_a_whole(tmp_path: Path) -> None:
     assert _names(tmp_path) == ["folder", "new", "sub"]
 
 
+KILLED = """
+import os, sys
+from pathlib import Path
+from pipeline.files import atomic_folder
+renamed = []
+rename = Path.rename
+def killed_at(self, target):
+    renamed.append(target)
+    if len(renamed) == int(sys.argv[2]):
+        os._exit(9)
+    return rename(self, target)
+Path.rename = killed_at
+with atomic_folder(Path(sys.argv[1])) as beside:
+    (beside / "file").write_text("new")
+"""
+
+
+@pytest.mark.parametrize("at", [1, 2])
+def test_a_kill_while_a_folder_is_replaced_loses_nothing(tmp_path: Path, at: int) -> None:
+    path = tmp_path / "folder"
+    path.mkdir()
+    (path / "file").write_text("old")
+    assert subprocess.run([sys.executable, "-c", KILLED, path, str(at)], check=False).returncode == 9
+    with pytest.raises(RuntimeError, match="halfway"), atomic_folder(path) as beside:
+        _write_half(beside / "file")
+    assert (path / "file").read_text() == "old"
+    with atomic_folder(path) as beside:
+        assert (path / "file").read_text() == "old"
+        (beside / "file").write_text("newest")
+    assert (path / "file").read_text() == "newest"
+    assert [name for name in _names(tmp_path) if "before" in name] == []
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (None, "not there; run from the project's folder"),
+        ("a: [1", "no YAML \\("),
+        ("a: 1e-3", None),
+    ],
+)
+def test_yaml_is_read_as_dvc_reads_it_or_refused_by_name(tmp_path: Path, content: str | None, message: str) -> None:
+    path = tmp_path / "a.yaml"
+    if content is not None:
+        path.write_text(content)
+    if message is None:
+        assert read_yaml(path) == {"a": 0.001}
+        return
+    with pytest.raises(InputError, match=f"a.yaml: {message}"):
+        read_yaml(path, "run from the project's folder")
+
+
 def test_a_folder_whose_writing_fails_leaves_nothing_and_keeps_the_old_one(tmp_path: Path) -> None:
     path = tmp_path / "folder"
     with atomic_folder(path) as beside:
@@ -118,7 +170,7 @@ def test_a_full_disk_while_a_table_is_written_keeps_the_old_table(tmp_path: Path
     path = tmp_path / "table.parquet"
     write_atomic(path, "old")
     write = """import numpy as np, pyarrow as pa
-    from pipeline.tables import write_table
+    from pipeline.tables.parquet import write_table
     noise = np.random.default_rng(0).random(20_000)
     write_table(path, pa.table({"id": np.arange(20_000), "noise": noise}), {})"""
     assert _with_full_disk(write, path) == f"{path}: no space left; nothing half-written is kept\n"

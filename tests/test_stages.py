@@ -13,11 +13,14 @@ PLUMBING = {
     "pipeline.errors": "words of an error",
     "pipeline.files": "writes bytes as they are given, whole or not at all",
     "pipeline.entry": "how a process starts and ends",
+    "pipeline.places": "where a stage reads and writes, as dvc.yaml itself says it",
     "pipeline.progress": "what is printed while a stage runs",
     "pipeline.cluster": "where work runs; the same study on another machine is the same study",
     "pipeline.runs": "names the folder of checkpoints, after what dvc.yaml lists",
     "pipeline.tracking": "sends what is on disk already",
 }
+# of the flow, whose keys params.yaml states, check reads what is accepted; the rest only comes along with the import
+CHECKED = {"pipeline.flow.config", "pipeline.flow.mixing"}
 IDLE = 20  # modules, over all stages, that a stage lists in a folder and does not import
 ENTRIES = 10  # of code, that a stage lists at most
 
@@ -46,8 +49,10 @@ def test_a_stage_runs_its_own_file_and_depends_on_it() -> None:
 
 def _imported(stage: str) -> set[str]:
     """Modules that shape what a stage writes; check's own work is what others have as plumbing."""
-    plumbing = {name for name in PLUMBING if not (stage == "check" and name == "pipeline.params")}
-    return {name for name in imported_deeply(f"stages.{stage}", plumbing) if not is_bare(name)}
+    plumbing, also = set(PLUMBING), set()
+    if stage == "check":
+        plumbing, also = plumbing - {"pipeline.params"} | {"pipeline.flow"}, CHECKED
+    return {name for name in imported_deeply(f"stages.{stage}", plumbing) | also if not is_bare(name)}
 
 
 def _listed(stage: str) -> set[str]:

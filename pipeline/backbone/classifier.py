@@ -1,11 +1,18 @@
-"""A small convolutional classifier, whose stages are layers to interpret."""
+"""Kind `classifier`: a small convolutional classifier that is trained here, whose stages are layers to interpret."""
 
 from collections import OrderedDict
+from pathlib import Path
+from typing import Any
 
 import torch
 from torch import nn
 
-__all__ = ["Classifier"]
+from pipeline.backbone.backbone import Made
+from pipeline.backbone.hook_backbone import AS_IT_IS, HookBackbone
+from pipeline.params import BackboneParams
+from pipeline.tables.images import Images
+
+__all__ = ["Classifier", "ClassifierBackbone"]
 
 
 class Classifier(nn.Sequential):
@@ -35,6 +42,37 @@ class Classifier(nn.Sequential):
                 )
             )
         self.num_classes, self.width = num_classes, width
+
+
+class ClassifierBackbone(HookBackbone):
+    """A frozen classifier of one concept."""
+
+    @classmethod
+    def make(cls, params: BackboneParams, images: Images, seed: int) -> Made:
+        """Random weights, which its training replaces."""
+        assert params.concept is not None  # as its section has been checked
+        network = Classifier(images.num_categories[params.concept], params.width, seed)
+        return cls.made(network, params.concept, images.class_names.get(params.concept))
+
+    @classmethod
+    def made(cls, network: Classifier, concept: str | None, class_names: list[str] | None = None) -> Made:
+        """A classifier, and what its card says of it.
+
+        Args:
+            network: with any weights.
+            concept: whose categories its classes are.
+            class_names: what they are called, where that is known.
+        """
+        card: dict[str, Any] = {"concept": concept}
+        if class_names:
+            card["class_names"] = class_names
+        shape = {"num_classes": network.num_classes, "width": network.width}
+        return Made(network, {**card, "kind": "classifier", **shape, "output": "logits", "input": AS_IT_IS.to_card()})
+
+    @classmethod
+    def build(cls, folder: Path, card: dict[str, Any]) -> nn.Module:  # noqa: ARG003
+        """A classifier of the card's shape."""
+        return Classifier(card["num_classes"], card["width"], seed=0)
 
 
 def _stage(num_in: int, num_out: int) -> nn.Sequential:

@@ -5,28 +5,26 @@ to channel means is recovered whole: what deviates from the mean is the recipien
 edit of z moves a channel as a whole. Tokens [B, L, C] of a transformer likewise.
 """
 
+import math
+from abc import ABC, abstractmethod
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import ClassVar, Literal
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 
-from pipeline.backbone.autoencoder import Autoencoder
-from pipeline.backbone.hooks import capture, replace
-from pipeline.backbone.opening import Preprocess
 from pipeline.errors import InputError
 from pipeline.tables.images import to_unit_range
 
-__all__ = ["LARGEST", "HookSplit", "LatentSplit", "Reduce", "Split", "from_vector", "num_dims", "outputs", "to_vector"]
+__all__ = ["LARGEST", "Cut", "Noise", "Reduce", "from_vector", "num_dims", "to_vector"]
 
 Reduce = Literal["mean", "none"]
 
-LARGEST = 2048  # N, that a flow is trained for
+Noise = Literal["encoder", "jitter", "none"]
 
-BATCH = 500  # recipients at once
+LARGEST = 2048  # N, that a flow is trained for
 
 
 def num_dims(shape: tuple[int, ...], reduce: Reduce, layer: str) -> int:
@@ -44,18 +42,15 @@ def num_dims(shape: tuple[int, ...], reduce: Reduce, layer: str) -> int:
         raise InputError(
             f"layers: '{layer}' gives shape {shape}; accepted are (C), (C, H, W) and tokens (L, C), without the batch"
         )
-    all_numbers = 1
-    for size in shape:
-        all_numbers *= size
     channels = shape[0] if len(shape) in (1, 3) else shape[1]
-    found = channels if reduce == "mean" else all_numbers
-    if not 2 <= found <= LARGEST:
+    width = channels if reduce == "mean" else math.prod(shape)
+    if not 2 <= width <= LARGEST:
         hint = f"; 'mean' would give {channels}" if reduce == "none" and 2 <= channels <= LARGEST else ""
         raise InputError(
-            f"latents.reduce: '{reduce}' gives layer '{layer}' of shape {shape} {found} dimensions, accepted are 2 to "
+            f"latents.reduce: '{reduce}' gives layer '{layer}' of shape {shape} {width} dimensions, accepted are 2 to "
             f"{LARGEST}{hint}"
         )
-    return found
+    return width
 
 
 def to_vector(output: Tensor, reduce: Reduce) -> Tensor:
@@ -92,12 +87,25 @@ def _positions(output: Tensor) -> tuple[int, ...]:
     return (2, 3) if output.ndim == 4 else (1,)
 
 
-class Split(Protocol):
-    """E and G of one layer; both run in eval mode and record no gradients."""
+class Cut(ABC):
+    """E and G of one layer; both run in eval mode and record no gradients, and G takes what E gives.
 
+    Attributes:
+        noise: where the scale of a latent comes from: the network's own `encoder`; `jitter`, a share of the standard
+            deviation, for a layer that has point masses; or `none`, for draws from a prior, which has a density.
+    """
+
+    noise: ClassVar[Noise]
+
+    @abstractmethod
     def encode(self, images: Tensor) -> tuple[Tensor, Tensor | None]:
-        """Images [B, 3, H, W] in [−1, 1] to all numbers of the layer [B, M], and the scale of their noise, if any."""
+        """E: images [B, 3, H, W] in [−1, 1] to the numbers that enter T [B, N], and the scale of their noise, if any.
 
+        Raises:
+            InputError: the network has no E.
+        """
+
+    @abstractmethod
     def rest(self, images: Tensor) -> Callable[[Tensor], Tensor]:
         """G of these recipients: from z [B, N], the numbers that enter T, to images in [−1, 1] or logits.
 
@@ -106,100 +114,15 @@ class Split(Protocol):
                 passes the layer by, is theirs.
         """
 
+    def stored_latents(
+        self,
+        pixels: NDArray[np.uint8],
+        originals: NDArray[np.int64],  # noqa: ARG002  an encoder sees the image alone
+    ) -> tuple[Tensor, Tensor | None]:
+        """What `encode` gives for rows of the images table.
 
-@dataclass(frozen=True)
-class LatentSplit:
-    """Encoder and decoder of an autoencoder; its decoder needs nothing but z.
-
-    Attributes:
-        network: in eval mode.
-        device: where it runs.
-    """
-
-    network: Autoencoder
-    device: torch.device
-
-    @torch.no_grad()
-    def encode(self, images: Tensor) -> tuple[Tensor, Tensor | None]:
-        """Images [B, 3, H, W] in [−1, 1] to mean and scale of the latent, [B, N] each."""
-        mean, scale = self.network.encode(images.to(self.device))
-        return mean, scale
-
-    def rest(self, images: Tensor) -> Callable[[Tensor], Tensor]:  # noqa: ARG002  nothing passes the latent by
-        """From latents [B, N] to images [B, 3, H, W] in [−1, 1]; the recipients have no say in it."""
-
-        @torch.no_grad()
-        def decode(z: Tensor) -> Tensor:
-            return self.network.decode(z.to(self.device))
-
-        return decode
-
-
-@dataclass(frozen=True)
-class HookSplit:
-    """Any layer of any network, by forward hooks; the network is not touched.
-
-    Attributes:
-        network: in eval mode; called with one tensor, it gives one.
-        layer: dotted name of a module that is called once in a forward and gives one tensor.
-        reduce: what of a map or of tokens enters T.
-        kept: the numbers of the layer that enter T, ascending, as others are constant; None: all.
-        preprocess: from images in [−1, 1] to what the network expects.
-        device: where it runs.
-    """
-
-    network: nn.Module
-    layer: str
-    reduce: Reduce
-    kept: NDArray[np.int64] | None
-    preprocess: Preprocess
-    device: torch.device
-
-    @torch.no_grad()
-    def encode(self, images: Tensor) -> tuple[Tensor, Tensor | None]:
-        """Images [B, 3, H, W] in [−1, 1] to all numbers of the layer [B, M], those that do not enter T included."""
-        found, _ = capture(self.network, self.layer, self.preprocess(images.to(self.device)))
-        return to_vector(found, self.reduce), None
-
-    def rest(self, images: Tensor) -> Callable[[Tensor], Tensor]:
-        """From z [B, N] to logits or images; all else of the layer, and of what passes it by, is the recipients'."""
-        inputs = self.preprocess(images.to(self.device))
-        found, _ = capture(self.network, self.layer, inputs)
-        own = to_vector(found, self.reduce)
-        kept = None if self.kept is None else torch.from_numpy(self.kept).to(self.device)
-        tail = _tail(self.network, self.layer)
-
-        @torch.no_grad()
-        def run(z: Tensor) -> Tensor:
-            z = z.to(self.device)
-            if kept is not None:
-                z = own.index_copy(1, kept, z)
-            value = from_vector(z, found, self.reduce)
-            return replace(self.network, self.layer, inputs, value) if tail is None else tail(value.clone())
-
-        return run
-
-
-def outputs(split: Split, z: Tensor, pixels: NDArray[np.uint8], recipients: NDArray[np.int64] | None = None) -> Tensor:
-    """What the rest of the network makes of latents, a batch at a time.
-
-    Args:
-        split: the network at a layer.
-        z: [n, N].
-        pixels: images [m, H, W, 3].
-        recipients: which of them stands behind each row of z [n]; None: the one of the same number, and n = m.
-
-    Returns:
-        Images in [−1, 1] or logits [n, …], on the CPU.
-    """
-    rows = np.arange(len(z)) if recipients is None else recipients
-    parts = [slice(start, start + BATCH) for start in range(0, len(z), BATCH)]
-    return torch.cat([split.rest(to_unit_range(pixels[rows[part]]))(z[part]).cpu() for part in parts])
-
-
-def _tail(network: nn.Module, layer: str) -> nn.Module | None:
-    """The modules after a layer, where a network is one after another: the others need not run again."""
-    names = [name for name, _ in network.named_children()]
-    if type(network).forward is not nn.Sequential.forward or layer not in names:
-        return None
-    return nn.Sequential(*list(network.children())[names.index(layer) + 1 :])
+        Args:
+            pixels: [B, H, W, 3].
+            originals: numbers [B] of the originals that the rows are copies of.
+        """
+        return self.encode(to_unit_range(pixels))

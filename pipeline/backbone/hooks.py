@@ -27,13 +27,13 @@ class Layer:
 
     Attributes:
         name: dotted, as `nn.Module.get_submodule` takes it.
-        kind: class of the module.
+        module: its class.
         shape: of the tensor that it gives, without the batch; None where it can't be used.
         reason: why it can't be used; empty where it can.
     """
 
     name: str
-    kind: str
+    module: str
     shape: tuple[int, ...] | None
     reason: str
 
@@ -55,7 +55,7 @@ def layer_table(network: nn.Module, inputs: Tensor) -> list[Layer]:
 
     with _hooks({name: note(name) for name in outputs}, network), torch.no_grad():
         network(inputs)
-    return [_layer(name, network.get_submodule(name), found) for name, found in outputs.items()]
+    return [_layer(name, network.get_submodule(name), calls) for name, calls in outputs.items()]
 
 
 def require_layer(network: nn.Module, layer: str, inputs: Tensor) -> Layer:
@@ -65,13 +65,12 @@ def require_layer(network: nn.Module, layer: str, inputs: Tensor) -> Layer:
         InputError: there is none, with the nearest names; or it can't be captured and replaced, with the reason.
     """
     _require_name(network, layer)
-    found = {entry.name: entry for entry in layer_table(network, inputs)}
-    if layer not in found:  # a second name of a module that several share
+    layers = {entry.name: entry for entry in layer_table(network, inputs)}
+    if layer not in layers:  # a second name of a module that several share
         module = network.get_submodule(layer)
-        layer = next(name for name in found if network.get_submodule(name) is module)
-    if reason := found[layer].reason:
-        raise InputError(f"layers: '{layer}' can't be used, as it {reason}; {LIST_THEM}")
-    return found[layer]
+        layer = next(name for name in layers if network.get_submodule(name) is module)
+    _require_usable(layers[layer])
+    return layers[layer]
 
 
 @torch.no_grad()
@@ -90,17 +89,15 @@ def capture(network: nn.Module, layer: str, inputs: Tensor) -> tuple[Tensor, Ten
         InputError: there is no such layer, it was called never or more than once, or gave no tensor.
     """
     _require_name(network, layer)
-    found: list[Any] = []
+    calls: list[Any] = []
 
     def hook(_module: nn.Module, _inputs: Any, output: Any) -> None:
-        found.append(output.clone() if isinstance(output, Tensor) else output)
+        calls.append(output.clone() if isinstance(output, Tensor) else output)
 
     with _hooks({layer: hook}, network):
         output: Tensor = network(inputs)
-    entry = _layer(layer, network.get_submodule(layer), found)
-    if entry.reason:
-        raise InputError(f"layers: '{layer}' can't be used, as it {entry.reason}; {LIST_THEM}")
-    return found[0], output
+    _require_usable(_layer(layer, network.get_submodule(layer), calls))
+    return calls[0], output
 
 
 @torch.no_grad()
@@ -118,10 +115,10 @@ def replace(network: nn.Module, layer: str, inputs: Tensor, value: Tensor) -> Te
         ValueError: `value` has another shape or type than the layer's output.
     """
     _require_name(network, layer)
-    found: list[Any] = []
+    calls: list[Any] = []
 
     def hook(_module: nn.Module, _inputs: Any, output: Any) -> Tensor | None:
-        found.append(output)
+        calls.append(output)
         if not isinstance(output, Tensor):
             return None  # refused below
         if value.shape != output.shape or value.dtype != output.dtype:
@@ -133,9 +130,7 @@ def replace(network: nn.Module, layer: str, inputs: Tensor, value: Tensor) -> Te
 
     with _hooks({layer: hook}, network):
         output: Tensor = network(inputs)
-    entry = _layer(layer, network.get_submodule(layer), found)
-    if entry.reason:
-        raise InputError(f"layers: '{layer}' can't be used, as it {entry.reason}; {LIST_THEM}")
+    _require_usable(_layer(layer, network.get_submodule(layer), calls))
     return output
 
 
@@ -164,6 +159,11 @@ def _layer(name: str, module: nn.Module, outputs: list[Any]) -> Layer:
     elif outputs[0].ndim < 2:
         reason = f"returns a tensor of {outputs[0].ndim} dimensions"
     return Layer(name, type(module).__name__, None if reason else tuple(outputs[0].shape[1:]), reason)
+
+
+def _require_usable(layer: Layer) -> None:
+    if layer.reason:
+        raise InputError(f"layers: '{layer.name}' can't be used, as it {layer.reason}; {LIST_THEM}")
 
 
 def _require_name(network: nn.Module, layer: str) -> None:

@@ -19,12 +19,13 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import nn
 
-from pipeline.errors import InputError
+from pipeline.basis.curves import METRICS
+from pipeline.errors import InputError, one_line
 from pipeline.files import atomic_folder, read_json, sha256_file
 
 __all__ = ["CARD", "read_card", "read_weights", "write_network"]
 
-WEIGHTS, CARD, METRICS = "weights.safetensors", "card.json", "metrics.jsonl"
+WEIGHTS, CARD = "weights.safetensors", "card.json"
 
 
 def write_network(
@@ -51,12 +52,12 @@ def write_network(
 
 
 @contextmanager
-def read_card(folder: Path, kind: str) -> Iterator[dict[str, Any]]:
+def read_card(folder: Path, what: str) -> Iterator[dict[str, Any]]:
     """Give the card of `folder` to a block that builds the network from it; what it lacks is one line of error.
 
     Args:
         folder: what `write_network` wrote.
-        kind: what should lie there, for example "a backbone".
+        what: what should lie there, for example "a backbone".
 
     Raises:
         InputError: the card is missing or no JSON, or the block could not build from it; the line names it.
@@ -69,8 +70,8 @@ def read_card(folder: Path, kind: str) -> Iterator[dict[str, Any]]:
     except InputError:
         raise
     except (AttributeError, KeyError, TypeError, ValueError) as error:
-        reason = f"no key {error}" if isinstance(error, KeyError) else " ".join(str(error).split())
-        raise InputError(f"{path}: no card of {kind} ({reason})") from None
+        reason = f"no key {error}" if isinstance(error, KeyError) else one_line(error)
+        raise InputError(f"{path}: no card of {what} ({reason})") from None
 
 
 def read_weights(folder: Path, card: dict[str, Any], network: nn.Module) -> str:
@@ -88,11 +89,5 @@ def read_weights(folder: Path, card: dict[str, Any], network: nn.Module) -> str:
     try:
         network.load_state_dict(load_file(path))
     except (SafetensorError, RuntimeError) as error:
-        raise InputError(f"{path}: does not fit the network of its card ({_first(error)})") from None
+        raise InputError(f"{path}: does not fit the network of its card ({one_line(error)})") from None
     return found
-
-
-def _first(error: Exception) -> str:
-    """What does not fit, in a line; torch lists every key that is missing or unknown."""
-    line = " ".join(str(error).split())
-    return line if len(line) <= 300 else f"{line[:300]} …"

@@ -10,6 +10,7 @@ from pipeline.basis.layout import Layout
 from pipeline.drawing.palette import colour_of, decimals, spoken
 from pipeline.drawing.sheet import MARGIN, MUTED, Sheet, new_sheet, text_width
 from pipeline.scores.record import Scores
+from pipeline.scores.statistics.score import probe_own, response_name
 
 __all__ = ["depth_sheet", "training_sheet"]
 
@@ -22,29 +23,32 @@ def depth_sheet(results: Mapping[str, Scores], layouts: Mapping[str, Layout]) ->
     """A line a concept over the layers: its share of dimensions, how well it is read, how the decision answers to it.
 
     Args:
-        results: content of scores.json of each layer, from the image on.
+        results: scores of each layer, from the image on.
         layouts: the factors of each layer, all with the same names.
+
+    Raises:
+        InputError: a layer lacks a score; the line names its file.
     """
     layers, layout = list(results), next(iter(layouts.values()))
     panels: list[tuple[str, dict[str, Points]]] = [
         (
             "share of the layer's dimensions",
             {
-                name: [(of.sizes[of.index(name)] / of.num_dims, None, None) for of in layouts.values()]
+                name: [(here.sizes[here.index(name)] / here.num_dims, None, None) for here in layouts.values()]
                 for name in layout.names
             },
         ),
         (
             "how well a linear probe reads it from its own factor (0 chance, 1 perfect)",
-            {name: [_point(scores, f"probe/own/{name}") for scores in results.values()] for name in layout.concepts},
+            {name: [_point(scores, probe_own(name)) for scores in results.values()] for name in layout.concepts},
         ),
     ]
-    changed = "response/sample/{}/changed"
-    if all(changed.format(name) in scores for scores in results.values() for name in layout.names):
+    changed = {name: response_name("sample", name, "changed") for name in layout.names}
+    if all(score in scores for scores in results.values() for score in changed.values()):
         panels.append(
             (
                 "share of decisions that change when it is drawn anew",
-                {name: [_point(of, changed.format(name)) for of in results.values()] for name in layout.names},
+                {name: [_point(scores, score) for scores in results.values()] for name, score in changed.items()},
             )
         )
     widest = max(text_width(layer, 9) for layer in layers)
@@ -94,7 +98,7 @@ def training_sheet(curves: Sequence[Mapping[str, float]], layers: Sequence[str],
         top = sheet.top + 50 + number * (_PANEL + 150)
         sheet.text(f"layer {layer}: share of its dimensions", MARGIN, top - 46, fontweight="bold")
         axes = sheet.axes(MARGIN + 90, top, width - 2 * MARGIN - 90 - right, _PANEL)
-        lines: dict[str, Points] = {name: [(share, None, None) for share in of] for name, of in shares.items()}
+        lines: dict[str, Points] = {name: [(share, None, None) for share in line] for name, line in shares.items()}
         _draw(axes, list(steps), lines, layout)
         axes.set_xlabel("training steps", color=MUTED, fontsize=8)
         axes.set_xticks(list(steps) if len(steps) <= 12 else list(steps)[:: -(-len(steps) // 12)])
@@ -129,14 +133,14 @@ def _draw(axes: Axes, x: Sequence[float], lines: Mapping[str, Points], layout: L
 
 def _apart(places: Sequence[float]) -> list[float]:
     """The same heights, ascending, moved apart until no label lies on another."""
-    gap, found = 0.085, np.clip(np.array(places), 0, 1)
-    for number in range(1, len(found)):
-        found[number] = max(found[number], found[number - 1] + gap)
-    over = max(0.0, found[-1] - max(1.0, gap * (len(found) - 1)))
-    found -= over
-    for number in range(len(found) - 2, -1, -1):
-        found[number] = min(found[number], found[number + 1] - gap)
-    return [float(place) for place in found]
+    gap, heights = 0.085, np.clip(np.array(places), 0, 1)
+    for number in range(1, len(heights)):
+        heights[number] = max(heights[number], heights[number - 1] + gap)
+    over = max(0.0, heights[-1] - max(1.0, gap * (len(heights) - 1)))
+    heights -= over
+    for number in range(len(heights) - 2, -1, -1):
+        heights[number] = min(heights[number], heights[number + 1] - gap)
+    return [float(height) for height in heights]
 
 
 def _room(layout: Layout) -> int:
@@ -146,4 +150,4 @@ def _room(layout: Layout) -> int:
 
 def _point(scores: Scores, name: str) -> tuple[float, float | None, float | None]:
     score = scores[name]
-    return score["value"], score.get("low"), score.get("high")
+    return score.value, score.low, score.high

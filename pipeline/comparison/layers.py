@@ -4,7 +4,6 @@ import csv
 from collections.abc import Mapping, Sequence
 from io import StringIO
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from matplotlib import colormaps
@@ -16,7 +15,8 @@ from pipeline.comparison.depth import depth_sheet, training_sheet
 from pipeline.drawing.palette import colour_of, decimals, spoken
 from pipeline.drawing.sheet import MARGIN, Sheet, house_style, new_sheet, text_width
 from pipeline.files import atomic_folder, write_atomic, write_json
-from pipeline.scores.record import Scores
+from pipeline.scores.record import Scores, as_json
+from pipeline.scores.statistics.score import PROBE_GAP, PROBE_OWN, SWAP_SCORE, Score, probe_own
 
 __all__ = ["compare", "layers_sheet"]
 
@@ -29,22 +29,22 @@ def compare(
     Of several layers also depth.png; where the network's training was watched, training.png.
 
     Args:
-        results: content of scores.json of each layer, in the order of `layers`.
+        results: scores of each layer, in the order of `layers`.
         layouts: the factors of each layer, all with the same names.
         curves: entries of the network's metrics.jsonl.
         folder: where, replaced as a whole.
     """
     names = _main_scores(results, next(iter(layouts.values())))
     with house_style(), atomic_folder(folder) as beside:
-        content: dict[str, dict[str, Any]] = {
+        content = {
             layer: {
                 "sizes": dict(zip(layouts[layer].names, layouts[layer].sizes, strict=True)),
-                "scores": {name: scores[name] for name in names if name in scores},
+                "scores": as_json({name: scores[name] for name in names if name in scores}),
             }
             for layer, scores in results.items()
         }
         write_json(beside / "scores.json", content)
-        write_atomic(beside / "scores.csv", _as_csv(content, names))
+        write_atomic(beside / "scores.csv", _as_csv(results, layouts, names))
         layers_sheet(results, layouts).save(beside / "layers.png")
         if len(results) > 1:
             depth_sheet(results, layouts).save(beside / "depth.png")
@@ -85,18 +85,19 @@ def _draw_scores(axes: Axes, results: Mapping[str, Scores], names: list[str]) ->
     lowest = 0.0
     box = {"facecolor": "white", "edgecolor": "none", "pad": 1}  # over the lines of the grid
     for number, (layer, scores) in enumerate(results.items()):
-        known = [(position, scores[name]) for position, name in enumerate(names) if name in scores]
-        x = np.array([position for position, _ in known]) + (number - (len(results) - 1) / 2) * bar
-        heights = np.array([score["value"] for _, score in known])
+        measured = [(position, scores[name]) for position, name in enumerate(names) if name in scores]
+        x = np.array([position for position, _ in measured]) + (number - (len(results) - 1) / 2) * bar
+        heights = np.array([score.value for _, score in measured])
         axes.bar(x, heights, 0.88 * bar, color=colours[number], label=layer)
-        for at, (_, score) in zip(x, known, strict=True):
-            top = score["value"]
-            if score.get("low") is not None:
-                axes.vlines(at, score["low"], score["high"], color="#1f2430", lw=1.4)
-                top, lowest = score["high"], min(lowest, score["low"])
-            if score.get("chance") is not None:
-                axes.hlines(score["chance"], at - 0.5 * bar, at + 0.5 * bar, color="#1f2430", lw=1.2, ls=(0, (2, 1.5)))
-            axes.text(at, max(top, 0) + 0.02, decimals(score["value"]), ha="center", va="bottom", fontsize=8, bbox=box)
+        for at, (_, score) in zip(x, measured, strict=True):
+            top = score.value
+            if score.interval is not None:
+                low, top = score.interval
+                axes.vlines(at, low, top, color="#1f2430", lw=1.4)
+                lowest = min(lowest, low)
+            if score.chance is not None:
+                axes.hlines(score.chance, at - 0.5 * bar, at + 0.5 * bar, color="#1f2430", lw=1.2, ls=(0, (2, 1.5)))
+            axes.text(at, max(top, 0) + 0.02, decimals(score.value), ha="center", va="bottom", fontsize=8, bbox=box)
     axes.set_xticks(range(len(names)), [_spoken_score(name) for name in names])
     axes.set_xlim(-0.6, len(names) - 0.4)
     axes.set_ylim(lowest - 0.02 if lowest < 0 else 0, 1.12)
@@ -135,29 +136,34 @@ def _draw_sizes(axes: Axes, layouts: Mapping[str, Layout]) -> None:
 
 def _main_scores(results: Mapping[str, Scores], layout: Layout) -> list[str]:
     """Names of the scores that are compared and that at least one layer has."""
-    names = [*(f"probe/own/{concept}" for concept in layout.concepts), "probe/gap", "swap/score"]
+    names = [*(probe_own(concept) for concept in layout.concepts), PROBE_GAP, SWAP_SCORE]
     return [name for name in names if any(name in scores for scores in results.values())]
 
 
 def _spoken_score(name: str) -> str:
-    known = {"probe/gap": "own minus best\nother factor", "swap/score": "swaps that do\nwhat they say"}
-    own = f"{spoken(name.removeprefix('probe/own/'))} read from\nits own factor"
-    return f"{known.get(name, own)}\n{name}"
+    phrases = {PROBE_GAP: "own minus best\nother factor", SWAP_SCORE: "swaps that do\nwhat they say"}
+    own = f"{spoken(name.removeprefix(f'{PROBE_OWN}/'))} read from\nits own factor"
+    return f"{phrases.get(name, own)}\n{name}"
 
 
 def _layer_colours(num: int) -> list[str]:
     return [to_hex(colormaps["viridis"](share)) for share in np.linspace(0.25, 0.8, num)]
 
 
-def _as_csv(content: Mapping[str, Mapping[str, Mapping[str, Any]]], names: list[str]) -> str:
+def _as_csv(results: Mapping[str, Scores], layouts: Mapping[str, Layout], names: list[str]) -> str:
     """One row a layer: its sizes, then value, low and high of each score; empty where it has none."""
-    factors = list(next(iter(content.values()))["sizes"])
+    factors = next(iter(layouts.values())).names
     columns = [f"{name}/{part}" if part else name for name in names for part in ("", "low", "high")]
     table = StringIO()
     writer = csv.writer(table, lineterminator="\n")
     writer.writerow(["layer", *(f"size/{factor}" for factor in factors), *columns])
-    for layer, entry in content.items():
-        scores = [entry["scores"].get(name, {}).get(part) for name in names for part in ("value", "low", "high")]
-        numbers = ["" if number is None else f"{number:.6f}" for number in scores]
-        writer.writerow([layer, *entry["sizes"].values(), *numbers])
+    for layer, scores in results.items():
+        cells = [number for name in names for number in _numbers(scores.get(name))]
+        texts = ["" if number is None else f"{number:.6f}" for number in cells]
+        writer.writerow([layer, *layouts[layer].sizes, *texts])
     return table.getvalue()
+
+
+def _numbers(score: Score | None) -> tuple[float | None, float | None, float | None]:
+    """Value, low and high of a score, each None where there is none."""
+    return (None, None, None) if score is None else (score.value, score.low, score.high)

@@ -5,206 +5,137 @@ pair correlations and total correlation on draws z = mean + scale · ε with a f
 models the density of.
 """
 
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
-from pipeline.backbone.cut import Split, outputs
-from pipeline.backbone.frozen import Backbone
 from pipeline.basis.draws import draw_seed
 from pipeline.basis.layout import Layout
 from pipeline.errors import InputError
-from pipeline.evaluation.response import respond
+from pipeline.evaluation.response import respond, responding
 from pipeline.flow import Flow, graded_rho, latent_nats, pair_nats
 from pipeline.interpretation.edits import swap
-from pipeline.interpretation.iin import Iin
+from pipeline.interpretation.rows import Rows
 from pipeline.judge.network import Judge
 from pipeline.pairing.pairs import pair_sampler
 from pipeline.params import EvaluateParams
-from pipeline.scores.behaviour.density import block_total_correlation, gaussian_nats, likelihood_scores
-from pipeline.scores.behaviour.pair import pair_correlation
 from pipeline.scores.behaviour.preservation import preservation, round_trip
 from pipeline.scores.behaviour.swap import swap_score
-from pipeline.scores.literature.per_dimension import per_dimension_scores
-from pipeline.scores.probes.matrix import matrix_scores, probe_matrix, probe_scores
+from pipeline.scores.code_scores import FittedSeeds, fitted_scores
+from pipeline.scores.fit.density import block_total_correlation, gaussian_nats, likelihood_scores
+from pipeline.scores.fit.pair import pair_correlation
+from pipeline.scores.record import Transitions
 from pipeline.scores.statistics.score import Score
-from pipeline.tables.images import Images, to_unit_range
+from pipeline.tables.images import to_unit_range
 from pipeline.tables.latents import Latents
 
-__all__ = ["evaluate", "summary"]
+__all__ = ["evaluate"]
 
 Array = NDArray[Any]
-
-Transitions = dict[str, dict[str, list[list[int]]]]
-
-SHOWN = (
-    "probe/own",
-    "probe/gap",
-    "probe/other_max",
-    "probe/residual_leak",
-    "probe/leak_nonlinear",
-    "swap/",
-    "response/sample/",
-    "pair/own",
-    "nll/",
-    "roundtrip/",
-    "preserve/",
-)
 
 
 @torch.no_grad()
 def evaluate(
-    iin: Iin,
-    backbone: Backbone,
-    judge: Judge | None,
-    train: Latents,
-    test: Latents,
-    images: Images,
-    params: EvaluateParams,
-    seed: int,
+    test: Rows, judge: Judge | None, train: Latents, params: EvaluateParams, seed: int
 ) -> tuple[dict[str, Score], Transitions]:
     """All scores by name, those to select by first; and of a classifier how edits move its decisions.
 
     Args:
-        iin: the trained network.
-        backbone: the frozen network that gave the latents.
+        test: the test split, with the network and its map.
         judge: names what an image shows; None for a backbone that gives logits.
         train: training latents, for the Gaussian that the flow is compared with.
-        test: test latents.
-        images: test images, the same rows.
         params: how much is drawn.
         seed: the study's.
 
     Raises:
         InputError: the test split has too few images to estimate a covariance of N dimensions from.
     """
-    flow, layout = iin.flow, iin.layout
-    if len(test) <= 2 * layout.num_dims:
+    num, num_dims = len(test.latents), test.layout.num_dims
+    if num <= 2 * num_dims:
         raise InputError(
-            f"test split: {len(test)} images are too few for {layout.num_dims} dimensions; more than "
-            f"{2 * layout.num_dims} are needed: see data.test_share, backbone.num_dims and latents.reduce"
+            f"test split: {num} images are too few for {num_dims} dimensions; more than "
+            f"{2 * num_dims} are needed: see data.test_share, backbone.num_dims and latents.reduce"
         )
-    mean = torch.from_numpy(test.mean)
-    code, _ = flow(mean)
-    split = backbone.at(test.layer, test.reduce, test.kept)
-    rows, targets = _complete(test)
-    of, original = code[rows].numpy(), test.original[rows]
-    scores = _probes(of, targets, original, layout, draw_seed(seed, "evaluate/probes"))
-    single = draw_seed(seed, "evaluate/per_dimension")
-    per_dimension = per_dimension_scores(of, targets, groups=original, seed=single)
+    scores, per_dimension = _label_scores(test, seed)
     transitions: Transitions = {}
     if judge is not None:
-        scores |= _swaps(code, flow, layout, split, judge, test, images, params.swaps, seed)
+        scores |= _swaps(test, judge, params.swaps, seed)
     else:
-        shown = slice(params.response_images)
-        responses = respond(
-            code[shown], flow, layout, split, images.pixels[shown], test.original[shown], params.response_draws, seed
-        )
+        chosen = responding(test.latents, params.response_images, seed)
+        responses = respond(test, chosen, params.response_draws, seed)
         scores, transitions = scores | responses.scores, responses.transitions
-    scores |= _densities(flow, layout, float(iin.card["rho"]), train, test, params.pairs, seed)
-    scores |= _round_trips(iin, mean)
-    scores |= _preservation(backbone, split, mean, flow.inverse(code), test, images, seed)
-    backbone.require_untouched()
+    scores |= _densities(test, train, params.pairs, seed)
+    scores |= _round_trips(test)
+    scores |= _preservation(test, seed)
+    test.interpretation.backbone.require_untouched()
     return scores | per_dimension, transitions
 
 
-def _preservation(
-    backbone: Backbone, split: Split, mean: Tensor, back: Tensor, test: Latents, images: Images, seed: int
-) -> dict[str, Score]:
-    found, found_back = (outputs(split, z, images.pixels) for z in (mean, back))
-    if backbone.draws_images:
-        truth: Array | None = to_unit_range(images.pixels).numpy()
-    else:
-        truth = None if backbone.concept is None else images.labels[backbone.concept]
-    draws = draw_seed(seed, "evaluate/preservation")
-    return preservation(found.numpy(), found_back.numpy(), truth, draws, groups=test.original)
-
-
-def _complete(test: Latents) -> tuple[NDArray[np.int64], dict[str, Array]]:
-    """Rows of which every concept is known, as scores that read labels need them, and what they show."""
-    rows = np.flatnonzero(np.all([labels >= 0 for labels in test.labels.values()], axis=0))
-    if len(rows) < len(test):
+def _label_scores(test: Rows, seed: int) -> tuple[dict[str, Score], dict[str, Score]]:
+    """Probes, and scores of single dimensions, of the rows that have a value in every concept."""
+    latents = test.latents
+    rows = latents.complete()
+    if len(rows) < len(latents):
         print(
-            f"scores that read labels: {len(rows)} of {len(test)} test images have a value in every concept", flush=True
+            f"scores that read labels: {len(rows)} of {len(latents)} test images have a value in every concept",
+            flush=True,
         )
-    if len(rows) <= 2 * test.num_dims:
+    if len(rows) <= 2 * latents.num_dims:
         raise InputError(
-            f"test split: {len(rows)} images have a value in every concept, more than {2 * test.num_dims} are needed "
-            f"for {test.num_dims} dimensions"
+            f"test split: {len(rows)} images have a value in every concept, more than {2 * latents.num_dims} are "
+            f"needed for {latents.num_dims} dimensions"
         )
-    return rows, {name: target[rows] for name, target in test.targets().items()}
+    targets = {name: target[rows] for name, target in latents.targets().items()}
+    seeds = FittedSeeds(draw_seed(seed, "evaluate/probes"), draw_seed(seed, "evaluate/per_dimension"))
+    return fitted_scores(test.codes[rows].numpy(), targets, test.layout, latents.original[rows], seeds)
 
 
-def _probes(code: Array, targets: dict[str, Array], original: Array, layout: Layout, seed: int) -> dict[str, Score]:
-    matrices = {
-        kind: probe_matrix(code, targets, layout, kind, groups=original, seed=seed) for kind in ("linear", "rbf")
-    }
-    return probe_scores(matrices["linear"], layout, matrices["rbf"]) | matrix_scores(matrices["linear"], layout)
-
-
-def _swaps(
-    code: Tensor,
-    flow: Flow,
-    layout: Layout,
-    split: Split,
-    judge: Judge,
-    test: Latents,
-    images: Images,
-    num: int,
-    seed: int,
-) -> dict[str, Score]:
+def _swaps(test: Rows, judge: Judge, num: int, seed: int) -> dict[str, Score]:
     """Swap each factor between random test rows of different originals, decode, and ask the judge."""
+    layout, original = test.layout, test.latents.original
     rng = np.random.default_rng(draw_seed(seed, "evaluate/swaps"))
-    recipient, donor = rng.integers(len(test), size=(2, num))
-    different = test.original[recipient] != test.original[donor]
-    recipient, donor = torch.from_numpy(recipient[different]), torch.from_numpy(donor[different])
-    seen = judge.name(outputs(split, torch.from_numpy(test.mean), images.pixels))
+    recipient, donor = rng.integers(len(original), size=(2, num))
+    different = original[recipient] != original[donor]
+    recipient, donor = recipient[different], donor[different]
+    shown = judge.name(test.outputs_of_latents(test.means))
     swapped = {}
     for factor in layout.names:
-        latents = flow.inverse(swap(code[recipient], code[donor], layout, factor))
-        swapped[factor] = _only(judge.name(outputs(split, latents, images.pixels, recipient.numpy())), layout)
-    references = [
-        _only({name: value[rows.numpy()] for name, value in seen.items()}, layout) for rows in (recipient, donor)
-    ]
-    groups = np.stack([test.original[recipient.numpy()], test.original[donor.numpy()]], axis=1)
+        edit = swap(factor, test.codes[donor])
+        edited = test.interpretation.edit(test.codes[recipient], edit)
+        swapped[factor] = _only(judge.name(test.outputs(edited, recipient)), layout)
+    references = [_only({name: value[rows] for name, value in shown.items()}, layout) for rows in (recipient, donor)]
+    groups = np.stack([original[recipient], original[donor]], axis=1)
     intervals = draw_seed(seed, "evaluate/swap_intervals")
     return swap_score(references[0], references[1], swapped, layout, intervals, groups)
 
 
-def _densities(
-    flow: Flow, layout: Layout, rho: float, train: Latents, test: Latents, num_pairs: int, seed: int
-) -> dict[str, Score]:
-    sampler = pair_sampler(test, seed, "evaluate/pairs")
+def _densities(test: Rows, train: Latents, num_pairs: int, seed: int) -> dict[str, Score]:
+    iin, latents, layout = test.interpretation.iin, test.latents, test.layout
+    sampler = pair_sampler(latents, seed, "evaluate/pairs")
     if alone := sampler.alone():
         print(f"test {alone}", flush=True)
     pairs = sampler.draw(0, num_pairs)
-    originals = np.stack([test.original[pairs.a], test.original[pairs.b]], axis=1)
-    noise = _noise(seed, "evaluate/noise", 2 * num_pairs, test.num_dims)
-    rows = np.concatenate((pairs.a, pairs.b))
-    code, log_abs_det = flow(torch.from_numpy(test.mean[rows] + test.scale[rows] * noise))
+    originals = np.stack([latents.original[pairs.a], latents.original[pairs.b]], axis=1)
+    members = latents.draw(_rng(seed, "evaluate/noise"), np.concatenate((pairs.a, pairs.b)))
+    code, log_abs_det = iin.flow(torch.from_numpy(members))
     distance = torch.from_numpy(pairs.distance)
-    strength = graded_rho(torch.from_numpy(pairs.concept), distance, layout.num_factors, rho, 1.0)
+    strength = graded_rho(torch.from_numpy(pairs.concept), distance, layout.num_factors, iin.rho, 1.0)
     code_a, code_b = code.split(num_pairs)
     log_abs_det_a, log_abs_det_b = log_abs_det.split(num_pairs)
     nats = pair_nats(code_a, code_b, log_abs_det_a, log_abs_det_b, layout, strength)
 
-    drawn = {
-        name: latents.mean + latents.scale * _noise(seed, f"evaluate/{name}_noise", len(latents), latents.num_dims)
-        for name, latents in (("train", train), ("test", test))
-    }
-    test_code, test_log_abs_det = flow(torch.from_numpy(drawn["test"]))
+    drawn = latents.draw(_rng(seed, "evaluate/test_noise"))
+    drawn_code, drawn_log_abs_det = iin.flow(torch.from_numpy(drawn))
     scores = likelihood_scores(
         nats.numpy(),
-        latent_nats(test_code, test_log_abs_det).numpy(),
-        gaussian_nats(drawn["train"], drawn["test"]),
-        test.num_dims,
+        latent_nats(drawn_code, drawn_log_abs_det).numpy(),
+        gaussian_nats(train.draw(_rng(seed, "evaluate/train_noise")), drawn),
+        latents.num_dims,
         draw_seed(seed, "evaluate/likelihood_intervals"),
         originals,
-        test.original,
+        latents.original,
     )
     intervals = draw_seed(seed, "evaluate/pair_intervals")
     near = pairs.distance <= 1  # all, where no concept is graded
@@ -212,37 +143,37 @@ def _densities(
         code_a.numpy()[near], code_b.numpy()[near], pairs.concept[near], layout, intervals, groups=originals[near]
     )
     chance = draw_seed(seed, "evaluate/total_correlation")
-    scores["block_tc"] = block_total_correlation(test_code.numpy(), layout, chance, groups=test.original)
+    scores["block_tc"] = block_total_correlation(drawn_code.numpy(), layout, chance, groups=latents.original)
     return scores
 
 
-def _round_trips(iin: Iin, mean: Tensor) -> dict[str, Score]:
+def _round_trips(test: Rows) -> dict[str, Score]:
     """T⁻¹(T(z)) of all test rows in float32, as it is used, and in float64, as a check of the mathematics."""
-    flow64 = Flow(iin.flow.config)
-    flow64.load_state_dict(iin.flow.state_dict())
+    flow, means = test.interpretation.iin.flow, test.means
+    flow64 = Flow(flow.config)
+    flow64.load_state_dict(flow.state_dict())
     flow64 = flow64.double().eval()
     back = {
-        "roundtrip/max": (mean, iin.flow.inverse(iin.flow(mean)[0])),
-        "roundtrip/max_float64": (mean.double(), flow64.inverse(flow64(mean.double())[0])),
+        "roundtrip/max": (means, flow.inverse(flow(means)[0])),
+        "roundtrip/max_float64": (means.double(), flow64.inverse(flow64(means.double())[0])),
     }
     return {name: round_trip(there.numpy(), again.numpy()) for name, (there, again) in back.items()}
+
+
+def _preservation(test: Rows, seed: int) -> dict[str, Score]:
+    backbone, images = test.interpretation.backbone, test.images
+    before, after = test.outputs_of_latents(test.means), test.outputs(test.codes)
+    if backbone.draws_images:
+        truth: Array | None = to_unit_range(images.pixels).numpy()
+    else:
+        truth = None if backbone.concept is None else images.labels[backbone.concept]
+    draws = draw_seed(seed, "evaluate/preservation")
+    return preservation(before.numpy(), after.numpy(), truth, draws, groups=test.latents.original)
 
 
 def _only(judged: dict[str, Array], layout: Layout) -> dict[str, Array]:
     return {concept: judged[concept] for concept in layout.concepts}
 
 
-def _noise(seed: int, purpose: str, rows: int, num_dims: int) -> NDArray[np.float32]:
-    return np.random.default_rng(draw_seed(seed, purpose)).standard_normal((rows, num_dims), dtype=np.float32)
-
-
-def summary(scores: Mapping[str, Score]) -> str:
-    """One line a score: name, value and 95 % interval."""
-    lines = []
-    for name, score in scores.items():
-        if not name.startswith(SHOWN) or name.startswith("swap/stay/"):
-            continue
-        interval = "" if score.low is None else f"  [{score.low:.3f}, {score.high:.3f}]"
-        value = f"{score.value:.3f}" if abs(score.value) >= 5e-4 or score.value == 0 else f"{score.value:.1e}"
-        lines.append(f"  {name:<34}{value:>10}{interval}")
-    return "\n".join(lines)
+def _rng(seed: int, purpose: str) -> np.random.Generator:
+    return np.random.default_rng(draw_seed(seed, purpose))

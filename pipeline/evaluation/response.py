@@ -12,19 +12,20 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from pipeline.backbone.cut import Split
 from pipeline.basis.draws import draw_seed
 from pipeline.basis.layout import Layout
-from pipeline.flow import Flow
+from pipeline.errors import InputError
 from pipeline.interpretation.edits import sample, swap, walk
+from pipeline.interpretation.rows import Rows
 from pipeline.progress import Progress
 from pipeline.scores.behaviour.response import ResponseTally, response_scores
-from pipeline.scores.statistics.score import Score
-from pipeline.tables.images import to_unit_range
+from pipeline.scores.statistics.originals import original_index, stratified_rows
+from pipeline.scores.statistics.score import Score, response_name
+from pipeline.tables.latents import Latents
 
-__all__ = ["KINDS", "Responses", "respond"]
+__all__ = ["EDITS", "Responses", "respond", "responding"]
 
-KINDS = ("sample", "swap", "walk")
+EDITS = ("sample", "swap", "walk")
 
 BATCH = 500  # inputs at once
 
@@ -34,96 +35,110 @@ class Responses:
     """What came out.
 
     Attributes:
-        scores: `response/<kind>/<factor>/<measure>`.
-        transitions: kind → factor → how many edits turned a decision for one class (row) into one for another (column).
+        scores: `response/<edit>/<factor>/<measure>`.
+        transitions: edit → factor → how many edits turned a decision for one class (row) into one for another (column).
     """
 
     scores: dict[str, Score]
     transitions: dict[str, dict[str, list[list[int]]]]
 
 
-@torch.no_grad()
-def respond(
-    code: Tensor,
-    flow: Flow,
-    layout: Layout,
-    split: Split,
-    pixels: NDArray[np.uint8],
-    original: NDArray[np.int64],
-    num: int,
-    seed: int,
-) -> Responses:
-    """Measure the response to each kind of edit of each factor.
+def responding(latents: Latents, num: int | None, seed: int) -> NDArray[np.int64]:
+    """Row numbers [m], ascending, of the inputs that are edited.
 
     Args:
-        code: z̃ of the inputs [n, N].
-        flow: T.
-        layout: its factors.
-        split: the classifier at the layer of z.
-        pixels: the inputs [n, H, W, 3].
-        original: of each input [n]; swaps are between different ones.
-        num: edits of each kind, factor and input.
+        latents: of the split.
+        num: how many; None, or no fewer than there are: all. A part is drawn by original, and evenly over the
+            categories of the concepts, so that a set sorted by class has all its classes in it.
         seed: the study's.
     """
-    progress = Progress("response", len(code) * len(KINDS) * layout.num_factors * num, unit="edit")
-    rows: dict[tuple[str, str], list[NDArray[np.float64]]] = {}
-    transitions: dict[str, dict[str, NDArray[np.int64]]] = {kind: {} for kind in KINDS}
+    if num is None:
+        return np.arange(len(latents))
+    classes = [
+        np.unique(labels, return_inverse=True)[1]
+        for name, labels in latents.labels.items()
+        if name not in latents.values
+    ]
+    originals = original_index(latents.original, len(latents))
+    return stratified_rows(classes, originals, num, draw_seed(seed, "evaluate/response_images"))
+
+
+@torch.no_grad()
+def respond(rows: Rows, chosen: NDArray[np.int64], num: int, seed: int) -> Responses:
+    """Measure the response to each edit of each factor.
+
+    Args:
+        rows: inputs of a network that decides.
+        chosen: numbers [n] of those that are edited.
+        num: edits of each name, factor and input.
+        seed: the study's.
+
+    Raises:
+        InputError: all inputs are of one original, so that there is no other to swap with.
+    """
+    inputs = _Inputs(rows.codes[torch.from_numpy(chosen)], rows.latents.original[chosen], rows.layout)
+    if len(np.unique(inputs.original)) < 2:
+        raise InputError(
+            f"evaluate.response_images: found {len(chosen)} images of one original; swaps need two originals or more"
+        )
+    progress = Progress("response", len(chosen) * len(EDITS) * inputs.layout.num_factors * num, unit="edit")
+    measured: dict[tuple[str, str], list[NDArray[np.float64]]] = {}
+    transitions: dict[str, dict[str, NDArray[np.int64]]] = {name: {} for name in EDITS}
     done = 0
-    for start in range(0, len(code), BATCH):
+    for start in range(0, len(chosen), BATCH):
         part = slice(start, start + BATCH)
-        decide = split.rest(to_unit_range(pixels[part]))
-        unedited = _probabilities(decide(flow.inverse(code[part])))
-        for kind in KINDS:
-            for factor in layout.names:
+        decide = rows.interpretation.outputs_for(rows.images.pixels[chosen[part]])
+        unedited = _probabilities(decide(inputs.codes[part]))
+        for name in EDITS:
+            for factor in inputs.layout.names:
                 tally = ResponseTally(unedited)
-                step_seed = draw_seed(seed, f"evaluate/response/{kind}/{factor}", start)
-                for edited in _edits(kind, code, part, original, layout, factor, num, step_seed):
-                    tally.add(_probabilities(decide(flow.inverse(edited))))
-                rows.setdefault((kind, factor), []).append(tally.rows())
-                transitions[kind][factor] = transitions[kind].get(factor, 0) + tally.transitions
+                part_seed = draw_seed(seed, f"evaluate/response/{name}/{factor}", start)
+                for edited in inputs.edits(part, name, factor, num, part_seed):
+                    tally.add(_probabilities(decide(edited)))
+                measured.setdefault((name, factor), []).append(tally.rows())
+                transitions[name][factor] = transitions[name].get(factor, 0) + tally.transitions
                 done += len(unedited) * num
                 progress.update(done)
     intervals = draw_seed(seed, "evaluate/response_intervals")
     scores = {
-        f"response/{kind}/{factor}/{measure}": score
-        for (kind, factor), parts in rows.items()
-        for measure, score in response_scores(np.concatenate(parts), intervals, original).items()
+        response_name(name, factor, measure): score
+        for (name, factor), parts in measured.items()
+        for measure, score in response_scores(np.concatenate(parts), intervals, inputs.original).items()
     }
-    counts = {kind: {name: table.tolist() for name, table in of.items()} for kind, of in transitions.items()}
+    counts = {
+        name: {factor: table.tolist() for factor, table in tables.items()} for name, tables in transitions.items()
+    }
     return Responses(scores, counts)
 
 
-def _edits(
-    kind: str,
-    code: Tensor,
-    part: slice,
-    original: NDArray[np.int64],
-    layout: Layout,
-    factor: str,
-    num: int,
-    seed: int,
-) -> Iterator[Tensor]:
-    """`num` edits of the codes of a part, one after another."""
-    mine = code[part]
-    if kind == "walk":
-        yield from walk(mine, layout, factor, num, seed)
-        return
-    for step in range(num):
-        if kind == "sample":
-            yield sample(mine, layout, factor, draw_seed(seed, "step", step))
-        else:
-            rng = np.random.default_rng(draw_seed(seed, "step", step))
-            yield swap(mine, code[torch.from_numpy(_donors(original[part], original, rng))], layout, factor)
+@dataclass(frozen=True)
+class _Inputs:
+    """Codes [n, N] of the inputs, the original of each [n], and the factors."""
 
+    codes: Tensor
+    original: NDArray[np.int64]
+    layout: Layout
 
-def _donors(recipients: NDArray[np.int64], original: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.int64]:
-    """A row of another original for each recipient."""
-    donors = rng.integers(len(original), size=len(recipients))
-    while (same := original[donors] == recipients).any():
-        donors[same] = rng.integers(len(original), size=int(same.sum()))
-    return donors
+    def edits(self, part: slice, name: str, factor: str, num: int, seed: int) -> Iterator[Tensor]:
+        """`num` edits of the codes of a part, one after another."""
+        codes = self.codes[part]
+        if name == "walk":
+            yield from walk(factor, num, seed)(codes, self.layout)
+            return
+        for step in range(num):
+            step_seed = draw_seed(seed, "step", step)
+            edit = sample(factor, step_seed) if name == "sample" else swap(factor, self._donors(part, step_seed))
+            yield edit(codes, self.layout)
+
+    def _donors(self, part: slice, seed: int) -> Tensor:
+        """The code of another original for each input of a part."""
+        rng, recipients = np.random.default_rng(seed), self.original[part]
+        donors = rng.integers(len(self.original), size=len(recipients))
+        while (same := self.original[donors] == recipients).any():
+            donors[same] = rng.integers(len(self.original), size=int(same.sum()))
+        return self.codes[torch.from_numpy(donors)]
 
 
 def _probabilities(logits: Tensor) -> NDArray[np.float64]:
-    found: NDArray[np.float64] = logits.double().softmax(dim=1).cpu().numpy()
-    return found
+    probabilities: NDArray[np.float64] = logits.double().softmax(dim=1).cpu().numpy()
+    return probabilities

@@ -1,5 +1,6 @@
 """What an actor of the extraction does: read a row group of images, encode it, write its shard."""
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypedDict
 
@@ -8,19 +9,35 @@ import pyarrow as pa
 import torch
 from numpy.typing import NDArray
 
-from pipeline.backbone.cut import Reduce
-from pipeline.backbone.frozen import load_backbone
-from pipeline.backbone.generator import GeneratorSplit
+from pipeline.backbone.kinds import load_backbone
 from pipeline.cluster import Resources
 from pipeline.errors import InputError
-from pipeline.tables.images import decode, to_unit_range
+from pipeline.params import LatentsParams
+from pipeline.tables.images import decode
 from pipeline.tables.parquet import latents_schema, read_group, read_schema, write_table
 
-__all__ = ["Encoder", "Work"]
+__all__ = ["Encoder", "LatentsSetup", "Work"]
 
 _SHOWN = 5  # ids in an error
 
 PASSED_ON = ("source", "categories", "class_names", "values", "graded", "concepts")  # of the images' metadata
+
+
+@dataclass(frozen=True)
+class LatentsSetup:
+    """What the latents of a layer are made from.
+
+    Attributes:
+        images: folder of the images table.
+        backbone: folder of the frozen network.
+        layer: where it is cut.
+        params: section `latents`.
+    """
+
+    images: Path
+    backbone: Path
+    layer: str
+    params: LatentsParams
 
 
 class Work(TypedDict):
@@ -47,18 +64,15 @@ class Encoder:
     """The frozen backbone on its device, and one row group after another.
 
     Args:
-        backbone: its folder, absolute.
-        layer: where it is split.
-        reduce: what of a map or of tokens is a latent.
+        setup: the network, by an absolute path as an actor runs elsewhere; its layer, and what of it is a latent.
         worker: what this actor has of the machine.
-        batch_size: images encoded at once.
     """
 
-    def __init__(self, backbone: str, layer: str, reduce: Reduce, worker: Resources, batch_size: int) -> None:
+    def __init__(self, setup: LatentsSetup, worker: Resources) -> None:
         torch.set_num_threads(worker.cpus)
-        self._backbone = load_backbone(Path(backbone), worker.device)
-        self._split = self._backbone.at(layer, reduce)
-        self._layer, self._reduce, self._batch_size = layer, reduce, batch_size
+        self._backbone = load_backbone(setup.backbone, worker.device)
+        self._cut = self._backbone.cut(setup.layer, setup.params.reduce)
+        self._setup = setup
 
     def __call__(self, batch: pa.Table) -> pa.Table:
         """Encode the row group of the one item of a batch, in column `work`.
@@ -78,25 +92,25 @@ class Encoder:
         path = Path(item["path"])
         table = read_group(path, item["group"])
         pixels = decode(table["image"], path)
-        if isinstance(self._split, GeneratorSplit):
-            mean, scale = self._split.prior(table["original"].to_numpy()).numpy(), None
-        else:
-            mean, scale = self._encode(pixels)
+        mean, scale = self._encode(pixels, table["original"].to_numpy())
         self._backbone.require_untouched()
         finite = np.isfinite(mean).all(axis=1)
         broken = ~(finite if scale is None else finite & np.isfinite(scale).all(axis=1))
         if broken.any():
             ids = ", ".join(str(row) for row in table["id"].to_numpy()[broken][:_SHOWN])
             raise InputError(
-                f"layer {self._layer}: numbers that are not finite in the latents of {broken.sum()} images of row "
-                f"group {item['group']} of {path.name}, ids {ids}{' …' if broken.sum() > _SHOWN else ''}"
+                f"layer {self._setup.layer}: numbers that are not finite in the latents of {broken.sum()} images of "
+                f"row group {item['group']} of {path.name}, ids {ids}{' …' if broken.sum() > _SHOWN else ''}"
             )
         self._write(item, table, mean, scale, pixels.shape[1:3])
 
-    def _encode(self, pixels: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
-        """Mean and scale [n, M] of images [n, H, W, 3]."""
-        starts = range(0, len(pixels), self._batch_size)
-        encoded = [self._split.encode(to_unit_range(pixels[i : i + self._batch_size])) for i in starts]
+    def _encode(
+        self, pixels: NDArray[np.uint8], originals: NDArray[np.int64]
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
+        """Mean and scale [n, M] of rows of the images table, in batches of the same rows each time."""
+        size = self._setup.params.batch_size
+        batches = [slice(start, start + size) for start in range(0, len(pixels), size)]
+        encoded = [self._cut.stored_latents(pixels[batch], originals[batch]) for batch in batches]
         mean = torch.cat([part for part, _ in encoded]).cpu().numpy()
         scales = [part for _, part in encoded if part is not None]
         return mean, torch.cat(scales).cpu().numpy() if scales else None
@@ -116,11 +130,11 @@ class Encoder:
             table = table.append_column("scale", _vectors(scale))
         metadata: dict[str, Any] = {
             "backbone_sha256": self._backbone.sha256,
-            "layer": self._layer,
-            "reduce": self._reduce,
+            "layer": self._setup.layer,
+            "reduce": self._setup.params.reduce,
             "shape": [mean.shape[1]],
             "image_shape": list(image_shape),
-            "noise": "none" if isinstance(self._split, GeneratorSplit) else "jitter" if scale is None else "encoder",
+            "noise": self._cut.noise,
             "shard": item["group"],
             "shards": item["groups"],
             **{key: source[key] for key in PASSED_ON if key in source},

@@ -9,19 +9,19 @@ import logging
 import os
 import shutil
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import ray
 
-from pipeline.backbone.cut import Reduce
-from pipeline.backbone.frozen import load_backbone
+from pipeline.backbone.kinds import load_backbone
 from pipeline.cluster import Resources, without_line
 from pipeline.errors import InputError
-from pipeline.extract.encoder import Encoder, Work
+from pipeline.extract.encoder import Encoder, LatentsSetup, Work
 from pipeline.files import atomic_folder, write_json
-from pipeline.params import LatentsParams, MachineParams
+from pipeline.params import MachineParams
 from pipeline.progress import Progress
 from pipeline.tables.images import decode, to_unit_range
 from pipeline.tables.latents import LATENTS_CARD, shard_name
@@ -31,30 +31,19 @@ __all__ = ["extract", "latents_card"]
 
 
 def extract(
-    images: Path,
-    backbone: Path,
-    folder: Path,
-    *,
-    layer: str,
-    params: LatentsParams,
-    machine: MachineParams,
-    worker: Resources,
-    run_folder: Path,
+    setup: LatentsSetup, folder: Path, run_folder: Path, machine: MachineParams, worker: Resources
 ) -> dict[str, int]:
     """Write `folder`/{train,val,test}-<number>.parquet: mean and scale of the latent of each image, and its concepts.
 
     Beside them card.json says what noise there is.
 
     Args:
-        images: folder of the images table.
-        backbone: folder of the frozen network.
-        folder: `data/latents/<layer>`, replaced as a whole.
-        layer: where the backbone is split.
-        params: section `latents`.
-        machine: how many actors at least; on CPUs there are as many as fit.
-        worker: what an actor gets of the cluster; Ray must be started.
+        setup: images, network and layer.
+        folder: of the layer's latents, replaced as a whole.
         run_folder: absolute, seen by every actor, and named by all that shapes the latents; finished shards lie there
             until all are, and the folder is removed then.
+        machine: how many actors at least; on CPUs there are as many as fit.
+        worker: what an actor gets of the cluster; Ray must be started.
 
     Returns:
         Number of rows of each split.
@@ -63,15 +52,15 @@ def extract(
         InputError: the images table or the backbone is missing or damaged, the table's rows were changed, the backbone
             has no such layer or it can't be used, or a latent is not finite.
     """
-    work = [item for split in SPLITS for item in _work(images, split, run_folder)]
-    sha256 = _require_layer(images, backbone, layer, params.reduce)
+    work = [item for split in SPLITS for item in _work(setup.images, split, run_folder)]
+    sha256 = _require_layer(setup)
     run_folder.mkdir(parents=True, exist_ok=True)
     missing = [item for item in work if not _is_sound(item, sha256)]
     done = sum(item["rows"] for item in work) - sum(item["rows"] for item in missing)
-    progress = Progress(f"extract {layer}", sum(item["rows"] for item in work), done, unit="image")
+    progress = Progress(f"extract {setup.layer}", sum(item["rows"] for item in work), done, unit="image")
     if done:
-        print(f"extract {layer}: {len(work) - len(missing)} of {len(work)} shards are there already", flush=True)
-    for shard in _encoded(missing, backbone, layer, params, machine, worker):
+        print(f"extract {setup.layer}: {len(work) - len(missing)} of {len(work)} shards are there already", flush=True)
+    for shard in _encoded(missing, setup, machine, worker):
         if shard["error"]:
             raise InputError(shard["error"])
         done += shard["rows"]
@@ -80,7 +69,7 @@ def extract(
         for item in work:
             _take(Path(item["shard"]), beside)
         shards = [beside / shard_name(item["split"], item["group"]) for item in work if item["split"] == "train"]
-        write_json(beside / LATENTS_CARD, latents_card(shards, params.jitter))
+        write_json(beside / LATENTS_CARD, latents_card(shards, setup.params.jitter))
     shutil.rmtree(run_folder, ignore_errors=True)
     return {split: sum(item["rows"] for item in work if item["split"] == split) for split in SPLITS}
 
@@ -114,17 +103,17 @@ def _is_sound(item: Work, sha256: str) -> bool:
     return bool(record["rows"] == item["rows"] and record["backbone_sha256"] == sha256)
 
 
-def _require_layer(images: Path, folder: Path, layer: str, reduce: Reduce) -> str:
+def _require_layer(setup: LatentsSetup) -> str:
     """The backbone's sha256; what can't be done with it is one line here, and a crash of Ray's in an actor."""
-    backbone = load_backbone(folder)
-    path = images / f"{SPLITS[0]}.parquet"
-    some = to_unit_range(decode(read_group(path, 0)["image"][:2], path))
-    backbone.require_layer(layer, reduce, some)
+    backbone = load_backbone(setup.backbone)
+    path = setup.images / f"{SPLITS[0]}.parquet"
+    images = to_unit_range(decode(read_group(path, 0)["image"][:2], path))
+    backbone.require_layer(setup.layer, setup.params.reduce, images)
     return backbone.sha256
 
 
 def _encoded(
-    work: list[Work], backbone: Path, layer: str, params: LatentsParams, machine: MachineParams, worker: Resources
+    work: list[Work], setup: LatentsSetup, machine: MachineParams, worker: Resources
 ) -> Iterator[dict[str, Any]]:
     """Have the shards written; gives what `Encoder` says of each as it is done."""
     if not work:
@@ -136,13 +125,7 @@ def _encoded(
     fit = int(available["GPU" if worker.gpus else "CPU"]) // max(worker.gpus or worker.cpus, 1)
     shards = ray.data.from_items([{"work": item} for item in work], override_num_blocks=len(work)).map_batches(
         Encoder,
-        fn_constructor_kwargs={
-            "backbone": str(backbone.resolve()),
-            "layer": layer,
-            "reduce": params.reduce,
-            "worker": worker,
-            "batch_size": params.batch_size,
-        },
+        fn_constructor_kwargs={"setup": replace(setup, backbone=setup.backbone.resolve()), "worker": worker},
         batch_size=1,
         batch_format="pyarrow",
         num_cpus=worker.cpus,

@@ -14,7 +14,7 @@ Example:
 """
 
 from pipeline.flow.actnorm import ActNorm
-from pipeline.flow.config import FlowConfig
+from pipeline.flow.config import FlowConfig, FlowShape
 from pipeline.flow.coupling import AffineCoupling
 from pipeline.flow.likelihood import changed_rho, graded_rho, latent_nats, pair_nats, shared_rho
 from pipeline.flow.mixing import LearnedRotation, Rotation, Shuffle
@@ -25,6 +25,7 @@ __all__ = [
     "AffineCoupling",
     "Flow",
     "FlowConfig",
+    "FlowShape",
     "LearnedRotation",
     "Rotation",
     "Shuffle",

@@ -5,11 +5,9 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
-from pipeline.flow.config import Activation, FlowConfig
+from pipeline.flow.config import ACTIVATIONS, FlowConfig
 
 __all__ = ["AffineCoupling"]
-
-_ACTIVATIONS: dict[Activation, type[nn.Module]] = {"silu": nn.SiLU, "leaky_relu": nn.LeakyReLU}
 
 
 class AffineCoupling(nn.Module):
@@ -65,7 +63,7 @@ class AffineCoupling(nn.Module):
 
 def _conditioner(num_in: int, num_out: int, config: FlowConfig) -> nn.Sequential:
     """Fully connected network from [B, num_in] to [B, num_out]."""
-    activation = _ACTIVATIONS[config.activation]
+    activation = ACTIVATIONS[config.activation]
     sizes = [num_in] + [config.width] * config.depth
     layers: list[nn.Module] = []
     for size_in, size_out in pairwise(sizes):

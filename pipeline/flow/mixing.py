@@ -1,9 +1,14 @@
-"""Mixing of dimensions between couplings, a shuffle or a rotation, fixed or learned; log|det| is 0 for each."""
+"""Mixing of dimensions between couplings, a shuffle or a rotation, fixed or learned; log|det| is 0 for each.
+
+`MIXINGS` names them: a mixing that stands there can be trained, saved and named in params.yaml.
+"""
+
+from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
 
-__all__ = ["LearnedRotation", "Rotation", "Shuffle"]
+__all__ = ["MIXINGS", "LearnedRotation", "Rotation", "Shuffle"]
 
 
 class Shuffle(nn.Module):
@@ -82,6 +87,14 @@ class LearnedRotation(nn.Module):
 
     def _turn(self) -> Tensor:
         return torch.matrix_exp(self.skew - self.skew.T)
+
+
+# name -> what makes one from N and the generator of its draws: a layer like those above, with the inverse of `forward`
+MIXINGS: dict[str, Callable[[int, torch.Generator], nn.Module]] = {
+    "shuffle": Shuffle,
+    "rotation": Rotation,
+    "learned_rotation": LearnedRotation,
+}
 
 
 def _matmul(x: Tensor, matrix: Tensor) -> Tensor:

@@ -4,17 +4,11 @@ import torch
 from torch import Tensor, nn
 
 from pipeline.flow.actnorm import ActNorm
-from pipeline.flow.config import FlowConfig, Mixing
+from pipeline.flow.config import FlowConfig
 from pipeline.flow.coupling import AffineCoupling
-from pipeline.flow.mixing import LearnedRotation, Rotation, Shuffle
+from pipeline.flow.mixing import MIXINGS
 
 __all__ = ["Flow"]
-
-_MIXING: dict[Mixing, type[nn.Module]] = {
-    "shuffle": Shuffle,
-    "rotation": Rotation,
-    "learned_rotation": LearnedRotation,
-}
 
 
 class Flow(nn.Module):
@@ -61,5 +55,5 @@ def _block(config: FlowConfig, generator: torch.Generator) -> list[nn.Module]:
         ActNorm(config.num_dims),
         AffineCoupling(config, swap=False),
         AffineCoupling(config, swap=True),
-        _MIXING[config.mixing](config.num_dims, generator),
+        MIXINGS[config.mixing](config.num_dims, generator),
     ]

@@ -1,12 +1,12 @@
 """Training curves of a flow, as a figure and as a table that `dvc plots` reads."""
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.basis.curves import finished_entries, points
 from pipeline.drawing.sheet import INK, MARGIN, MUTED, Sheet, new_sheet
 from pipeline.errors import InputError
 
@@ -36,19 +36,12 @@ def read_curves(path: Path) -> Curves:
     Raises:
         InputError: if it isn't there, a line is no JSON object with a step, or a curve has no point.
     """
-    try:
-        entries = [json.loads(line) for line in path.read_text().splitlines()]
-        curves = {
-            name: [(entry["step"], entry[name]) for entry in entries if name in entry] for name in (_TRAIN, _VAL, _RATE)
-        }
-    except FileNotFoundError:
-        raise InputError(f"{path}: not there; run `dvc repro`") from None
-    except (ValueError, KeyError, TypeError) as error:
-        raise InputError(f"{path}: no curves of a training ({type(error).__name__}: {error})") from None
-    missing = [name for name, points in curves.items() if not points]
+    entries = finished_entries(path)
+    curves = {name: points(entries, name) for name in (_TRAIN, _VAL, _RATE)}
+    missing = [name for name, curve in curves.items() if not curve]
     if missing:
         raise InputError(f"{path}: no point of '{missing[0]}'")
-    return Curves(*(np.array(points, dtype=np.float64) for points in curves.values()))
+    return Curves(*(np.array(curve, dtype=np.float64) for curve in curves.values()))
 
 
 def curves_csv(curves: Curves) -> str:

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import torch
 from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap
 from numpy.typing import ArrayLike, NDArray
@@ -17,8 +16,9 @@ from pipeline.drawing.sheet import INK, MARGIN, MUTED, Sheet, line_height, new_s
 from pipeline.interpret.subject import Subject
 from pipeline.interpretation.edits import sample
 from pipeline.scores.record import Scores
+from pipeline.scores.statistics.score import response_name
 
-__all__ = ["Transitions", "decision_sheet", "example_sheet", "response_sheet"]
+__all__ = ["decision_sheet", "example_sheet", "response_sheet"]
 
 KINDS = {"sample": "drawn from N(0, 1)", "swap": "swapped", "walk": "walked in"}
 
@@ -32,8 +32,6 @@ _MEASURES = {
 }
 
 _PANEL = 420
-
-Transitions = Mapping[str, Mapping[str, Sequence[Sequence[int]]]]  # kind → factor → classes × classes
 
 MOST_CLASSES = 20
 
@@ -72,19 +70,14 @@ def _draw(axes: Axes, layout: Layout, scores: Scores, measure: str) -> None:
     bar, highest = 0.26, 0.0
     for position, factor in enumerate(layout.names):
         for number, (kind, shade) in enumerate(zip(KINDS, _SHADES, strict=True)):
-            score: Mapping[str, Any] = scores[f"response/{kind}/{factor}/{measure}"]
+            score = scores[response_name(kind, factor, measure)]
+            low, high = score.interval or (score.value, score.value)
             x = position + (number - 1) * bar
-            axes.bar(x, score["value"], 0.9 * bar, color=tint(colour_of(layout, factor), shade))
-            axes.vlines(x, score["low"], score["high"], color=INK, lw=1.4)
-            axes.annotate(
-                decimals(score["value"]),
-                (x, score["high"]),
-                (0, 3),
-                textcoords="offset points",
-                ha="center",
-                fontsize=7.5,
-            )
-            highest = max(highest, score["high"])
+            axes.bar(x, score.value, 0.9 * bar, color=tint(colour_of(layout, factor), shade))
+            axes.vlines(x, low, high, color=INK, lw=1.4)
+            style: dict[str, Any] = {"textcoords": "offset points", "ha": "center", "fontsize": 7.5}
+            axes.annotate(decimals(score.value), (x, high), (0, 3), **style)
+            highest = max(highest, high)
     axes.set_xticks(range(layout.num_factors), [spoken(name) for name in layout.names])
     for label, name in zip(axes.get_xticklabels(), layout.names, strict=True):
         label.set(color=colour_of(layout, name), fontweight="bold")
@@ -153,9 +146,9 @@ def example_sheet(subject: Subject, names: Sequence[str] | None = None) -> Sheet
         names: of the classes; None: they go by their number.
     """
     layout, rows = subject.layout, subject.recipients(_NUM_ROWS)
-    before = subject.outputs(subject.latents[rows], rows).argmax(dim=1).numpy()
+    before = subject.rows.outputs_of_latents(subject.rows.means[rows], rows).argmax(dim=1).numpy()
     drawn = {factor: _decisions(subject, rows, factor) for factor in layout.names}
-    counts = np.stack([_counts(found, drawn, before) for found in drawn.values()])  # factors × rows × classes
+    counts = np.stack([_counts(decisions, drawn, before) for decisions in drawn.values()])  # factors × rows × classes
     shown = _commonest(np.diag(counts.sum(axis=(0, 1))), before)
     highest = next(top for top in _TOPS if counts[:, :, shown].max() <= top * _DRAWS)
     images = upscale(subject.pixels[rows], 128)
@@ -227,21 +220,20 @@ def _called(entry: int, names: Sequence[str] | None) -> str:
     return str(entry) if names is None else shortened(names[entry], _LONGEST, 7.5)
 
 
-@torch.no_grad()
 def _decisions(subject: Subject, rows: NDArray[np.int64], factor: str) -> NDArray[np.int64]:
     """Classes [rows, draws]."""
-    codes = subject.codes[rows].repeat_interleave(_DRAWS, dim=0)
-    drawn = sample(codes, subject.layout, factor, draw_seed(subject.seed, f"interpret/decisions/{factor}"))
-    found = subject.outputs(subject.iin.flow.inverse(drawn), rows.repeat(_DRAWS))
-    return np.asarray(found.argmax(dim=1).reshape(len(rows), _DRAWS).numpy())
+    recipients = rows.repeat(_DRAWS)
+    edit = sample(factor, draw_seed(subject.seed, f"interpret/decisions/{factor}"))
+    logits = subject.rows.outputs(subject.edited(recipients, edit), recipients)
+    return np.asarray(logits.argmax(dim=1).reshape(len(rows), _DRAWS).numpy())
 
 
 def _counts(
-    found: NDArray[np.int64], drawn: Mapping[str, NDArray[np.int64]], before: NDArray[np.int64]
+    decisions: NDArray[np.int64], drawn: Mapping[str, NDArray[np.int64]], before: NDArray[np.int64]
 ) -> NDArray[np.int64]:
     """How often each class was decided for [rows, classes]; as many classes as any draw has."""
     classes = 1 + max(int(before.max()), *(int(table.max()) for table in drawn.values()))
-    return np.stack([np.bincount(row, minlength=classes) for row in found])
+    return np.stack([np.bincount(row, minlength=classes) for row in decisions])
 
 
 def _commonest(table: NDArray[np.float64], needed: ArrayLike = ()) -> NDArray[np.intp]:

@@ -46,9 +46,9 @@ class SwapGrid:
 def swap_grid(subject: Subject, factor: str, num_recipients: int, num_donors: int) -> SwapGrid:
     """Swap `factor` between every recipient and every donor."""
     recipients, donors = subject.recipients(num_recipients), subject.donors(factor, num_donors)
-    to = subject.codes[recipients].repeat_interleave(len(donors), dim=0)
-    given = subject.codes[donors].repeat(len(recipients), 1)
-    pixels = subject.decode_codes(swap(to, given, subject.layout, factor), recipients.repeat(len(donors)))
+    rows = recipients.repeat(len(donors))
+    edit = swap(factor, subject.rows.codes[np.tile(donors, len(recipients))])
+    pixels = subject.draw_codes(subject.edited(rows, edit), rows)
     grid = pixels.reshape(len(recipients), len(donors), *pixels.shape[1:])
     return SwapGrid(factor, subject.pixels[recipients], subject.pixels[donors], grid)
 
@@ -83,10 +83,9 @@ def swap_sheet(subject: Subject, factor: str, num: int) -> Sheet:
 def sample_sheet(subject: Subject, factor: str, columns: int) -> Sheet:
     """Five images, each with `columns` draws of `factor` from N(0, 1)."""
     rows = subject.recipients(_NUM_ROWS)
-    codes = subject.codes[rows].repeat_interleave(columns, dim=0)
-    seed = draw_seed(subject.seed, f"interpret/samples/{factor}")
-    edited = sample(codes, subject.layout, factor, seed)
-    drawn = upscale(subject.decode_codes(edited, rows.repeat(columns)), 128)
+    recipients = rows.repeat(columns)
+    edit = sample(factor, draw_seed(subject.seed, f"interpret/samples/{factor}"))
+    drawn = upscale(subject.draw_codes(subject.edited(recipients, edit), recipients), 128)
     headers = upscale(subject.pixels[rows], 128)
     height, width = headers.shape[1:3]
     kept, others, drawn_anew = kept_and_taken(subject.layout, factor)
@@ -115,11 +114,12 @@ def path_sheet(subject: Subject, num_steps: int) -> Sheet:
     """Four pairs of images, two rows a pair: the line in the code above, the line in z below."""
     rows = subject.choose(list(subject.targets), 2 * _NUM_PAIRS, "interpret/pairs")
     pairs = rows[: len(rows) // 2 * 2].reshape(-1, 2)
+    codes, means = subject.rows.codes, subject.rows.means
     lines = []
     for a, b in pairs:
         recipient = np.repeat(a, num_steps)
-        in_code = subject.decode_codes(path(subject.codes[a], subject.codes[b], num_steps), recipient)
-        in_latent = subject.decode_latents(path(subject.latents[a], subject.latents[b], num_steps), recipient)
+        in_code = subject.draw_codes(path(codes[a], codes[b], num_steps), recipient)
+        in_latent = subject.draw_latents(path(means[a], means[b], num_steps), recipient)
         lines.append([in_code, in_latent])
     pixels = upscale(np.array(lines), 128)
     ends = upscale(subject.pixels[pairs], 128)
@@ -154,8 +154,8 @@ def reconstructions(subject: Subject, columns: int) -> Sheet:
     rows = subject.recipients(columns)
     shown = [
         subject.pixels[rows],
-        subject.decode_latents(subject.latents[rows], rows),
-        subject.decode_codes(subject.codes[rows], rows),
+        subject.draw_latents(subject.rows.means[rows], rows),
+        subject.draw_codes(subject.rows.codes[rows], rows),
     ]
     apart = int(np.abs(shown[1].astype(int) - shown[2]).max())
     pixels = upscale(np.stack(shown), 128)

@@ -1,6 +1,6 @@
-"""Which factor knows which concept: the matrix of linear probes as a heat map."""
+"""Which factor knows which concept: the matrix of linear probes as a heat map, alone and beside grids of swaps."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -13,23 +13,19 @@ from pipeline.drawing.palette import GAP, HEADER, HEADER_GAP, colour_of, decimal
 from pipeline.drawing.sheet import MARGIN, MUTED, Sheet, line_height, new_sheet, text_width, upscale
 from pipeline.interpret.grids import swap_grid
 from pipeline.interpret.subject import Subject
-from pipeline.scores.record import Scores, score_of
+from pipeline.scores.record import Scores
+from pipeline.scores.statistics.score import Score, probe_cell
 
 __all__ = ["draw_matrix", "label_width", "matrix_sheet", "overview"]
 
 _COLOURS = LinearSegmentedColormap.from_list("slate", ["#f3f5f8", "#9aa7bd", "#33415c"])  # no factor's colour
 
-
+# of the overview, lengths in pixels
 _WIDTH = 2000  # more only where many concepts need a wide matrix
-
 _TILE = 96
-
 _PANEL_GAP = 44
-
 _NUM_ROWS = 6
-
 _FEWEST_DONORS = 3
-
 _POINTS = 8.5  # of the matrix
 
 
@@ -54,7 +50,7 @@ def matrix_sheet(layout: Layout, scores: Scores) -> Sheet:
 def draw_matrix(axes: Axes, layout: Layout, scores: Scores, points: float) -> None:
     """Draw factors × concepts on axes, values and intervals in the cells, the names in their colours outside."""
     values = np.array(
-        [[_cell(scores, factor, concept)["value"] for concept in layout.concepts] for factor in layout.names]
+        [[_cell(scores, factor, concept).value for concept in layout.concepts] for factor in layout.names]
     )
     axes.imshow(values, cmap=_COLOURS, vmin=0, vmax=1, aspect="auto")
     axes.hlines(np.arange(0.5, len(values) - 1), -0.5, len(layout.concepts) - 0.5, color="white", lw=2)
@@ -72,19 +68,19 @@ def draw_matrix(axes: Axes, layout: Layout, scores: Scores, points: float) -> No
     for row, factor in enumerate(layout.names):
         for column, concept in enumerate(layout.concepts):
             cell = _cell(scores, factor, concept)
-            colour = "white" if cell["value"] > 0.55 else "#1f2430"
+            colour = "white" if cell.value > 0.55 else "#1f2430"
             style: dict[str, Any] = {"ha": "center", "color": colour}
             axes.text(
                 column,
                 row - 0.02,
-                decimals(cell["value"]),
+                decimals(cell.value),
                 va="bottom",
                 fontsize=points + 3,
                 fontweight="bold",
                 **style,
             )
-            if cell.get("low") is not None:
-                interval = f"{decimals(cell['low'])} – {decimals(cell['high'])}"
+            if cell.interval is not None:
+                interval = " – ".join(decimals(end) for end in cell.interval)
                 axes.text(column, row + 0.12, interval, va="top", fontsize=points - 1.5, **style)
     for concept in layout.concepts:
         corner = layout.concepts.index(concept) - 0.5, layout.index(concept) - 0.5
@@ -103,8 +99,8 @@ def _labels(layout: Layout) -> list[str]:
     ]
 
 
-def _cell(scores: Scores, factor: str, concept: str) -> Mapping[str, Any]:
-    return score_of(scores, f"probe/matrix/{factor}/{concept}")
+def _cell(scores: Scores, factor: str, concept: str) -> Score:
+    return scores[probe_cell(factor, concept)]
 
 
 def overview(subject: Subject, scores: Scores, columns: int) -> Sheet:

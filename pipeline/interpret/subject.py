@@ -8,19 +8,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from pipeline.backbone.cut import Split, outputs
-from pipeline.backbone.frozen import Backbone
-from pipeline.backbone.generator import GeneratorSplit
 from pipeline.basis.draws import draw_seed
 from pipeline.basis.layout import RESIDUAL, Layout
-from pipeline.errors import InputError
-from pipeline.interpretation.iin import Iin
-from pipeline.tables.images import Images
-from pipeline.tables.latents import Latents
+from pipeline.interpretation.edits import Edit
+from pipeline.interpretation.rows import Rows
+from pipeline.tables.images import to_pixels
 
 __all__ = ["Subject", "Target", "distinct_rows", "rows_of_contrast", "subject_of"]
 
@@ -36,21 +31,13 @@ class Subject:
     """A layer, ready to be drawn.
 
     Attributes:
-        iin: the flow and its layout.
-        split: the network at the layer, which draws or decides.
-        pixels: the images [n, H, W, 3].
-        latents: z [n, N], means.
-        codes: z̃ = T(z) [n, N].
+        rows: the test split, with the network and its map.
         targets: concept → classes [n] or values [n, D].
-        candidates: rows that may be drawn.
+        candidates: numbers of the rows that may be drawn.
         seed: of every choice and draw.
     """
 
-    iin: Iin
-    split: Split
-    pixels: Pixels
-    latents: Tensor
-    codes: Tensor
+    rows: Rows
     targets: dict[str, Target]
     candidates: NDArray[np.int64]
     seed: int
@@ -58,12 +45,17 @@ class Subject:
     @property
     def layout(self) -> Layout:
         """Names and sizes of the factors."""
-        return self.iin.layout
+        return self.rows.layout
+
+    @property
+    def pixels(self) -> Pixels:
+        """The images [n, H, W, 3]."""
+        return self.rows.images.pixels
 
     @property
     def shaded(self) -> str:
         """What the shaded images of a figure are, for its caption."""
-        if isinstance(self.split, GeneratorSplit):
+        if self.rows.interpretation.draws_own_images:
             return "Shaded images are the generator's own"
         return "Shaded images are real"
 
@@ -84,41 +76,24 @@ class Subject:
         targets = [self.targets[name] for name in concepts]
         return distinct_rows(self.candidates, targets, num, draw_seed(self.seed, purpose))
 
-    def outputs(self, latents: Tensor, rows: NDArray[np.int64]) -> Tensor:
-        """What the rest of the frozen network makes of z [B, N] of recipients in `rows` [B]."""
-        return outputs(self.split, latents, self.pixels, rows)
+    def edited(self, recipients: NDArray[np.int64], edit: Edit) -> Tensor:
+        """Codes [B, N] of the rows `recipients` [B], after an edit."""
+        return self.rows.interpretation.edit(self.rows.codes[recipients], edit)
 
-    def decode_latents(self, latents: Tensor, rows: NDArray[np.int64]) -> Pixels:
-        """What it draws from z [B, N] of recipients in `rows` [B]: pixels [B, H, W, 3]."""
-        images = self.outputs(latents, rows).clamp(-1, 1)
-        return ((images + 1) * 127.5).round().to(torch.uint8).permute(0, 2, 3, 1).numpy()
+    def draw_latents(self, latents: Tensor, recipients: NDArray[np.int64]) -> Pixels:
+        """What the network draws from z [B, N] of the rows `recipients` [B]: pixels [B, H, W, 3]."""
+        return to_pixels(self.rows.outputs_of_latents(latents, recipients))
 
-    @torch.no_grad()
-    def decode_codes(self, codes: Tensor, rows: NDArray[np.int64]) -> Pixels:
-        """What it draws from T⁻¹(z̃) of codes [B, N] of recipients in `rows` [B]: pixels [B, H, W, 3]."""
-        return self.decode_latents(self.iin.flow.inverse(codes), rows)
+    def draw_codes(self, codes: Tensor, recipients: NDArray[np.int64]) -> Pixels:
+        """What it draws from T⁻¹(z̃) of codes [B, N] of the rows `recipients` [B]: pixels [B, H, W, 3]."""
+        return to_pixels(self.rows.outputs(codes, recipients))
 
 
-@torch.no_grad()
-def subject_of(iin: Iin, backbone: Backbone, latents: Latents, images: Images, seed: int) -> Subject:
-    """Bring together what belongs together.
-
-    Raises:
-        InputError: if images and latents are not of the same rows, or the widths of latents and flow differ.
-    """
-    if not np.array_equal(latents.id, images.id):
-        raise InputError(f"latents of {len(latents)} rows and images of {len(images)} are not of the same ids")
-    if latents.num_dims != iin.layout.num_dims:
-        raise InputError(
-            f"latents of layer '{latents.layer}' have {latents.num_dims} dimensions, the flow {iin.layout.num_dims}"
-        )
-    z = torch.from_numpy(latents.mean)
-    codes, _ = iin.flow(z)
-    targets = {name: target for name, target in latents.targets().items() if name in iin.layout.concepts}
-    split = backbone.at(latents.layer, latents.reduce, latents.kept)
-    known = np.flatnonzero(np.all([labels >= 0 for labels in latents.labels.values()], axis=0))
-    candidates = known[rows_of_contrast(images.pixels[known])]
-    return Subject(iin, split, images.pixels, z, codes, targets, candidates, seed)
+def subject_of(rows: Rows, seed: int) -> Subject:
+    """What the figures of a layer are drawn from: of its rows those of known concepts and of contrast."""
+    targets = {name: target for name, target in rows.latents.targets().items() if name in rows.layout.concepts}
+    complete = rows.latents.complete()
+    return Subject(rows, targets, complete[rows_of_contrast(rows.images.pixels[complete])], seed)
 
 
 def rows_of_contrast(pixels: NDArray[np.uint8]) -> NDArray[np.int64]:

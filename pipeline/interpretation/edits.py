@@ -1,45 +1,110 @@
 """Edits of a code: swap a factor, move it, draw it anew, walk in it or straight to another code.
 
-Torch and the layout only. An edit changes a code z̃ = T(z). What it means is seen after T⁻¹, in the output of the
-network that is interpreted.
+Torch and the layout only. An edit is a value: a function that changes codes z̃ = T(z), given the layout of their
+factors. What it means is seen after T⁻¹, in the output of the network that is interpreted.
 """
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import torch
 from torch import Tensor
 
 from pipeline.basis.layout import Layout
 
-__all__ = ["edit", "path", "sample", "swap", "walk"]
+__all__ = ["Edit", "Walk", "move", "path", "sample", "swap", "walk"]
+
+Edit = Callable[[Tensor, Layout], Tensor]
+"""From codes [n, N] to new codes [n, N]; the argument is not changed.
+
+It raises a ValueError where the codes are not of the layout's width, or the layout has no such factor.
+"""
+
+Walk = Callable[[Tensor, Layout], Iterator[Tensor]]
+"""From codes [n, N] to new codes [n, N], one after another; it raises what an `Edit` does."""
 
 
-def edit(codes: Tensor, layout: Layout, factor: str, direction: Tensor | Sequence[float], amount: float) -> Tensor:
+def swap(factor: str, donors: Tensor) -> Edit:
+    """Give each code the donor's `factor`, and leave every other number of it as it is.
+
+    Args:
+        factor: name of the factor to replace.
+        donors: codes [n, N], one a code that is edited; the edit raises a ValueError for another shape.
+    """
+
+    def swapped(codes: Tensor, layout: Layout) -> Tensor:
+        dims = _dims(codes, layout, factor, "swap")
+        if donors.shape != codes.shape:
+            raise ValueError(f"swap: donors {tuple(donors.shape)} must be {list(codes.shape)}, one a code")
+        edited = codes.clone()
+        edited[:, dims] = donors[:, dims]
+        return edited
+
+    return swapped
+
+
+def move(factor: str, direction: Tensor | Sequence[float], amount: float) -> Edit:
     """Add `amount` times the unit vector of `direction` to a factor of each code; other numbers stay as they are.
 
     Args:
-        codes: [n, N].
-        layout: the factors of a code.
         factor: name of the factor to move.
-        direction: [N_F], of any length but 0.
+        direction: [N_F], of any length but 0; the edit raises a ValueError for another shape, or for 0.
         amount: in units of the prior's standard deviation.
+    """
 
-    Returns:
-        New codes [n, N]; the argument is not changed.
+    def moved(codes: Tensor, layout: Layout) -> Tensor:
+        dims = _dims(codes, layout, factor, "move")
+        along = torch.as_tensor(direction, dtype=codes.dtype, device=codes.device)
+        if along.shape != (dims.stop - dims.start,) or not along.norm() > 0:
+            raise ValueError(f"move: direction {tuple(along.shape)} must be [{dims.stop - dims.start}] and not 0")
+        edited = codes.clone()
+        edited[:, dims] += amount * along / along.norm()
+        return edited
+
+    return moved
+
+
+def sample(factor: str, seed: int) -> Edit:
+    """Replace `factor` of each code by its own draw from N(0, 1), and leave every other number as it is.
+
+    Args:
+        factor: name of the factor to draw.
+        seed: of the draws, which are the same on every device, and each time that the edit is made.
+    """
+
+    def drawn(codes: Tensor, layout: Layout) -> Tensor:
+        dims = _dims(codes, layout, factor, "sample")
+        edited = codes.clone()
+        edited[:, dims] = _noise(codes, dims, torch.Generator().manual_seed(seed))
+        return edited
+
+    return drawn
+
+
+def walk(factor: str, num: int, seed: int, rate: float = 0.2) -> Walk:
+    """Points of a walk from each code on, in one factor, which leaves every other number as it is.
+
+    The process dx = −x dt + √2 dW has N(0, 1) as its stationary distribution. Over a time of `rate` it is exactly
+    x_{t+1} = a x_t + √(1 − a²) ε with a = exp(−rate), ε from N(0, 1) (Uhlenbeck, Ornstein, On the theory of the
+    Brownian motion, Physical Review 36, 1930); so that a walk starts beside the code, and ends anywhere in the prior.
+
+    Args:
+        factor: name of the factor to walk in.
+        num: number of points, without the start.
+        seed: of the steps, which are the same on every device, and on every walk.
+        rate: time of a step.
 
     Raises:
-        ValueError: if a shape is another, the direction is 0, or the layout has no such factor.
+        ValueError: if the rate is not above 0.
     """
-    if codes.ndim != 2 or codes.shape[1] != layout.num_dims:
-        raise ValueError(f"edit: codes {tuple(codes.shape)} must be [n, {layout.num_dims}]")
-    where = layout.slice(factor)
-    along = torch.as_tensor(direction, dtype=codes.dtype, device=codes.device)
-    if along.shape != (where.stop - where.start,) or not along.norm() > 0:
-        raise ValueError(f"edit: direction {tuple(along.shape)} must be [{where.stop - where.start}] and not 0")
-    moved = codes.clone()
-    moved[:, where] += amount * along / along.norm()
-    return moved
+    if rate <= 0:
+        raise ValueError(f"walk: rate {rate} must be above 0")
+
+    def walked(codes: Tensor, layout: Layout) -> Iterator[Tensor]:
+        dims = _dims(codes, layout, factor, "walk")  # before the first point is asked for
+        return _points(codes, dims, num, torch.Generator().manual_seed(seed), math.exp(-rate))
+
+    return walked
 
 
 def path(code_a: Tensor, code_b: Tensor, num: int) -> Tensor:
@@ -67,88 +132,21 @@ def path(code_a: Tensor, code_b: Tensor, num: int) -> Tensor:
     return torch.lerp(code_a, code_b, share)
 
 
-def sample(codes: Tensor, layout: Layout, factor: str, seed: int) -> Tensor:
-    """Replace `factor` of each code by its own draw from N(0, 1), and leave every other number as it is.
-
-    Args:
-        codes: [n, N].
-        layout: the factors of a code.
-        factor: name of the factor to draw.
-        seed: of the draws, which are the same on every device.
-
-    Returns:
-        New codes [n, N]; the argument is not changed.
-
-    Raises:
-        ValueError: if the shape is not [n, N], or the layout has no such factor.
-    """
+def _dims(codes: Tensor, layout: Layout, factor: str, name: str) -> slice:
+    """The numbers of a code [n, N] that are the factor's; a ValueError says which edit was given what."""
     if codes.ndim != 2 or codes.shape[1] != layout.num_dims:
-        raise ValueError(f"sample: codes {tuple(codes.shape)} must be [n, {layout.num_dims}]")
-    where = layout.slice(factor)
-    generator = torch.Generator().manual_seed(seed)
-    draws = torch.randn(len(codes), where.stop - where.start, generator=generator, dtype=codes.dtype)
-    drawn = codes.clone()
-    drawn[:, where] = draws.to(codes.device)
-    return drawn
+        raise ValueError(f"{name}: codes {tuple(codes.shape)} must be [n, {layout.num_dims}]")
+    return layout.slice(factor)
 
 
-def swap(recipient: Tensor, donor: Tensor, layout: Layout, factor: str) -> Tensor:
-    """Give each recipient the donor's `factor`, and leave every other number of it as it is.
-
-    Args:
-        recipient: codes [n, N].
-        donor: codes [n, N], one a recipient.
-        layout: the factors of a code.
-        factor: name of the factor to replace.
-
-    Returns:
-        New codes [n, N]; the arguments are not changed.
-
-    Raises:
-        ValueError: if the shapes are not [n, N] each, or the layout has no such factor.
-    """
-    if recipient.shape != donor.shape or recipient.ndim != 2 or recipient.shape[1] != layout.num_dims:
-        raise ValueError(
-            f"swap: recipient {tuple(recipient.shape)} and donor {tuple(donor.shape)} must be [n, {layout.num_dims}]"
-        )
-    where = layout.slice(factor)
-    codes = recipient.clone()
-    codes[:, where] = donor[:, where]
-    return codes
-
-
-def walk(codes: Tensor, layout: Layout, factor: str, num: int, seed: int, rate: float = 0.2) -> Iterator[Tensor]:
-    """Points of a walk from each code on, in one factor, which leaves every other number as it is.
-
-    The process dx = −x dt + √2 dW has N(0, 1) as its stationary distribution. Over a time of `rate` it is exactly
-    x_{t+1} = a x_t + √(1 − a²) ε with a = exp(−rate), ε from N(0, 1) (Uhlenbeck, Ornstein, On the theory of the
-    Brownian motion, Physical Review 36, 1930); so that a walk starts beside the code, and ends anywhere in the prior.
-
-    Args:
-        codes: [n, N], where the walks start.
-        layout: the factors of a code.
-        factor: name of the factor to walk in.
-        num: number of points, without the start.
-        seed: of the steps, which are the same on every device.
-        rate: time of a step.
-
-    Yields:
-        Codes [n, N], a new tensor each; the argument is not changed.
-
-    Raises:
-        ValueError: if the shape is not [n, N], the rate is not above 0, or the layout has no such factor.
-    """
-    if codes.ndim != 2 or codes.shape[1] != layout.num_dims:
-        raise ValueError(f"walk: codes {tuple(codes.shape)} must be [n, {layout.num_dims}]")
-    if rate <= 0:
-        raise ValueError(f"walk: rate {rate} must be above 0")
-    where = layout.slice(factor)
-    return _points(codes, where, num, torch.Generator().manual_seed(seed), math.exp(-rate))
-
-
-def _points(codes: Tensor, where: slice, num: int, generator: torch.Generator, kept: float) -> Iterator[Tensor]:
+def _points(codes: Tensor, dims: slice, num: int, generator: torch.Generator, kept: float) -> Iterator[Tensor]:
     for _ in range(num):
         codes = codes.clone()
-        noise = torch.randn(len(codes), where.stop - where.start, generator=generator, dtype=codes.dtype)
-        codes[:, where] = kept * codes[:, where] + math.sqrt(1 - kept**2) * noise.to(codes.device)
+        codes[:, dims] = kept * codes[:, dims] + math.sqrt(1 - kept**2) * _noise(codes, dims, generator)
         yield codes
+
+
+def _noise(codes: Tensor, dims: slice, generator: torch.Generator) -> Tensor:
+    """Draws [n, N_F] from N(0, 1), made on the CPU, where every device's user gets the same."""
+    noise = torch.randn(len(codes), dims.stop - dims.start, generator=generator, dtype=codes.dtype)
+    return noise.to(codes.device)

@@ -1,8 +1,11 @@
-"""An invertible interpretation network (IIN) on disk: the flow and the layout of its factors, as one folder."""
+"""An invertible interpretation network (IIN): the map T and the layout of its factors, and their folder on disk."""
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
+
+import torch
+from torch import Tensor
 
 from pipeline.basis.layout import Layout
 from pipeline.basis.weights import CARD, read_card, read_weights, write_network
@@ -16,6 +19,8 @@ __all__ = ["Iin", "load_iin", "save_iin"]
 class Iin:
     """An invertible interpretation network, read from its folder.
 
+    What its card says of its training are properties; each raises an InputError where the card lacks it.
+
     Attributes:
         flow: T, in eval mode on the CPU.
         layout: names and sizes of its factors.
@@ -27,6 +32,54 @@ class Iin:
     layout: Layout
     card: dict[str, Any]
     sha256: str
+
+    @torch.no_grad()
+    def transform(self, latents: Tensor) -> Tensor:
+        """Codes z̃ = T(z) [n, N] of latents [n, N]."""
+        code: Tensor = self.flow(latents)[0]
+        return code
+
+    @torch.no_grad()
+    def inverse(self, codes: Tensor) -> Tensor:
+        """Latents T⁻¹(z̃) [n, N] of codes [n, N]."""
+        return self.flow.inverse(codes)
+
+    @property
+    def backbone_sha256(self) -> str:
+        """Of the weights of the network whose latents it was trained on."""
+        return str(self._said("backbone_sha256"))
+
+    @property
+    def layer(self) -> str:
+        """Where that network was cut."""
+        return str(self._said("layer"))
+
+    @property
+    def rho(self) -> float:
+        """The correlation of a shared factor within a pair."""
+        return float(self._said("rho"))
+
+    @property
+    def reduce(self) -> Literal["mean", "none"]:
+        """What of a map or of tokens is the latent: `mean` of each channel, or `none`."""
+        reduce: Literal["mean", "none"] = self._said("cut")["reduce"]
+        return reduce
+
+    @property
+    def kept(self) -> tuple[int, ...]:
+        """Which numbers of the layer enter T [N], ascending; the others are constant and carried along."""
+        return tuple(self._said("cut")["kept"])
+
+    @property
+    def image_shape(self) -> tuple[int, int]:
+        """Height and width of the images, in pixels."""
+        height, width = self._said("cut")["image_shape"]
+        return height, width
+
+    def _said(self, key: str) -> Any:
+        if key not in self.card:
+            raise InputError(f"card of the map {self.sha256[:12]}: no key '{key}'; train the map anew: `dvc repro`")
+        return self.card[key]
 
 
 def save_iin(folder: Path, flow: Flow, layout: Layout, card: dict[str, Any], *, metrics: str) -> None:

@@ -86,12 +86,12 @@ def heads_of(images: Images) -> dict[str, int]:
 def accuracy(network: JudgeNet, images: Images, device: torch.device) -> dict[str, float]:
     """Balanced accuracy of each category concept, R² (uniform over components, at least 0) of each continuous one."""
     named = _name(network, to_unit_range(images.pixels), tuple(images.values), device)
-    known = {name: labels >= 0 for name, labels in images.labels.items()}
+    labelled = {name: labels >= 0 for name, labels in images.labels.items()}
     return {
-        name: max(0.0, float(r2_score(images.values[name][known[name]], found[known[name]])))
+        name: max(0.0, float(r2_score(images.values[name][labelled[name]], answer[labelled[name]])))
         if name in images.values
-        else float(balanced_accuracy_score(images.labels[name][known[name]], found[known[name]]))
-        for name, found in named.items()
+        else float(balanced_accuracy_score(images.labels[name][labelled[name]], answer[labelled[name]]))
+        for name, answer in named.items()
     }
 
 

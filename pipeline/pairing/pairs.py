@@ -16,19 +16,82 @@ from pipeline.errors import InputError
 if TYPE_CHECKING:  # scores draw pairs too, without a table
     from pipeline.tables.latents import Latents
 
-__all__ = ["Neighbours", "PairSampler", "Pairs", "pair_sampler"]
+__all__ = ["Neighbours", "PairSampler", "Pairs", "Partners", "pair_sampler"]
 
 REACH = 2.0  # lengths to either side, of the half of the pairs that are near
 
 Rows = NDArray[np.int64]
 
 
+class Partners:
+    """Rows of one concept and, of each, its partners: the rows of equal value of other originals.
+
+    Rows are sorted by (value, original), so that the partners of a row are the span of its value less the run of its
+    original.
+
+    Args:
+        category: of each row [n], negative where it is missing; rows of equal numbers share a value.
+        original: [n]; copies of one image share it, and are no partners.
+
+    Attributes:
+        num_partners: of each row that has any [m], in the order of the sorted rows.
+        num_alone: how many rows have a value but no partner.
+    """
+
+    def __init__(self, category: Rows, original: Rows) -> None:
+        order = np.lexsort((original, category))
+        self._order = order[np.count_nonzero(category < 0) :]  # the missing come first
+        value, source = category[self._order], original[self._order]
+        new_value = np.r_[True, value[1:] != value[:-1]][: len(value)]  # none, where every value is missing
+        new_run = new_value | np.r_[True, source[1:] != source[:-1]]
+        self._value_start, value_size = _spans(new_value)
+        self._run_start, self._run_size = _spans(new_run)
+        num_partners = value_size - self._run_size
+        self._paired = np.flatnonzero(num_partners)  # positions within the sorted rows
+        self.num_partners: Rows = num_partners[self._paired]
+        self.num_alone = len(num_partners) - len(self._paired)
+
+    @property
+    def num_rows(self) -> int:
+        """How many rows may be drawn: those that have a partner."""
+        return len(self.num_partners)
+
+    def rows(self, member: Rows, partner: Rows) -> tuple[Rows, Rows]:
+        """Row numbers of both members of P pairs.
+
+        Args:
+            member: which of the rows that have a partner [P], from 0.
+            partner: which of its partners [P], from 0 to its `num_partners` − 1.
+        """
+        a = self._paired[member]
+        b = self._value_start[a] + partner
+        b += np.where(b >= self._run_start[a], self._run_size[a], 0)  # skips the copies of a's own original
+        return self._order[a], self._order[b]
+
+    def pick(self, where: NDArray[np.float64], which: NDArray[np.float64]) -> tuple[Rows, Rows, NDArray[np.float64]]:
+        """Rows a and b, and their distance of 0, from two uniform draws in [0, 1) each."""
+        member = (where * self.num_rows).astype(np.int64)
+        partner = (which * self.num_partners[member]).astype(np.int64)
+        return *self.rows(member, partner), np.zeros(len(where))
+
+
+def _spans(is_first: NDArray[np.bool_]) -> tuple[Rows, Rows]:
+    """For each position, where its span of positions begins and how long it is."""
+    starts = np.flatnonzero(is_first)
+    sizes = np.diff(np.r_[starts, len(is_first)])
+    return np.repeat(starts, sizes), np.repeat(sizes, sizes)
+
+
 class Neighbours:
-    """Rows of one graded concept, sorted by value.
+    """Rows of one graded concept, sorted by value; every row of another original is a partner, near or far.
 
     Args:
         values: of each row [n], in lengths of the concept; NaN where it is missing.
         original: [n]; copies of one image share it, and are no partners.
+
+    Attributes:
+        num_rows: how many rows may be drawn: all that have a value, where they are of two originals at least.
+        num_alone: how many rows have a value but no partner.
     """
 
     def __init__(self, values: NDArray[np.floating], original: NDArray[np.int64]) -> None:
@@ -36,14 +99,12 @@ class Neighbours:
         self._order = order[: np.count_nonzero(np.isfinite(values))]
         self._values, self._original = values[self._order].astype(np.float64), original[self._order]
         several = len(np.unique(self._original)) > 1
-        self.eligible = np.arange(len(self._order)) if several else np.arange(0)
-        self.num_alone = 0 if several else len(self._order)
+        self.num_rows = len(self._order) if several else 0
+        self.num_alone = len(self._order) - self.num_rows
 
-    def pick(
-        self, where: NDArray[np.float64], which: NDArray[np.float64]
-    ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]:
+    def pick(self, where: NDArray[np.float64], which: NDArray[np.float64]) -> tuple[Rows, Rows, NDArray[np.float64]]:
         """Rows a and b, and the distance of their values, from two uniform draws in [0, 1) each."""
-        num = len(self._order)
+        num = self.num_rows
         a = (where * num).astype(np.int64)
         anywhere = (2 * which % 1 * num).astype(np.int64)
         wanted = self._values[a] + REACH * (4 * which - 3)
@@ -99,15 +160,15 @@ class PairSampler:
         graded: Mapping[str, NDArray[np.floating]] | None = None,
     ) -> None:
         self._seed, self._purpose = seed, purpose
-        of = graded or {}
-        self._groups = [
-            Neighbours(of[name], original) if name in of else _Groups(category, original)
+        values = graded or {}
+        self._concepts = {
+            name: Neighbours(values[name], original) if name in values else Partners(category, original)
             for name, category in labels.items()
-        ]
-        self.num_alone = {name: group.num_alone for name, group in zip(labels, self._groups, strict=True)}
+        }
+        self.num_alone = {name: rows.num_alone for name, rows in self._concepts.items()}
         self.num_missing = {name: int((category < 0).sum()) for name, category in labels.items()}
-        for name, group in zip(labels, self._groups, strict=True):
-            if not len(group.eligible):
+        for name, rows in self._concepts.items():
+            if not rows.num_rows:
                 raise InputError(
                     f"concept '{name}': no two originals share a value, so there are no pairs to learn from"
                 )
@@ -123,45 +184,13 @@ class PairSampler:
     def draw(self, step: int, num_pairs: int) -> Pairs:
         """The `num_pairs` pairs of a step."""
         rng = np.random.default_rng(draw_seed(self._seed, self._purpose, step))
-        concept = rng.integers(1, len(self._groups) + 1, size=num_pairs)
+        concept = rng.integers(1, len(self._concepts) + 1, size=num_pairs)
         where, which = rng.random(num_pairs), rng.random(num_pairs)
         a, b, distance = np.empty(num_pairs, np.int64), np.empty(num_pairs, np.int64), np.empty(num_pairs)
-        for number, group in enumerate(self._groups, start=1):
-            mine = concept == number
-            a[mine], b[mine], distance[mine] = group.pick(where[mine], which[mine])
+        for number, rows in enumerate(self._concepts.values(), start=1):
+            shared = concept == number
+            a[shared], b[shared], distance[shared] = rows.pick(where[shared], which[shared])
         return Pairs(a, b, concept, distance)
-
-
-class _Groups:
-    """Rows of one concept sorted by (value, original), so that the partners of a row are its group less one run."""
-
-    def __init__(self, category: Rows, original: Rows) -> None:
-        order = np.lexsort((original, category))
-        order = order[np.count_nonzero(category < 0) :]  # the missing come first
-        value, source = category[order], original[order]
-        new_value = np.r_[True, value[1:] != value[:-1]][: len(value)]  # none, where every value is missing
-        new_run = new_value | np.r_[True, source[1:] != source[:-1]]
-        group_start, group_size = _spans(new_value)
-        run_start, run_size = _spans(new_run)
-        partners = group_size - run_size
-        self.order = order
-        self.group_start, self.run_start, self.run_size, self.partners = group_start, run_start, run_size, partners
-        self.eligible = np.flatnonzero(partners > 0)  # positions within `order`
-        self.num_alone = int((partners == 0).sum())
-
-    def pick(self, where: NDArray[np.float64], which: NDArray[np.float64]) -> tuple[Rows, Rows, NDArray[np.float64]]:
-        """Rows a and b, and their distance of 0, from two uniform draws in [0, 1) each."""
-        position = self.eligible[(where * len(self.eligible)).astype(np.int64)]
-        partner = self.group_start[position] + (which * self.partners[position]).astype(np.int64)
-        partner += np.where(partner >= self.run_start[position], self.run_size[position], 0)  # skip a's own copies
-        return self.order[position], self.order[partner], np.zeros(len(where))
-
-
-def _spans(is_first: NDArray[np.bool_]) -> tuple[Rows, Rows]:
-    """For each position, where its span of positions begins and how long it is."""
-    starts = np.flatnonzero(is_first)
-    sizes = np.diff(np.r_[starts, len(is_first)])
-    return np.repeat(starts, sizes), np.repeat(sizes, sizes)
 
 
 def pair_sampler(latents: "Latents", seed: int, purpose: str) -> PairSampler:

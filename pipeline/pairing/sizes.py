@@ -107,9 +107,9 @@ def concept_scores(
     latents_a, latents_b = latents_a[:, varying].astype(np.float64), latents_b[:, varying].astype(np.float64)
     shares = [concept == number for number in range(1, num_concepts + 1)]
     if method == "correlation":
-        return [_correlation(latents_a[mine], latents_b[mine]) for mine in shares]
+        return [_correlation(latents_a[pairs], latents_b[pairs]) for pairs in shares]
     total = float(np.concatenate((latents_a, latents_b)).var(axis=0).sum())
-    return [_covariance(latents_a[mine], latents_b[mine]) / total for mine in shares]
+    return [_covariance(latents_a[pairs], latents_b[pairs]) / total for pairs in shares]
 
 
 def _correlation(a: NDArray[np.float64], b: NDArray[np.float64]) -> float:

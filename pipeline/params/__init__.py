@@ -2,8 +2,10 @@
 
 from pipeline.params.data import DataParams, WarpParams
 from pipeline.params.flow import FlowParams, TrainParams, TuneParams
+from pipeline.params.messages import load_params
 from pipeline.params.networks import BackboneParams, JudgeParams, LatentsParams
-from pipeline.params.study import DATA_ROOT, EvaluateParams, InterpretParams, MachineParams, Params, load_params
+from pipeline.params.section import Optimisation
+from pipeline.params.study import DATA_ROOT, EvaluateParams, InterpretParams, MachineParams, Params
 
 __all__ = [
     "DATA_ROOT",
@@ -15,6 +17,7 @@ __all__ = [
     "JudgeParams",
     "LatentsParams",
     "MachineParams",
+    "Optimisation",
     "Params",
     "TrainParams",
     "TuneParams",

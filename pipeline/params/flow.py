@@ -2,35 +2,17 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
-from pipeline.params.section import Section
+from pipeline.flow import FlowShape
+from pipeline.params.section import Count, Decay, Optimisation, Positive, Section
 
 __all__ = ["FlowParams", "TrainParams", "TuneParams"]
 
-Positive = Annotated[float, Field(gt=0)]
 
-Count = Annotated[int, Field(ge=1)]
+class FlowParams(Section, FlowShape):  # type: ignore[misc]  # its config freezes it, which mypy does not see
+    """The flow T, with the keys, defaults and checks of `FlowShape`, and its pair loss."""
 
-Decay = Annotated[float, Field(ge=0, lt=1)]
-
-
-class FlowParams(Section):
-    """The flow T and its pair loss."""
-
-    num_blocks: Count = 12
-    width: Count = 64
-    """Units in a hidden layer of a conditioner."""
-    depth: Count = 2
-    """Hidden layers of a conditioner."""
-    conditioner: Literal["shared", "split"] = "shared"
-    """One network for shift and log-scale of a coupling, or one for each."""
-    activation: Literal["silu", "leaky_relu"] = "silu"
-    mixing: Literal["rotation", "learned_rotation", "shuffle"] = "rotation"
-    log_scale_bound: Positive = 2.0
-    """Largest absolute log-scale of a coupling."""
-    zero_init: bool = True
-    """Whether a coupling starts as the identity."""
     rho: Annotated[float, Field(gt=0, lt=1)] = 0.975
     """Correlation of a shared factor within a pair."""
     sizes: Literal["estimate"] | tuple[Count, ...] = "estimate"
@@ -38,8 +20,13 @@ class FlowParams(Section):
     size_method: Literal["correlation", "covariance"] = "correlation"
     """The paper's Eq. 10 divided by N, or the authors' code."""
 
+    @model_validator(mode="after")
+    def _shape_is_possible(self) -> "FlowParams":
+        self.__post_init__()
+        return self
 
-class TrainParams(Section):
+
+class TrainParams(Optimisation):
     """Optimisation of the flow."""
 
     steps: Count = 1800
@@ -47,17 +34,8 @@ class TrainParams(Section):
     """Pairs a step, over all workers."""
     learning_rate: Positive = 6e-3
     schedule: Literal["cosine", "constant"] = "constant"
-    """Whether the learning rate falls to 0 over the steps, or stays."""
-    betas: tuple[Decay, Decay] = (0.9, 0.999)
-    """Of AdamW: decay of its first and second moment a step."""
     weight_decay: Annotated[float, Field(ge=0)] = 0.1
-    clip: Positive | None = 5.0
-    """Largest norm of the gradient; empty: none."""
     ema_decay: Decay | None = 0.995
-    """A step, of the moving average of the parameters that is the trained flow; empty: the last parameters are."""
-    log_every: Count = 20
-    validate_every: Count = 200
-    checkpoint_every: Count = 200
 
 
 class TuneParams(Section):

@@ -1,16 +1,52 @@
 """Sections `backbone` and `judge`: the frozen network that is interpreted, and the one that names what images show."""
 
+from dataclasses import dataclass
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
+from pydantic_core import PydanticKnownError
 
-from pipeline.params.section import Section
+from pipeline.params.section import Count, Optimisation, Positive, Section
 
-__all__ = ["BackboneParams", "InputParams", "JudgeParams", "LatentsParams"]
+__all__ = ["KINDS", "BackboneParams", "InputParams", "JudgeParams", "LatentsParams", "Traits"]
 
-Positive = Annotated[float, Field(gt=0)]
+CALLED = "package.module:callable"
 
-Count = Annotated[int, Field(ge=1)]
+
+@dataclass(frozen=True, kw_only=True)
+class Traits:
+    """What section `backbone` must know of a kind of network.
+
+    Attributes:
+        latent: whether its one layer is `latent`, of `num_dims` numbers; else its layers are modules.
+        images: whether it gives images, and else logits; None: as `backbone.output` says.
+        network: what `backbone.network` must name, by an example; None: it is trained here.
+        concept: whether it learns the classes of a concept, which `backbone.concept` must name.
+        own_images: whether the images of the study are those that it draws.
+    """
+
+    latent: bool = False
+    images: bool | None
+    network: str | None = None
+    concept: bool = False
+    own_images: bool = False
+
+
+KINDS = {
+    "autoencoder": Traits(latent=True, images=True),
+    "classifier": Traits(images=False, concept=True),
+    "torch": Traits(images=None, network=CALLED),
+    "torchvision": Traits(images=False, network="resnet18"),
+    "exported": Traits(images=None, network="model.pt2"),
+    "generator": Traits(latent=True, images=True, network=CALLED, own_images=True),
+}
+
+
+def _known(kind: str) -> str:
+    if kind not in KINDS:
+        *others, last = (f"'{name}'" for name in KINDS)
+        raise PydanticKnownError("literal_error", {"expected": f"{', '.join(others)} or {last}"})
+    return kind
 
 
 class InputParams(Section):
@@ -24,10 +60,11 @@ class InputParams(Section):
     """By which each channel is divided then; empty: ImageNet's for a torchvision network, else .5."""
 
 
-class BackboneParams(Section):
+class BackboneParams(Optimisation):
     """The network that is interpreted: trained here and then frozen, or brought along and never changed."""
 
-    kind: Literal["autoencoder", "classifier", "torch", "torchvision", "exported", "generator"] = "autoencoder"
+    kind: Annotated[str, AfterValidator(_known)] = "autoencoder"
+    """One of `KINDS`."""
     num_dims: Annotated[int, Field(ge=2, le=2048)] = 32
     """N, the length of an autoencoder's or a generator's latent vector."""
     width: Annotated[int, Field(ge=8, multiple_of=8)] = 32
@@ -35,7 +72,6 @@ class BackboneParams(Section):
     steps: Count = 1000
     batch_size: Annotated[int, Field(ge=2)] = 128
     learning_rate: Positive = 2e-3
-    weight_decay: Annotated[float, Field(ge=0)] = 0.01
     concept: str | None = None
     """What the classes of a classifier are: one of data.concepts. A foreign network's may be none of them."""
     network: str | None = None
@@ -52,27 +88,29 @@ class BackboneParams(Section):
 
     @model_validator(mode="after")
     def _complete(self) -> "BackboneParams":
-        called = "package.module:callable"
-        examples = {"torch": called, "torchvision": "resnet18", "exported": "model.pt2", "generator": called}
-        if self.kind in examples and self.network is None:
-            what = examples[self.kind]
-            raise ValueError(f"backbone.network: kind '{self.kind}' needs one, such as {what}")
-        if self.kind == "classifier" and self.concept is None:
-            raise ValueError("backbone.concept: kind 'classifier' needs the concept whose classes it learns")
+        if self.traits.network is not None and self.network is None:
+            raise ValueError(f"backbone.network: kind '{self.kind}' needs one, such as {self.traits.network}")
+        if self.traits.concept and self.concept is None:
+            raise ValueError(f"backbone.concept: kind '{self.kind}' needs the concept whose classes it learns")
         return self
+
+    @property
+    def traits(self) -> Traits:
+        """What its kind is like."""
+        return KINDS[self.kind]
 
     @property
     def has_latent(self) -> bool:
         """Whether its one layer is `latent`, of `num_dims` numbers; else its layers are modules."""
-        return self.kind in ("autoencoder", "generator")
+        return self.traits.latent
 
     @property
     def draws_images(self) -> bool:
         """Whether its output is an image, which a judge can name; else logits."""
-        return self.has_latent or (self.kind in ("torch", "exported") and self.output == "images")
+        return self.output == "images" if self.traits.images is None else self.traits.images
 
 
-class JudgeParams(Section):
+class JudgeParams(Optimisation):
     """A small convolutional network that names each concept of an image; its held-out accuracy is in its card."""
 
     width: Annotated[int, Field(ge=4, multiple_of=4)] = 24
@@ -80,7 +118,6 @@ class JudgeParams(Section):
     steps: Count = 600
     batch_size: Annotated[int, Field(ge=2)] = 128
     learning_rate: Positive = 3e-3
-    weight_decay: Annotated[float, Field(ge=0)] = 0.01
 
 
 class LatentsParams(Section):

@@ -1,22 +1,15 @@
-"""params.yaml as one frozen object, read and checked as a whole; a wrong key or value is one clear line."""
+"""All sections of params.yaml as one frozen object, and what must hold between them."""
 
-import difflib
-from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
-from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
+from pydantic import Field, field_validator, model_validator
 
-from pipeline.errors import InputError
 from pipeline.params.data import DataParams
 from pipeline.params.flow import FlowParams, TrainParams, TuneParams
 from pipeline.params.networks import BackboneParams, JudgeParams, LatentsParams
-from pipeline.params.section import Section
+from pipeline.params.section import Count, Section
 
-__all__ = ["DATA_ROOT", "EvaluateParams", "InterpretParams", "MachineParams", "Params", "load_params"]
-
-Count = Annotated[int, Field(ge=1)]
+__all__ = ["DATA_ROOT", "EvaluateParams", "InterpretParams", "MachineParams", "Params"]
 
 DATA_ROOT = "IIN_DATA_ROOT"  # the environment variable that stands in for an empty data_root
 
@@ -35,7 +28,7 @@ class EvaluateParams(Section):
     response_draws: Count = 100
     """Edits of each kind, factor and image for the response of a classifier."""
     response_images: Count | None = None
-    """Test images for it, the first by id; empty: all."""
+    """Test images for it, drawn by seed and evenly over the classes; empty: all."""
 
 
 class InterpretParams(Section):
@@ -107,7 +100,7 @@ class Params(Section):
     @model_validator(mode="after")
     def _generator_draws_its_images(self) -> "Params":
         kind, source = self.backbone.kind, self.data.source
-        if (kind == "generator") != (source == "generator"):
+        if self.backbone.traits.own_images != (source == "generator"):
             raise ValueError(
                 f"data.source: found '{source}', but backbone.kind is '{kind}': the images of a generator, and of no "
                 "other network, are those that it draws; accepted are both 'generator' or neither"
@@ -168,79 +161,3 @@ class Params(Section):
                     f"expected backbone.num_dims = {num_dims}"
                 )
         return self
-
-
-def load_params(path: Path | str = "params.yaml") -> Params:
-    """Read and check params.yaml.
-
-    YAML 1.2 is read (`1e-3` is a number), as DVC reads it.
-
-    Raises:
-        InputError: one line that names the file, the key, the value found and what is accepted.
-    """
-    path = Path(path)
-    try:
-        content = YAML(typ="safe", pure=True).load(path.read_text())
-    except FileNotFoundError:
-        raise InputError(f"{path}: not there; run from the project's folder") from None
-    except (YAMLError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: no YAML ({' '.join(str(error).split())})") from None
-    if not isinstance(content, dict):
-        raise InputError(f"{path}: found {type(content).__name__}, expected sections such as `data:` and `flow:`")
-    try:
-        return Params.model_validate(content)
-    except ValidationError as error:
-        raise InputError(f"{path}: {_describe(error.errors())}") from None
-
-
-def _describe(errors: list[Any]) -> str:
-    """One line for the first key that pydantic found wrong."""
-    error = errors[0]
-    if error["type"] == "extra_forbidden":
-        key = ".".join(str(part) for part in error["loc"])
-        accepted = _keys_beside(error["loc"])
-        near = difflib.get_close_matches(str(error["loc"][-1]), accepted, n=1)
-        hint = f"did you mean '{near[0]}'? " if near else ""
-        return f"{key}: unknown key; {hint}accepted are {', '.join(accepted)}"
-    if error["type"] == "value_error" and isinstance(error["input"], dict):  # of several keys of a section, or of all
-        return _message(error)
-    # a key that takes either of two types has an error for each; one that lies deeper names the wrong item of a list
-    keys = [_key(other) for other in errors]
-    deepest = max((key for key in keys if f"{key}.".startswith(f"{keys[0]}.")), key=len)
-    alike = [other for other, key in zip(errors, keys, strict=True) if key == deepest]
-    found = alike[0]["input"]
-    shown = list(found) if isinstance(found, tuple) else found  # as YAML has it
-    return f"{deepest}: found {shown!r}: {' or '.join(_message(other) for other in alike)}"
-
-
-def _key(error: Any) -> str:
-    return ".".join(str(part) for part in error["loc"] if isinstance(part, int) or part in _field_names())
-
-
-def _message(error: Any) -> str:
-    message = str(error["msg"]).removeprefix("Value error, ").replace("valid tuple", "list").replace("Tuple", "List")
-    if error["type"] == "model_type":
-        message = "input should be a section of keys and values"
-    return message[0].lower() + message[1:]
-
-
-def _keys_beside(location: tuple[Any, ...]) -> list[str]:
-    model: type[BaseModel] = Params
-    for part in location[:-1]:
-        annotation = model.model_fields[part].annotation
-        assert isinstance(annotation, type)
-        assert issubclass(annotation, BaseModel)
-        model = annotation
-    return list(model.model_fields)
-
-
-def _field_names() -> set[str]:
-    """Names of sections and keys; pydantic's locations also hold names of union members, which no person wrote."""
-    pending: list[type[BaseModel]] = [Params]
-    names: set[str] = set()
-    while pending:
-        for name, field in pending.pop().model_fields.items():
-            names.add(name)
-            if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
-                pending.append(field.annotation)
-    return names

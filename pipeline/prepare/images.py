@@ -4,6 +4,7 @@ Images are read, rendered and written a few originals at a time, so that memory 
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -17,8 +18,8 @@ from pipeline.basis.draws import draw_seed
 from pipeline.errors import InputError
 from pipeline.files import atomic_folder
 from pipeline.params import DataParams
-from pipeline.prepare.sources import open_source
 from pipeline.prepare.sources.source import Rendered, Source
+from pipeline.prepare.sources.table import open_source
 from pipeline.prepare.sources.torchvision_sets import Roots
 from pipeline.prepare.splits import split_originals
 from pipeline.prepare.warp import Warps
@@ -27,12 +28,9 @@ from pipeline.tables.parquet import ROW_GROUP, images_schema, table_writer
 
 __all__ = ["Tally", "prepare"]
 
-_SHOWN = 5  # names in a line
-
 CHUNK = 2**21  # bytes of pixels in memory
-
 GROUP = 2**24  # bytes of pixels in a row group, at most
-
+_SHOWN = 5  # names in a line
 FEWEST = 16  # rows in a row group, however large the images
 
 
@@ -115,13 +113,14 @@ def prepare(
     copies = {"train": params.copies, "val": 1, "test": 1}
     progress = Progress("prepare", sum(len(rows) * copies[split] for split, rows in splits.items()), unit="image")
     tally = Tally(params.concepts)
+    renderer = _Renderer(source, params, seed, tally)
     done = 0
     counts: dict[str, int] = {}
     with atomic_folder(folder) as beside:
         for split, originals in splits.items():
             metadata = _metadata(source, params)
             schema = images_schema(list(source.categories), source.values)
-            rows = _rows(source, originals, copies[split], params, seed, split, tally)
+            rows = renderer.rows(split, originals)
             first = next(rows)
             with table_writer(beside / f"{split}.parquet", schema, metadata) as writer:
                 for group in _grouped(first, rows, schema):
@@ -149,34 +148,37 @@ def _metadata(source: Source, params: DataParams) -> dict[str, Any]:
     }
 
 
-def _rows(
-    source: Source,
-    originals: NDArray[np.int64],
-    num_copies: int,
-    params: DataParams,
-    seed: int,
-    split: str,
-    tally: Tally,
-) -> Iterator[tuple[pa.Table, int]]:
-    """Rows of all copies of some originals at a time, ids ascending, and the bytes of an image's pixels."""
-    warps = (
-        [Warps.draw(params.warp, len(originals), draw_seed(seed, "warp", copy)) for copy in range(num_copies)]
-        if split == "train"
-        else [None]
-    )
-    size, start = 1, 0  # of the first image alone nobody knows how large it is
-    while start < len(originals):
-        part = slice(start, start + size)
-        some, parts, num_bytes = originals[part], [], 0
-        for copy in range(num_copies):
-            of = warps[copy]
-            rendered = source.render(some, copy, None if of is None else of[part])
-            if copy == 0:
-                tally.add(split, rendered)
-            num_bytes = int(np.prod(rendered.pixels.shape[1:]))
-            parts.append(_table(some[rendered.sound], copy, params.copies, split, rendered))
-        yield pa.concat_tables(parts).sort_by("id"), num_bytes
-        start, size = part.stop, max(1, CHUNK // (num_bytes * num_copies))
+@dataclass(frozen=True)
+class _Renderer:
+    """What renders the rows of all splits, and counts them."""
+
+    source: Source
+    params: DataParams
+    seed: int
+    tally: Tally
+
+    def rows(self, split: str, originals: NDArray[np.int64]) -> Iterator[tuple[pa.Table, int]]:
+        """Rows of all copies of some originals at a time, ids ascending, and the bytes of an image's pixels."""
+        warps = self._warps(split, len(originals))
+        size, start = 1, 0  # of the first image alone nobody knows how large it is
+        while start < len(originals):
+            part = slice(start, start + size)
+            some, tables, num_bytes = originals[part], [], 0
+            for copy, warp in enumerate(warps):
+                rendered = self.source.render(some, copy, None if warp is None else warp[part])
+                if copy == 0:
+                    self.tally.add(split, rendered)
+                num_bytes = int(np.prod(rendered.pixels.shape[1:]))
+                tables.append(_table(some[rendered.sound], copy, self.params.copies, split, rendered))
+            yield pa.concat_tables(tables).sort_by("id"), num_bytes
+            start, size = part.stop, max(1, CHUNK // (num_bytes * len(warps)))
+
+    def _warps(self, split: str, num: int) -> Sequence[Warps | None]:
+        """Of `num` originals, one entry a copy; validation and test images are stored once, as they are."""
+        if split != "train":
+            return [None]
+        copies = range(self.params.copies)
+        return [Warps.draw(self.params.warp, num, draw_seed(self.seed, "warp", copy)) for copy in copies]
 
 
 def _grouped(

@@ -1,16 +1,19 @@
-"""A convolutional variational autoencoder with the optimal-sigma loss."""
+"""The training of a variational autoencoder, by the optimal-sigma loss."""
+
+from typing import Any
 
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
 from pipeline.backbone.autoencoder import Autoencoder
+from pipeline.basis.curves import last_value
 from pipeline.basis.draws import draw_seed
 from pipeline.params import BackboneParams
-from pipeline.tables.images import Images, load_images, to_unit_range
+from pipeline.tables.images import load_images, to_unit_range
 from pipeline.training.task import ImagesSetup
 
-__all__ = ["AutoencoderTask", "autoencoder_task"]
+__all__ = ["AutoencoderTask"]
 
 
 class AutoencoderTask:
@@ -19,17 +22,21 @@ class AutoencoderTask:
     With the decoder's variance at its optimum (one for all pixels of a batch, the mean squared error) the Gaussian
     likelihood is D/2 · log MSE up to a constant, so that no weight between the two terms needs to be chosen.
 
+    Args:
+        setup: where the images are, and section `backbone`.
+        device: of the network.
+
     References:
         Simple and Effective VAE Training with Calibrated Decoders (Rybkin, Daniilidis, Levine, 2021), section 3.3.
     """
 
-    def __init__(
-        self, train: Images, val: Images, num_dims: int, width: int, batch_size: int, seed: int, device: torch.device
-    ) -> None:
-        self.model: Autoencoder = Autoencoder(num_dims, width, draw_seed(seed, "backbone/weights")).to(device)
-        self._train = torch.from_numpy(train.pixels)
-        self._val = to_unit_range(val.pixels)
-        self._batch_size, self._seed, self._device = batch_size, seed, device
+    def __init__(self, setup: ImagesSetup[BackboneParams], device: torch.device) -> None:
+        params = setup.params
+        weights = draw_seed(setup.seed, "backbone/weights")
+        self.model: Autoencoder = Autoencoder(params.num_dims, params.width, weights).to(device)
+        self._train = torch.from_numpy(load_images(setup.images, "train").pixels)
+        self._val = to_unit_range(load_images(setup.images, "val").pixels)
+        self._batch_size, self._seed, self._device = params.batch_size, setup.seed, device
 
     def initialise(self) -> None:
         """Nothing is initialised from data."""
@@ -50,7 +57,7 @@ class AutoencoderTask:
         return loss, {"loss": loss, "squared_error": squared_error, "kl_nats": kl}
 
     @torch.no_grad()
-    def validate(self, model: nn.Module, step: int) -> dict[str, float]:  # noqa: ARG002
+    def validate(self) -> dict[str, float]:
         """Squared error of reconstructions from the mean: sum over an image, mean over validation images."""
         total = 0.0
         for images in self._val.split(250):
@@ -59,12 +66,11 @@ class AutoencoderTask:
             total += (self.model.decode(mean) - images).square().sum().item()
         return {"squared_error": total / len(self._val)}
 
-
-def autoencoder_task(setup: ImagesSetup[BackboneParams], device: torch.device) -> AutoencoderTask:
-    """Load the images and make the task, in a worker."""
-    train, val = (load_images(setup.images, split) for split in ("train", "val"))
-    params = setup.params
-    return AutoencoderTask(train, val, params.num_dims, params.width, params.batch_size, setup.seed, device)
+    @staticmethod
+    def measured(curves: str, params: BackboneParams) -> tuple[dict[str, Any], str]:  # noqa: ARG004
+        """What the last point of the curves, the text of their file, says: for the card and in words."""
+        error = last_value(curves, "val/squared_error")
+        return {"val_squared_error": error}, f"squared error of a held-out image {error:.4g}"
 
 
 def _mean_over_workers(value: Tensor, weight: int) -> Tensor:

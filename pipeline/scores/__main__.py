@@ -189,18 +189,18 @@ def run(path: Path, layout_path: Path, seed: int, json_only: bool) -> None:
     num_rows = len(table.codes)
     processes = min(2, os.cpu_count() or 1) if num_rows > _WORTH_A_PROCESS else 1
     try:
-        found = code_scores(table.codes, table.concepts, layout, table.originals, seed, processes)
+        result = code_scores(table.codes, table.concepts, layout, table.originals, seed, processes)
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from error
-    for line in found.left_out:
+    for line in result.left_out:
         print(line, file=sys.stderr)
     if json_only:
-        print(json.dumps(as_json(found.scores), indent=2))
+        print(json.dumps(as_json(result.scores), indent=2))
         return
     originals = num_rows if table.originals is None else len(np.unique(table.originals))
     print(f"{path}: {num_rows} rows of {originals} originals, {layout.num_dims} dimensions, seed {seed}\n")
-    print(as_text(found.scores))
-    for line in subset_lines(found.scores, num_rows):
+    print(as_text(result.scores))
+    for line in subset_lines(result.scores, num_rows):
         print(line)
 
 

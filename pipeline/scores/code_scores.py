@@ -12,17 +12,16 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.utils.parallel import Parallel, delayed
 
 from pipeline.basis.layout import Layout
-from pipeline.scores.behaviour.density import block_total_correlation
-from pipeline.scores.behaviour.pair import pair_correlation
-from pipeline.scores.literature.per_dimension import per_dimension_scores
-from pipeline.scores.probes.matrix import matrix_scores, probe_matrix, probe_scores
+from pipeline.scores.fit import block_total_correlation, pair_correlation, shared_pairs
+from pipeline.scores.literature import per_dimension_scores
+from pipeline.scores.probes import matrix_scores, probe_matrix, probe_scores
 from pipeline.scores.statistics.concepts import checked_codes
 from pipeline.scores.statistics.originals import original_index
 from pipeline.scores.statistics.score import Score
 
-__all__ = ["CodeScores", "SharedPairs", "code_scores", "shared_pairs"]
+__all__ = ["CodeScores", "FittedSeeds", "code_scores", "fitted_scores"]
 
-_PAIRS_EACH = 2000
+_PAIRS_EACH = 2000  # of each concept
 
 
 @dataclass(frozen=True)
@@ -65,13 +64,7 @@ def code_scores(
     named = {name: concepts[name] for name in layout.concepts}
     index = original_index(groups, len(code))
     left_out: list[str] = []
-    single, rbf, linear = Parallel(n_jobs=processes)(  # the longest first
-        [
-            delayed(per_dimension_scores)(code, named, index, seed),
-            *(delayed(probe_matrix)(code, named, layout, kind, index, seed) for kind in ("rbf", "linear")),
-        ]
-    )
-    probes = probe_scores(linear, layout, rbf) | matrix_scores(linear, layout)
+    probes, single = fitted_scores(code, named, layout, index, FittedSeeds(seed, seed), processes)
     pairs = _pairs(code, named, layout, index, seed, left_out)
     total: dict[str, Score] = {}
     try:
@@ -79,6 +72,32 @@ def code_scores(
     except ValueError as error:  # too few rows, or a covariance without an inverse
         left_out.append(f"block_tc is left out: {error}")
     return CodeScores(probes | pairs | total | single, tuple(left_out))
+
+
+@dataclass(frozen=True)
+class FittedSeeds:
+    """Seeds of folds, subsets, resamples and permutations: of the probes, and of the scores of single dimensions."""
+
+    probes: int
+    per_dimension: int
+
+
+def fitted_scores(
+    codes: ArrayLike,
+    concepts: Mapping[str, NDArray[Any]],
+    layout: Layout,
+    groups: ArrayLike | None,
+    seeds: FittedSeeds,
+    processes: int = 1,
+) -> tuple[dict[str, Score], dict[str, Score]]:
+    """The scores that something is fitted for: `probe/…`, and `per_dimension/…`; arguments as of `code_scores`."""
+    single, rbf, linear = Parallel(n_jobs=processes)(  # the longest first
+        [
+            delayed(per_dimension_scores)(codes, concepts, groups, seeds.per_dimension),
+            *(delayed(probe_matrix)(codes, concepts, layout, kind, groups, seeds.probes) for kind in ("rbf", "linear")),
+        ]
+    )
+    return probe_scores(linear, layout, rbf) | matrix_scores(linear, layout), single
 
 
 def _pairs(
@@ -101,60 +120,3 @@ def _pairs(
         return {}
     groups = np.stack([index[pairs.a], index[pairs.b]], axis=1)
     return pair_correlation(code[pairs.a], code[pairs.b], pairs.concept, layout, seed, able, groups)
-
-
-@dataclass(frozen=True)
-class SharedPairs:
-    """Row numbers of both members [P], the name of the concept that they share [P], and the rows that have no partner.
-
-    Attributes:
-        a, b: row numbers [P].
-        concept: names [P].
-        alone: for each concept how many rows share it with no other original.
-    """
-
-    a: NDArray[np.intp]
-    b: NDArray[np.intp]
-    concept: NDArray[np.str_]
-    alone: Mapping[str, int]
-
-
-def shared_pairs(
-    concepts: Mapping[str, NDArray[Any]], index: NDArray[np.intp], pairs_each: int, seed: int
-) -> SharedPairs:
-    """`pairs_each` pairs of each concept that has any: a uniform over rows with a partner, b uniform over a's partners.
-
-    Args:
-        concepts: categories [n] or values [n, D] by name.
-        index: original of each row [n], as from `original_index`.
-        pairs_each: pairs of a concept.
-        seed: of the draw.
-    """
-    rng = np.random.default_rng(seed)
-    drawn_a, drawn_b, names, alone = [], [], [], {}
-    for name, concept in concepts.items():
-        group = np.unique(concept, axis=0, return_inverse=True)[1].ravel()
-        order = np.lexsort((index, group))
-        run = np.unique(np.stack([group, index], axis=1)[order], axis=0, return_inverse=True)[1].ravel()
-        group_start, group_size = _spans(group[order])
-        run_start, run_size = _spans(run)
-        partners = group_size - run_size
-        able = np.flatnonzero(partners)
-        alone[name] = len(order) - len(able)
-        if not len(able):
-            continue
-        place = able[rng.integers(len(able), size=pairs_each)]
-        other = group_start[place] + rng.integers(partners[place])
-        other += np.where(other >= run_start[place], run_size[place], 0)  # skips the copies of a's own original
-        drawn_a.append(order[place])
-        drawn_b.append(order[other])
-        names += [name] * pairs_each
-    nothing = [np.empty(0, np.intp)]
-    return SharedPairs(np.concatenate(drawn_a or nothing), np.concatenate(drawn_b or nothing), np.array(names), alone)
-
-
-def _spans(sorted_numbers: NDArray[np.intp]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """For each place in a sorted array where the span of equal numbers begins, and how long it is."""
-    starts = np.flatnonzero(np.r_[True, sorted_numbers[1:] != sorted_numbers[:-1]])
-    sizes = np.diff(np.r_[starts, len(sorted_numbers)])
-    return np.repeat(starts, sizes), np.repeat(sizes, sizes)

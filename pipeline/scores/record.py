@@ -1,35 +1,150 @@
-"""Scores as the pipeline keeps them: scores.json, the flat metrics of `dvc metrics`, and a table for notes."""
+"""What evaluate leaves behind, written and read here alone; and scores as text for people.
+
+scores.json        under each name `value`, `low`, `high`, `chance`, `perfect` (null where there is none), and
+                   `details` where a score has any
+metrics.json       the values alone, for `dvc metrics`
+transitions.json   of a classifier, how edits move its decisions
+"""
 
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 from pipeline.errors import InputError
-from pipeline.scores.statistics.score import Score
+from pipeline.files import read_json, write_json
+from pipeline.scores.statistics.score import PROBE_GAP, PROBE_OWN, Score
 
-__all__ = ["Scores", "as_json", "as_markdown", "as_text", "flat", "score_of"]
+__all__ = [
+    "Scores",
+    "Transitions",
+    "as_json",
+    "as_summary",
+    "as_text",
+    "read_scores",
+    "read_transitions",
+    "write_metrics",
+    "write_scores",
+    "write_transitions",
+]
 
-Scores = Mapping[str, Mapping[str, Any]]  # as scores.json holds them
+Transitions = Mapping[str, Mapping[str, list[list[int]]]]
+"""Edit → factor → how many of them turned a decision for one class (row) into one for another (column)."""
+
+_SUMMARY = (  # how the names begin that a summary shows
+    PROBE_OWN,
+    PROBE_GAP,
+    "probe/other_max",
+    "probe/residual_leak",
+    "probe/leak_nonlinear",
+    "swap/",
+    "response/sample/",
+    "pair/own",
+    "nll/",
+    "roundtrip/",
+    "preserve/",
+)
+
+
+class Scores(Mapping[str, Score]):
+    """Scores by name, in the order of their file; a name that is missing is refused in one line.
+
+    Args:
+        scores: by name.
+        source: where they come from, for that line.
+
+    Example:
+        >>> scores = Scores({"probe/gap": Score(0.9)}, "results/latent/scores.json")
+        >>> scores["probe/gap"].value, "swap/score" in scores
+        (0.9, False)
+    """
+
+    def __init__(self, scores: Mapping[str, Score], source: str = "scores.json") -> None:
+        self._scores, self._source = dict(scores), source
+
+    def __getitem__(self, name: str) -> Score:
+        """One score; an InputError where there is none."""
+        if name not in self._scores:
+            raise InputError(f"{self._source}: no score '{name}'; run `dvc repro`")
+        return self._scores[name]
+
+    def __contains__(self, name: object) -> bool:
+        """Whether there is such a score."""
+        return name in self._scores
+
+    def __iter__(self) -> Iterator[str]:
+        """The names, in order."""
+        return iter(self._scores)
+
+    def __len__(self) -> int:
+        """How many there are."""
+        return len(self._scores)
+
+    def get(self, name: str, default: Any = None) -> Any:
+        """One score, or the default where there is none."""
+        return self._scores.get(name, default)
+
+
+def write_scores(path: Path, scores: Mapping[str, Score]) -> None:
+    """Write scores.json."""
+    write_json(path, as_json(scores))
+
+
+def read_scores(path: Path) -> Scores:
+    """Read scores.json.
+
+    Raises:
+        InputError: it isn't there, or holds no scores; the line names it.
+    """
+    content = read_json(path)
+    if not isinstance(content, dict):
+        raise InputError(f"{path}: found a {type(content).__name__}; scores by name are expected")
+    scores = {}
+    for name, numbers in content.items():
+        try:
+            scores[name] = Score.from_dict(numbers)
+        except (TypeError, ValueError) as error:
+            raise InputError(f"{path}: '{name}' is no score ({error}); run `dvc repro`") from None
+    return Scores(scores, str(path))
+
+
+def write_metrics(path: Path, scores: Mapping[str, Score]) -> None:
+    """Write metrics.json: values under their full names; not nested, as `probe/own` has a value and parts."""
+    write_json(path, {name: score.value for name, score in scores.items()})
+
+
+def write_transitions(path: Path, transitions: Transitions) -> None:
+    """Write transitions.json; of a network that draws images it is empty."""
+    write_json(path, transitions)
+
+
+def read_transitions(path: Path) -> Transitions:
+    """Read transitions.json; an InputError names it where it isn't there, or is no JSON."""
+    transitions: Transitions = read_json(path)
+    return transitions
 
 
 def as_json(scores: Mapping[str, Score]) -> dict[str, dict[str, object]]:
-    """What scores.json holds: under each name `value`, `low`, `high`, `chance`, `perfect` (null where unknown)."""
+    """What scores.json holds."""
     return {name: score.as_dict() for name, score in scores.items()}
 
 
-def flat(scores: Mapping[str, Score]) -> dict[str, float]:
-    """What metrics.json holds: values under their full names; not nested, as `probe/own` has a value and parts."""
-    return {name: score.value for name, score in scores.items()}
-
-
-def as_markdown(scores: Mapping[str, Score]) -> str:
-    """A Markdown table: name, value, 95 % interval, chance, perfect; a dash where there is none."""
-    header, *rows = _cells(scores)
-    lines = [header, ("---", "---:", ":---:", "---:", "---:"), *((f"`{name}`", *rest) for name, *rest in rows)]
-    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+def as_summary(scores: Mapping[str, Score]) -> str:
+    """One line a score of those that a person asks for first: name, value and 95 % interval."""
+    lines = []
+    for name, score in scores.items():
+        if not name.startswith(_SUMMARY) or name.startswith("swap/stay/"):
+            continue
+        interval = "" if score.interval is None else f"  [{score.interval[0]:.3f}, {score.interval[1]:.3f}]"
+        value = f"{score.value:.3f}" if abs(score.value) >= 5e-4 or score.value == 0 else f"{score.value:.1e}"
+        lines.append(f"  {name:<34}{value:>10}{interval}")
+    return "\n".join(lines)
 
 
 def as_text(scores: Mapping[str, Score]) -> str:
-    """The same table for a terminal, names to the left and numbers to the right of columns of equal width."""
+    """A table for a terminal: name, value, 95 % interval, chance, perfect; a dash where there is none.
+
+    Names stand to the left and numbers to the right of columns of equal width.
+    """
     rows = list(_cells(scores))
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return "".join(
@@ -43,7 +158,7 @@ def _cells(scores: Mapping[str, Score]) -> Iterator[tuple[str, ...]]:
     """The five cells of the heading, and of each score."""
     yield "score", "value", "95 % interval", "chance", "perfect"
     for name, score in scores.items():
-        ends = None if score.low is None or score.high is None else f"{_short(score.low)} to {_short(score.high)}"
+        ends = None if score.interval is None else " to ".join(_short(end) for end in score.interval)
         yield name, _short(score.value), ends or "–", _short(score.chance), _short(score.perfect)
 
 
@@ -52,10 +167,3 @@ def _short(number: float | None) -> str:
     if number is None:
         return "–"
     return f"{number:.2e}" if 0 < abs(number) < 5e-4 else f"{number:.3f}"
-
-
-def score_of(scores: Scores, name: str) -> Mapping[str, Any]:
-    """One score by its name; an InputError where there is none."""
-    if name not in scores:
-        raise InputError(f"scores.json: no score '{name}'; run `dvc repro`")
-    return scores[name]

@@ -15,7 +15,7 @@ from torch import Tensor
 from pipeline.errors import InputError
 from pipeline.tables.parquet import category_columns, read_table, value_columns
 
-__all__ = ["Images", "decode", "load_images", "to_unit_range"]
+__all__ = ["Images", "decode", "load_images", "to_pixels", "to_unit_range"]
 
 
 @dataclass(frozen=True)
@@ -74,6 +74,13 @@ def decode(column: pa.ChunkedArray | pa.StructArray, path: Path) -> NDArray[np.u
 def to_unit_range(pixels: NDArray[np.uint8] | Tensor) -> Tensor:
     """Pixels [B, H, W, 3] of 0 … 255 to the networks' input [B, 3, H, W] in [−1, 1], float32."""
     return torch.as_tensor(pixels).permute(0, 3, 1, 2).float().div_(127.5).sub_(1)
+
+
+def to_pixels(images: Tensor) -> NDArray[np.uint8]:
+    """A network's images [B, 3, H, W] to the nearest pixels [B, H, W, 3] of 0 … 255; what leaves [−1, 1] is cut off."""
+    levels = ((images.clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8)
+    pixels: NDArray[np.uint8] = levels.permute(0, 2, 3, 1).cpu().numpy()
+    return pixels
 
 
 def _decode_one(content: Any, path: Path, number: int) -> NDArray[np.uint8]:

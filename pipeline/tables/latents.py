@@ -4,7 +4,7 @@ import hashlib
 from dataclasses import dataclass, field
 from itertools import zip_longest
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import pyarrow as pa
@@ -63,6 +63,16 @@ class Latents:
         """What a concept is scored by: its value [n, D] where it is continuous, else its category [n]."""
         return {name: self.values.get(name, labels) for name, labels in self.labels.items()}
 
+    def complete(self) -> NDArray[np.int64]:
+        """Numbers of the rows that have a value in every concept, ascending."""
+        labels = np.array(list(self.labels.values())).reshape(len(self.labels), len(self))
+        return np.flatnonzero((labels >= 0).all(axis=0))
+
+    def draw(self, rng: np.random.Generator, rows: NDArray[np.int64] | None = None) -> NDArray[np.float32]:
+        """Draws z = mean + scale · ε [m, N] of rows of these numbers [m], ε from N(0, 1); None: of all, in order."""
+        mean, scale = (self.mean, self.scale) if rows is None else (self.mean[rows], self.scale[rows])
+        return mean + scale * rng.standard_normal(mean.shape, dtype=np.float32)
+
 
 def load_latents(folder: Path, split: str, backbone_sha256: str | None = None) -> Latents:
     """Read the shards of a split.
@@ -75,20 +85,14 @@ def load_latents(folder: Path, split: str, backbone_sha256: str | None = None) -
     Raises:
         InputError: if a shard is missing, no latents table, was changed, or stems from another backbone.
     """
-    parts = []
     paths = shards_of(folder, split)
     card = read_json(folder / LATENTS_CARD)
-    for path in paths:
-        table, metadata = read_table(path)
-        for name in ("mean", "scale") if card["noise"] == "encoder" else ("mean",):
-            if name not in table.column_names:
-                raise InputError(f"{path}: no column '{name}'; its columns are {', '.join(table.column_names)}")
-        found = metadata["backbone_sha256"]
-        if backbone_sha256 is not None and found != backbone_sha256:
-            raise InputError(f"{path}: latents of backbone {found[:12]}, but the one on disk is {backbone_sha256[:12]}")
-        backbone_sha256 = found  # all shards are of one
-        parts.append(table.replace_schema_metadata(None))
-    table = pa.concat_tables(parts)
+    shards = [_read_shard(path, card["noise"] == "encoder", backbone_sha256) for path in paths]
+    metadata = shards[0][1]
+    for path, (_, other) in zip(paths, shards, strict=True):
+        _require_backbone(path, other["backbone_sha256"], metadata["backbone_sha256"])  # all shards are of one
+    table = pa.concat_tables([rows for rows, _ in shards])
+    whole = paths[0] if len(paths) == 1 else folder / f"{split}-*.parquet"  # what an error of all rows names
     mean = vector_column(table, "mean")
     kept = np.setdiff1d(np.arange(mean.shape[1]), np.array(card.get("constant", ()), np.int64))
     if not len(kept):
@@ -105,15 +109,31 @@ def load_latents(folder: Path, split: str, backbone_sha256: str | None = None) -
         original=table["original"].to_numpy(),
         mean=mean,
         scale=scale,
-        labels=category_columns(table, metadata["concepts"], path),
+        labels=category_columns(table, metadata["concepts"], whole),
         values=value_columns(table, metadata["concepts"]),
-        backbone_sha256=found,
+        backbone_sha256=metadata["backbone_sha256"],
         layer=metadata["layer"],
         reduce=metadata["reduce"],
         kept=kept,
         image_shape=(metadata["image_shape"][0], metadata["image_shape"][1]),
         graded=metadata.get("graded", {}),
     )
+
+
+def _read_shard(path: Path, noisy: bool, backbone_sha256: str | None) -> tuple[pa.Table, dict[str, Any]]:
+    """Rows and metadata of a shard that has the columns it needs and stems from the backbone on disk."""
+    table, metadata = read_table(path)
+    for name in ("mean", "scale") if noisy else ("mean",):
+        if name not in table.column_names:
+            raise InputError(f"{path}: no column '{name}'; its columns are {', '.join(table.column_names)}")
+    if backbone_sha256 is not None:
+        _require_backbone(path, metadata["backbone_sha256"], backbone_sha256)
+    return table.replace_schema_metadata(None), metadata
+
+
+def _require_backbone(path: Path, sha256: str, expected: str) -> None:
+    if sha256 != expected:
+        raise InputError(f"{path}: latents of backbone {sha256[:12]}, but the one on disk is {expected[:12]}")
 
 
 def latents_sha256(folder: Path, split: str) -> str:

@@ -19,7 +19,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from pipeline.errors import InputError
+from pipeline.errors import InputError, one_line
 from pipeline.files import atomic_file
 
 __all__ = [
@@ -130,7 +130,7 @@ def read_schema(path: Path) -> tuple[pa.Schema, dict[str, Any]]:
     except FileNotFoundError:
         raise InputError(f"{path}: not there; run `dvc repro`") from None
     except (pa.ArrowException, OSError) as error:
-        raise InputError(f"{path}: truncated or no Parquet file ({_first_line(error)})") from None
+        raise InputError(f"{path}: truncated or no Parquet file ({one_line(error)})") from None
     record = json.loads((metadata or {}).get(KEY, b"{}"))
     if record.get("format") != FORMAT:
         found = f"format {record['format']}" if "format" in record else f"columns {', '.join(schema.names)}"
@@ -154,7 +154,7 @@ def read_table(path: Path, columns: Sequence[str] | None = None) -> tuple[pa.Tab
     try:
         table = pq.read_table(path, columns=list(columns))
     except (pa.ArrowException, OSError) as error:
-        raise InputError(f"{path}: truncated or damaged ({_first_line(error)})") from None
+        raise InputError(f"{path}: truncated or damaged ({one_line(error)})") from None
     return table, record
 
 
@@ -186,7 +186,7 @@ def read_group(path: Path, group: int) -> pa.Table:
         with pq.ParquetFile(path) as file:
             table = file.read_row_group(group).replace_schema_metadata(None)
     except (pa.ArrowException, OSError) as error:
-        raise InputError(f"{path}: truncated or damaged ({_first_line(error)})") from None
+        raise InputError(f"{path}: truncated or damaged ({one_line(error)})") from None
     expected = record["checksums"][group]
     if (found := _checksum(table)) != expected:
         raise InputError(
@@ -230,10 +230,6 @@ def _hash_array(array: pa.Array, digest: "hashlib._Hash") -> None:
     else:
         filled = array.fill_null(0) if array.null_count else array  # NumPy would make floats of integers with nulls
         digest.update(filled.to_numpy(zero_copy_only=False).tobytes())
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).splitlines()[0]
 
 
 def category_columns(table: pa.Table, concepts: Sequence[str], path: Path) -> dict[str, NDArray[np.int64]]:

@@ -17,11 +17,12 @@ import psutil
 
 from pipeline.entry import die_with_parent, run
 from pipeline.errors import InputError
-from pipeline.files import sha256_file
+from pipeline.interpretation.iin import load_iin
 from pipeline.params import load_params
-from pipeline.tracking.publish import SEND_ERRORS, bring_level, last_whole_stage, layer_folder
+from pipeline.places import Places
+from pipeline.tracking.publish import SEND_ERRORS, bring_level, last_whole_stage
 from pipeline.tracking.runs import find_run
-from pipeline.tracking.server import one_line
+from pipeline.tracking.server import root_cause
 from pipeline.tracking.store import Store, artifact_folder, check_server, experiment_link, run_link, shown
 
 START_SECONDS = 120.0  # two busy cores take 30 s
@@ -59,11 +60,11 @@ def _upload(store: Store, layer: str, layers: tuple[str, ...]) -> None:
         sys.exit(1)
     stage = last_whole_stage(layer)
     if stage is None:
-        raise InputError(f"{layer_folder(layer)}: nothing to upload; run `dvc repro`")
+        raise InputError(f"{Places().models.layer(layer)}: nothing to upload; run `dvc repro`")
     try:
         run_id = bring_level(store, layer, stage)
     except SEND_ERRORS as error:
-        raise InputError(f"MLflow at {shown(store.address)}: {one_line(error)}; nothing on disk changed") from error
+        raise InputError(f"MLflow at {shown(store.address)}: {root_cause(error)}; nothing on disk changed") from error
     print(f"uploaded layer {layer} up to stage {stage}")
     if run_id is not None:
         print(f"MLflow run of layer {layer}: {run_link(store, run_id)}")
@@ -72,10 +73,10 @@ def _upload(store: Store, layer: str, layers: tuple[str, ...]) -> None:
 def _print_links(store: Store, layers: tuple[str, ...], ui: str | None) -> None:
     print(f"MLflow experiment {store.experiment}: {experiment_link(store, ui)}", flush=True)
     for layer in layers:
-        weights = layer_folder(layer) / "iin" / "weights.safetensors"
-        found = find_run(store, sha256_file(weights), None) if weights.exists() else None
-        if found is not None:
-            print(f"MLflow run of layer {layer}: {run_link(store, found.info.run_id, ui)}", flush=True)
+        folder = Places().iin(layer)
+        run_of_layer = find_run(store, load_iin(folder).sha256, None) if folder.exists() else None
+        if run_of_layer is not None:
+            print(f"MLflow run of layer {layer}: {run_link(store, run_of_layer.info.run_id, ui)}", flush=True)
 
 
 def _serve(store: Store, layers: tuple[str, ...], port: int) -> None:

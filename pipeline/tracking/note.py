@@ -5,11 +5,14 @@ sentence has to carry the result.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
-__all__ = ["headline", "rounded", "scores_table", "sweep_table"]
+from pipeline.basis.layout import Layout
+from pipeline.scores.statistics.score import PAIR_NATS, PROBE_GAP, SWAP_SCORE, Score, response_name
+from pipeline.tuning.flow_file import Trial
 
-Scores = Mapping[str, Mapping[str, Any]]
+__all__ = ["headline", "in_words", "rounded", "scores_table", "sweep_note", "tried"]
+
+RANKED_BY = (PROBE_GAP, SWAP_SCORE)
 
 
 def rounded(value: float) -> float:
@@ -17,51 +20,73 @@ def rounded(value: float) -> float:
     return float(f"{value:.4g}")
 
 
-def headline(layout: Mapping[str, Sequence[Any]], num_blocks: int, scores: Scores | None) -> str:
+def headline(layout: Layout, num_blocks: int, scores: Mapping[str, Score] | None) -> str:
     """The first sentence of a run's description: what to select by, and of a classifier what its decision answers to.
 
     Example:
-        >>> layout = {"names": ["residual", "digit", "colour"], "sizes": [16, 7, 9]}
-        >>> headline(layout, 6, {"probe/gap": {"value": 0.931, "low": 0.912, "high": 0.944}})
+        >>> layout = Layout(("residual", "digit", "colour"), (16, 7, 9))
+        >>> headline(layout, 6, {"probe/gap": Score(0.931, 0.912, 0.944)})
         'probe/gap 0.93 [0.91, 0.94]; 6 blocks, sizes residual 16, digit 7, colour 9'
-        >>> layout = {"names": ["residual", "digit"], "sizes": [16, 16]}
-        >>> headline(layout, 6, {f"response/sample/{name}/changed": {"value": 0.021} for name in layout["names"]})
+        >>> layout = Layout(("residual", "digit"), (16, 16))
+        >>> headline(layout, 6, {f"response/sample/{name}/changed": Score(0.021) for name in layout.names})
         'decisions that change with residual 2 %, with digit 2 %; 6 blocks, sizes residual 16, digit 16'
     """
-    parts = []
-    for name in ("probe/gap", "swap/score"):
-        score = (scores or {}).get(name, {})
-        if score.get("value") is not None:
-            interval = f" [{score['low']:.2f}, {score['high']:.2f}]" if score.get("low") is not None else ""
-            parts.append(f"{name} {score['value']:.2f}{interval}")
-    changed = {name: (scores or {}).get(f"response/sample/{name}/changed") for name in layout["names"]}
-    answers = [f"with {name} {100 * score['value']:.0f} %" for name, score in changed.items() if score is not None]
+    measured = scores or {}
+    parts = [f"{name} {_in_brief(measured[name])}" for name in RANKED_BY if name in measured]
+    changed = {name: measured.get(response_name("sample", name, "changed")) for name in layout.names}
+    answers = [f"with {name} {100 * score.value:.0f} %" for name, score in changed.items() if score is not None]
     if answers:
         parts.append(f"decisions that change {', '.join(answers)}")
-    sizes = ", ".join(f"{name} {size}" for name, size in zip(layout["names"], layout["sizes"], strict=True))
-    return "; ".join([*parts, f"{num_blocks} blocks, sizes {sizes}"])
+    return "; ".join([*parts, f"{num_blocks} blocks, sizes {layout}"])
 
 
-def scores_table(scores: Scores) -> str:
+def scores_table(scores: Mapping[str, Score]) -> str:
     """All scores as a Markdown table: value, 95% interval, and what chance and a perfect code reach."""
     rows = ["| score | value | 95% interval | chance | perfect |", "| --- | --- | --- | --- | --- |"]
     for name, score in scores.items():
-        interval = "" if score.get("low") is None else f"{_text(score['low'])} to {_text(score.get('high'))}"
-        cells = [name, _text(score["value"]), interval, _text(score.get("chance")), _text(score.get("perfect"))]
+        interval, brackets = _interval(score.low, score.high), (_text(score.chance), _text(score.perfect))
+        cells = [name, _text(score.value), interval, *brackets]
         rows.append(f"| {' | '.join(cells)} |")
     return "\n".join(rows) + "\n"
 
 
-def sweep_table(trials: Sequence[Mapping[str, Any]]) -> str:
-    """The trials of a sweep as a Markdown table, in the order given."""
-    rows = ["| trial | blocks | sizes | probe/gap | 95% interval | nll/pair_nats | chosen |", "| --- " * 7 + "|"]
+def tried(trial: Trial) -> dict[str, str]:
+    """What a sweep tried in one trial, a setting's name and its value each, the sizes of the factors last."""
+    settings = {key: str(value) for key, value in trial.candidate.settings.items()}
+    return settings | {"sizes": ", ".join(str(size) for size in trial.candidate.layout.sizes)}
+
+
+def in_words(trial: Trial) -> str:
+    """The same in a line.
+
+    Example:
+        >>> from pipeline.tuning.space import Candidate
+        >>> candidate = Candidate({"num_blocks": 6}, Layout.of(["digit", "colour"], (16, 7, 9)))
+        >>> in_words(Trial(0, candidate, 0.93, 0.91, 0.95, 0.0, 0.0, 96.1))
+        '6 blocks, sizes 16, 7, 9'
+    """
+    return f"{trial.candidate.words}, sizes {tried(trial)['sizes']}"
+
+
+def sweep_note(trials: Sequence[Trial], chosen: Trial) -> str:
+    """The description of a sweep: which of how many trials was chosen, then all of them as a Markdown table."""
+    first = f"{len(trials)} trials; chosen is trial {chosen.number}: {in_words(chosen)}"
+    settings = ["blocks" if name == "num_blocks" else name for name in tried(chosen)]
+    heading = ["trial", *settings, PROBE_GAP, "95% interval", PAIR_NATS, "chosen"]
+    rows = [f"| {' | '.join(heading)} |", "| --- " * len(heading) + "|"]
     for trial in trials:
-        gap = trial["probe_gap"]
-        sizes = ", ".join(str(size) for size in trial["sizes"])
-        interval = f"{_text(gap['low'])} to {_text(gap['high'])}"
-        cells = [str(trial["number"]), str(trial["num_blocks"]), sizes, _text(gap["value"]), interval]
-        rows.append(f"| {' | '.join([*cells, _text(trial['pair_nats']), 'yes' if trial['chosen'] else ''])} |")
-    return "\n".join(rows) + "\n"
+        scores = [_text(trial.probe_gap), _interval(trial.gap_low, trial.gap_high), _text(trial.pair_nats)]
+        cells = [str(trial.number), *tried(trial).values(), *scores, "yes" if trial == chosen else ""]
+        rows.append(f"| {' | '.join(cells)} |")
+    return f"{first}\n\n" + "\n".join(rows) + "\n"
+
+
+def _in_brief(score: Score) -> str:
+    return f"{score.value:.2f}" if score.low is None else f"{score.value:.2f} [{score.low:.2f}, {score.high:.2f}]"
+
+
+def _interval(low: float | None, high: float | None) -> str:
+    return "" if low is None else f"{_text(low)} to {_text(high)}"
 
 
 def _text(value: float | None) -> str:

@@ -4,37 +4,39 @@ It looks for the run by the checksum of the weights, opens one where there is no
 it is the same whether the training was followed as it went, ended without its server, or came out of a cache.
 """
 
-import math
 import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import requests
 from mlflow import MlflowClient
 from mlflow.entities import Metric, Run
 from mlflow.exceptions import MlflowException
-from ruamel.yaml import YAML
 
-from pipeline.files import read_json, sha256_file
+from pipeline.basis.curves import METRICS, last_step
+from pipeline.files import read_yaml
+from pipeline.interpretation.iin import Iin, load_iin
+from pipeline.places import Places
+from pipeline.scores.record import read_scores
 from pipeline.tracking.model import log_model
 from pipeline.tracking.note import headline, rounded, scores_table
 from pipeline.tracking.runs import (
+    NOTE,
     SHA256,
     add_missing,
     allowed_name,
     create_run,
     describe,
     find_run,
-    last_step,
     send_curves,
 )
-from pipeline.tracking.server import one_line
+from pipeline.tracking.server import root_cause
 from pipeline.tracking.store import Store, run_link, shown, upload_command
 from pipeline.tracking.sweep import log_sweep
 
-__all__ = ["SEND_ERRORS", "Stage", "bring_level", "last_whole_stage", "layer_folder", "publish", "result_folder"]
+__all__ = ["SEND_ERRORS", "Stage", "bring_level", "last_whole_stage", "publish"]
 
 Stage = Literal["tune", "train", "evaluate", "interpret"]
 
@@ -42,9 +44,9 @@ STAGES: tuple[Stage, ...] = ("tune", "train", "evaluate", "interpret")
 
 SEND_ERRORS = (MlflowException, requests.RequestException, OSError)
 
-NOTE = "mlflow.note.content"
-
 SWEEP = "iin.sweep_run_id"
+
+RESTORED = {"restored": "true"}  # the run was opened after its training, of which no more is known than its files say
 
 
 def publish(store: Store, layer: str, upto: Stage, root: Path = Path()) -> str | None:
@@ -68,7 +70,7 @@ def publish(store: Store, layer: str, upto: Stage, root: Path = Path()) -> str |
         run_id = bring_level(store, layer, upto, root)
     except SEND_ERRORS as error:
         print(
-            f"warning: MLflow at {shown(store.address)} failed ({one_line(error)}); all is kept on disk; upload it "
+            f"warning: MLflow at {shown(store.address)} failed ({root_cause(error)}); all is kept on disk; upload it "
             f"later with: {upload_command(layer)}",
             file=sys.stderr,
             flush=True,
@@ -87,31 +89,27 @@ def bring_level(
     `source` holds the `source_tags` of the training where it ends just now; without them a run that is opened here is
     tagged `restored`.
     """
-    flow_yaml = layer_folder(layer, root) / "flow.yaml"
-    sweep = log_sweep(store, layer, flow_yaml) if flow_yaml.exists() else None
+    places = Places(root)
+    flow_file, folder = places.flow_file(layer), places.iin(layer)
+    sweep = log_sweep(store, layer, flow_file) if flow_file.exists() else None
     if upto == "tune":
         return sweep
-    client = store.client()
-    iin = layer_folder(layer, root) / "iin"
-    card = read_json(iin / "card.json")
-    sha256 = sha256_file(iin / "weights.safetensors")
-    params, tags = describe(card, layer)
-    run = find_run(store, sha256, card.get("fingerprint"))
+    client, iin = store.client(), load_iin(folder)
+    params, tags = describe(iin.card, layer)
+    run = find_run(store, iin.sha256, iin.card.get("fingerprint"))
     if run is None:
-        run_id = create_run(store, layer, params, {**tags, **(source or {"restored": "true"})})
-        run = client.get_run(run_id)
+        run = client.get_run(create_run(store, layer, params, {**tags, **(source or RESTORED)}))
     run_id = str(run.info.run_id)
-    send_curves(client, run_id, iin / "metrics.jsonl")
-    tags |= {SHA256: sha256} | ({SWEEP: sweep} if sweep is not None else {})
+    send_curves(client, run_id, folder / METRICS)
+    tags |= {SHA256: iin.sha256} | ({SWEEP: sweep} if sweep is not None else {})
     if NOTE not in run.data.tags:
-        tags[NOTE] = headline(card["layout"], card["flow"]["num_blocks"], None)
+        tags[NOTE] = headline(iin.layout, iin.flow.config.num_blocks, None)
     add_missing(client, run, params, tags)
-    num_dims = sum(card["layout"]["sizes"])
-    log_model(client, client.get_run(run_id), iin, num_dims, last_step(iin / "metrics.jsonl"))
+    log_model(client, client.get_run(run_id), folder, iin.layout.num_dims, last_step(folder / METRICS))
     if upto in ("evaluate", "interpret"):
-        _log_scores(client, run, card, read_json(result_folder(layer, root) / "scores.json"))
+        _log_scores(client, run, iin, places.scores(layer))
     if upto == "interpret":
-        client.log_artifacts(run_id, str(result_folder(layer, root) / "figures"), "figures")
+        client.log_artifacts(run_id, str(places.figures(layer)), "figures")
     if run.info.status != "FINISHED":
         client.set_terminated(run_id)
     return run_id
@@ -122,50 +120,35 @@ def last_whole_stage(layer: str, root: Path = Path()) -> Stage | None:
 
     `dvc.lock` holds the checksums of what each stage read and wrote: scores of older weights are told apart by them.
     """
+    places = Places(root)
     outputs: dict[Stage, Path] = {
-        "tune": layer_folder(layer, root) / "flow.yaml",
-        "train": layer_folder(layer, root) / "iin" / "weights.safetensors",
-        "evaluate": result_folder(layer, root) / "scores.json",
-        "interpret": result_folder(layer, root) / "figures",
+        "tune": places.flow_file(layer),
+        "train": places.iin(layer),
+        "evaluate": places.scores(layer),
+        "interpret": places.figures(layer),
     }
-    lock = root / "dvc.lock"
-    stages = YAML(typ="safe", pure=True).load(lock.read_text())["stages"] if lock.exists() else {}
+    stages = read_yaml(places.lock)["stages"] if places.lock.exists() else {}
     written = {out["path"]: out.get("md5") for stage in stages.values() for out in stage.get("outs", [])}
     whole: Stage | None = None
     for stage in STAGES:
-        read = stages.get(f"{stage}@{layer}", {}).get("deps", [])
-        if not outputs[stage].exists() or any(
-            dep.get("md5") != written.get(dep["path"], dep.get("md5")) for dep in read
-        ):
+        inputs = stages.get(f"{stage}@{layer}", {}).get("deps", [])
+        outdated = any(item.get("md5") != written.get(item["path"], item.get("md5")) for item in inputs)
+        if outdated or not outputs[stage].exists():
             break
         whole = stage
     return whole
 
 
-def layer_folder(layer: str, root: Path = Path()) -> Path:
-    """Where flow.yaml and the IIN of a layer lie."""
-    return root / "models" / "layers" / layer
-
-
-def result_folder(layer: str, root: Path = Path()) -> Path:
-    """Where scores and figures of a layer lie."""
-    return root / "results" / layer
-
-
-def _log_scores(client: MlflowClient, run: Run, card: Mapping[str, Any], scores: Mapping[str, Any]) -> None:
+def _log_scores(client: MlflowClient, run: Run, iin: Iin, path: Path) -> None:
     """Values as metrics, where they differ from those of the run; intervals and brackets go into note and table."""
-    run_id = run.info.run_id
-    now = int(time.time() * 1000)
-    values = {allowed_name(name): score["value"] for name, score in scores.items()}
-    metrics = [
-        Metric(name, rounded(value), now, 0)
-        for name, value in values.items()
-        if value is not None and math.isfinite(value) and run.data.metrics.get(name) != rounded(value)
-    ]
-    if metrics:
-        client.log_batch(run_id, metrics=metrics)
+    run_id, now = run.info.run_id, int(time.time() * 1000)
+    scores = read_scores(path)
+    values = {allowed_name(name): rounded(score.value) for name, score in scores.items()}
+    changed = {name: value for name, value in values.items() if run.data.metrics.get(name) != value}
+    if changed:
+        client.log_batch(run_id, metrics=[Metric(name, value, now, 0) for name, value in changed.items()])
     table = scores_table(scores)
-    note = f"{headline(card['layout'], card['flow']['num_blocks'], scores)}\n\n{table}"
+    note = f"{headline(iin.layout, iin.flow.config.num_blocks, scores)}\n\n{table}"
     add_missing(client, run, {}, {NOTE: note})
     client.log_text(run_id, table, "scores.md")
-    client.log_dict(run_id, dict(scores), "scores.json")
+    client.log_artifact(run_id, str(path))

@@ -1,6 +1,5 @@
 """Runs: found by their tags, opened with what is known of them, filled with curves, each point once, and closed."""
 
-import json
 import os
 import re
 import subprocess
@@ -13,23 +12,30 @@ from mlflow import MlflowClient
 from mlflow.entities import Metric, Param, Run, RunTag
 from mlflow.tracking.context.registry import resolve_tags
 
+from pipeline.basis.curves import entries
+from pipeline.basis.layout import Layout
+from pipeline.places import Places
 from pipeline.tracking.store import Store
 
 __all__ = [
     "FINGERPRINT",
     "KIND",
+    "LAYER",
+    "NOTE",
     "SHA256",
     "add_missing",
     "allowed_name",
     "create_run",
     "describe",
     "find_run",
-    "last_step",
-    "read_curves",
     "search",
     "send_curves",
     "source_tags",
 ]
+
+LAYER = "layer"
+
+NOTE = "mlflow.note.content"
 
 KIND = "iin.kind"  # training, sweep or trial
 
@@ -39,7 +45,7 @@ FINGERPRINT = "iin.fingerprint"
 
 CARD_TAGS = {"backbone_sha256": "iin.backbone_sha256", "data_sha256": "iin.data_sha256", "fingerprint": FINGERPRINT}
 
-WRITTEN_BY_REPRO = (":!dvc.lock", ":!results", ":!comparison")  # changes here say nothing about the code
+WRITTEN_BY_REPRO = (Places().lock, Places().results("*"), Places().comparison)  # changes here do not come by hand
 
 BATCH = 1000  # points a request, the most that a server takes
 
@@ -50,10 +56,11 @@ def describe(card: Mapping[str, Any], layer: str) -> tuple[dict[str, str], dict[
     Nested sections become dotted names (`flow.num_blocks`), the layout one parameter a factor (`sizes.digit`); what
     identifies inputs becomes a tag.
     """
-    tags = {"layer": layer, KIND: "training"}
+    tags = {LAYER: layer, KIND: "training"}
     tags |= {CARD_TAGS[key]: str(value) for key, value in card.items() if key in CARD_TAGS}
-    sizes = dict(zip(card["layout"]["names"], card["layout"]["sizes"], strict=True))
-    left_out = (*CARD_TAGS, "layout", "split", "weights_sha256")  # tags, and lists longer than MLflow's parameters
+    layout = Layout.from_dict(card["layout"])
+    sizes = dict(zip(layout.names, layout.sizes, strict=True))
+    left_out = (*CARD_TAGS, "layout", "cut", "weights_sha256")  # tags, and lists longer than MLflow's parameters
     rest = {key: value for key, value in card.items() if key not in left_out}
     return _flatten({**rest, "sizes": sizes}), tags
 
@@ -71,6 +78,12 @@ def find_run(store: Store, weights_sha256: str | None, fingerprint: str | None) 
             return run
     begun = search(store, {FINGERPRINT: fingerprint}) if fingerprint is not None else []
     return next((run for run in begun if SHA256 not in run.data.tags), None)
+
+
+def search(store: Store, tags: Mapping[str, str]) -> list[Run]:
+    """Runs of the experiment that carry all of `tags`, the latest first; deleted ones left out."""
+    query = " and ".join(f"tags.`{key}` = '{value}'" for key, value in tags.items())
+    return list(store.client().search_runs([store.experiment_key], query, order_by=["attributes.start_time DESC"]))
 
 
 def create_run(store: Store, name: str, params: Mapping[str, str], tags: Mapping[str, str]) -> str:
@@ -100,7 +113,8 @@ def source_tags() -> dict[str, str]:
     commit = _git("rev-parse", "HEAD")
     if commit is not None:
         tags["mlflow.source.git.commit"] = commit
-        changed = _git("status", "--porcelain", "--untracked-files=no", "--", ".", *WRITTEN_BY_REPRO)
+        left_out = [f":!{path.as_posix()}" for path in WRITTEN_BY_REPRO]
+        changed = _git("status", "--porcelain", "--untracked-files=no", "--", ".", *left_out)
         tags["git.dirty"] = "true" if changed else "false"
     for variable, tag in {"DVC_STAGE": "dvc.stage", "DVC_EXP_NAME": "dvc.experiment"}.items():
         if variable in os.environ:
@@ -108,10 +122,44 @@ def source_tags() -> dict[str, str]:
     return tags
 
 
-def search(store: Store, tags: Mapping[str, str]) -> list[Run]:
-    """Runs of the experiment that carry all of `tags`, the latest first; deleted ones left out."""
-    query = " and ".join(f"tags.`{key}` = '{value}'" for key, value in tags.items())
-    return list(store.client().search_runs([store.experiment_key], query, order_by=["attributes.start_time DESC"]))
+def send_curves(
+    client: MlflowClient, run_id: str, curves: Path, sent: Mapping[str, int] | None = None
+) -> dict[str, int]:
+    """Send what a run lacks of its curves.
+
+    A point goes only where its step is greater than the last one that the run holds of the same figure; so a resumed
+    training, whose file goes on from a checkpoint, logs no step twice. The whole file is read each time, because a
+    resumed training also cuts it back.
+
+    Args:
+        client: of the store.
+        run_id: the run.
+        curves: metrics.jsonl, to which the training may be appending.
+        sent: what an earlier call returned; None asks the server.
+
+    Returns:
+        The last step that the run now holds, by figure.
+    """
+    lines = entries(curves)
+    last_sent = dict(sent or {})
+    unasked = {name for line in lines for name in line if name != "step"} - last_sent.keys()
+    logged = client.get_run(run_id).data.metrics if unasked else {}
+    for name in unasked:
+        history = client.get_metric_history(run_id, name) if name in logged else []
+        last_sent[name] = max((point.step for point in history), default=-1)
+    now = int(time.time() * 1000)
+    points = [
+        Metric(name, float(value), now, int(line["step"]))
+        for line in lines
+        for name, value in line.items()
+        if name != "step" and int(line["step"]) > last_sent[name]
+    ]
+    for start in range(0, len(points), BATCH):
+        batch = points[start : start + BATCH]
+        client.log_batch(run_id, metrics=batch)
+        for point in batch:
+            last_sent[point.key] = max(last_sent[point.key], point.step)
+    return last_sent
 
 
 def _flatten(content: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
@@ -132,58 +180,3 @@ def _git(*arguments: str) -> str | None:
     except (OSError, subprocess.SubprocessError):
         return None
     return done.stdout.strip()
-
-
-def read_curves(path: Path) -> list[dict[str, Any]]:
-    """Read metrics.jsonl: one dictionary a line, with `step` and that step's figures.
-
-    The trainer may be writing, so a last line without its end is left for the next time; a missing file is no line.
-    """
-    try:
-        text = path.read_text()
-    except FileNotFoundError:
-        return []
-    return [json.loads(line) for line in text[: text.rfind("\n") + 1].splitlines() if line.strip()]
-
-
-def last_step(path: Path) -> int:
-    """The last step in metrics.jsonl; -1 where there is none."""
-    return max((int(point["step"]) for point in read_curves(path)), default=-1)
-
-
-def send_curves(client: MlflowClient, run_id: str, path: Path, sent: dict[str, int] | None = None) -> dict[str, int]:
-    """Send what `run_id` lacks of the curves in `path`.
-
-    A point goes only where its step is greater than the last one that the run holds of the same figure; so a resumed
-    training, whose file goes on from a checkpoint, logs no step twice. The whole file is read each time, because a
-    resumed training also cuts it back.
-
-    Args:
-        client: of the store.
-        run_id: the run.
-        path: of metrics.jsonl.
-        sent: what an earlier call returned; None asks the server.
-
-    Returns:
-        The last step that the run now holds, by figure.
-    """
-    points = read_curves(path)
-    names = {name for point in points for name in point if name != "step"}
-    sent = dict(sent or {})
-    logged = client.get_run(run_id).data.metrics if names - sent.keys() else {}
-    for name in names - sent.keys():
-        history = client.get_metric_history(run_id, name) if name in logged else []
-        sent[name] = max((metric.step for metric in history), default=-1)
-    now = int(time.time() * 1000)
-    metrics = [
-        Metric(name, float(value), now, int(point["step"]))
-        for point in points
-        for name, value in point.items()
-        if name != "step" and int(point["step"]) > sent[name]
-    ]
-    for start in range(0, len(metrics), BATCH):
-        batch = metrics[start : start + BATCH]
-        client.log_batch(run_id, metrics=batch)
-        for metric in batch:
-            sent[metric.key] = max(sent[metric.key], metric.step)
-    return sent

@@ -9,9 +9,9 @@ import requests
 from mlflow.utils.credentials import get_default_host_creds
 from mlflow.utils.rest_utils import http_request
 
-from pipeline.errors import InputError
+from pipeline.errors import InputError, one_line
 
-__all__ = ["NoAnswerError", "one_line", "probe_server", "within"]
+__all__ = ["NoAnswerError", "ask_server", "root_cause", "within"]
 
 Result = TypeVar("Result")
 
@@ -52,7 +52,7 @@ def within(seconds: float, function: Callable[[], Result]) -> Result:
     return results[0]
 
 
-def probe_server(address: str, shown: str) -> None:
+def ask_server(address: str, shown: str) -> None:
     """Ask a server for one experiment, with the credentials that MLflow would use.
 
     Args:
@@ -82,8 +82,10 @@ def probe_server(address: str, shown: str) -> None:
             ) from error
         for cause in causes:
             if isinstance(cause, requests.exceptions.SSLError | requests.exceptions.InvalidURL):
-                raise InputError(f"{where}: {one_line(cause)}; accepted is the address of an MLflow server") from error
-        raise NoAnswerError(one_line(error)) from error
+                raise InputError(
+                    f"{where}: {root_cause(cause)}; accepted is the address of an MLflow server"
+                ) from error
+        raise NoAnswerError(root_cause(error)) from error
     status = response.status_code
     if status in (401, 403):
         raise InputError(
@@ -104,12 +106,11 @@ def probe_server(address: str, shown: str) -> None:
         )
 
 
-def one_line(error: BaseException) -> str:
+def root_cause(error: BaseException) -> str:
     """What went wrong in the system's words ("Connection refused"), below the wrapping of MLflow and its libraries."""
     causes = list(_causes(error))
     system = [cause.strerror for cause in causes if isinstance(cause, OSError) and cause.strerror]
-    text = " ".join((system[-1] if system else str(causes[-1])).split()) or type(causes[-1]).__name__
-    return text if len(text) <= 200 else f"{text[:200]}…"
+    return system[-1] if system else one_line(causes[-1], 200)
 
 
 def _excerpt(response: requests.Response) -> str:

@@ -14,11 +14,32 @@ from urllib.parse import urlsplit, urlunsplit
 
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
+from mlflow.telemetry import set_telemetry_client
 
 from pipeline.errors import InputError
-from pipeline.tracking.server import NoAnswerError, one_line, probe_server, within
+from pipeline.places import Places
+from pipeline.tracking.server import NoAnswerError, ask_server, root_cause, within
 
-__all__ = ["Store", "artifact_folder", "check_server", "experiment_link", "run_link", "upload_command"]
+__all__ = [
+    "Store",
+    "artifact_folder",
+    "check_server",
+    "experiment_link",
+    "find_store",
+    "quieten_mlflow",
+    "run_link",
+    "shown",
+    "upload_command",
+]
+
+SETTINGS = {
+    "MLFLOW_DISABLE_TELEMETRY": "true",  # a pipeline does not tell anybody that it runs
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",  # its links open the wrong side; ours are printed once
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",  # with the defaults one call against a dead server blocks for four minutes
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "5",
+    "MLFLOW_ARTIFACT_UPLOAD_DOWNLOAD_TIMEOUT": "30",
+}
 
 LOCAL_UI = "http://127.0.0.1:5000"  # where `python -m pipeline.tracking ui` serves a SQLite store
 
@@ -60,33 +81,55 @@ class Store:
         return MlflowClient(tracking_uri=self.address)
 
 
-def check_server(study: str, layer: str) -> Store:
-    """Find the store, and open the experiment `iin-<study>` there, before anything long starts.
+def quieten_mlflow() -> None:
+    """Make MLflow quiet and quick to give up, for this process and its children; a variable that is set stays.
 
-    A server that gives no answer within 10 s costs one warning line on stderr, which names the command that uploads
-    layer `layer` later; the stage goes on with a store that is not `reachable`.
+    MLflow reads the variables when it is called. Its telemetry alone it prepares when it is imported, which sends
+    nothing yet, and here that is undone.
+    """
+    for name, value in SETTINGS.items():
+        os.environ.setdefault(name, value)
+    set_telemetry_client()  # type: ignore[no-untyped-call]
+    for name in ("mlflow", "alembic", "urllib3"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+
+
+def check_server(study: str, layer: str) -> Store:
+    """Find the store before anything long starts; one that gives no answer is warned of, and the stage goes on.
+
+    The one warning line on stderr names the command that uploads layer `layer` later, and the store that is returned is
+    not `reachable`.
 
     Raises:
-        InputError: the address is of no known kind, the server answers 401 or 403 or is no MLflow server, the SQLite
-            file can't be written, or the experiment was deleted.
+        InputError: as `find_store` does.
     """
-    _quiet()
-    address, experiment = _address(), f"iin-{study}"
     try:
-        if address.startswith("sqlite:"):
-            _probe_sqlite(address)
-            experiment_id = _open_in_file(address, experiment)
-        else:
-            experiment_id = within(ANSWER_SECONDS, lambda: _open_on_server(address, experiment))
+        return find_store(study)
     except NoAnswerError as error:
+        address = _address()
         print(
-            f"warning: MLflow at {shown(address)} gives no answer ({one_line(error)}); all is kept on disk; "
+            f"warning: MLflow at {shown(address)} gives no answer ({root_cause(error)}); all is kept on disk; "
             f"upload it later with: {upload_command(layer)}",
             file=sys.stderr,
             flush=True,
         )
-        experiment_id = None
-    return Store(address, experiment, experiment_id)
+        return Store(address, _experiment(study), None)
+
+
+def find_store(study: str) -> Store:
+    """The store that MLFLOW_TRACKING_URI names, with the experiment `iin-<study>` opened in it.
+
+    Raises:
+        InputError: the address is of no known kind, the server answers 401 or 403 or is no MLflow server, the SQLite
+            file can't be written, or the experiment was deleted.
+        NoAnswerError: nothing answers within 10 s.
+    """
+    quieten_mlflow()
+    address, experiment = _address(), _experiment(study)
+    if address.startswith("sqlite:"):
+        _require_writable(address)
+        return Store(address, experiment, _open_in_file(address, experiment))
+    return Store(address, experiment, within(ANSWER_SECONDS, lambda: _open_on_server(address, experiment)))
 
 
 def upload_command(layer: str) -> str:
@@ -125,13 +168,8 @@ def _ui(store: Store, ui: str | None) -> str:
     return ui or (LOCAL_UI if store.address.startswith("sqlite:") else shown(store.address).rstrip("/"))
 
 
-def _quiet() -> None:
-    for name in ("mlflow", "alembic", "urllib3"):
-        logging.getLogger(name).setLevel(logging.ERROR)
-
-
 def _address() -> str:
-    address = os.environ.get("MLFLOW_TRACKING_URI") or "sqlite:///mlflow.db"
+    address = os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{Places().store}"
     if address.startswith("sqlite:///"):
         return f"sqlite:///{_sqlite_path(address)}"
     if not address.startswith(("http://", "https://")):
@@ -141,18 +179,22 @@ def _address() -> str:
     return address
 
 
+def _experiment(study: str) -> str:
+    return f"iin-{study}"
+
+
 def _sqlite_path(address: str) -> Path:
     return Path(address.removeprefix("sqlite:///")).resolve()
 
 
-def _probe_sqlite(address: str) -> None:
+def _require_writable(address: str) -> None:
     """Take and release the write lock; SQLite makes the file where there is none."""
     path = _sqlite_path(address)
     try:
         connection = sqlite3.connect(path, timeout=ANSWER_SECONDS)
         try:
             connection.execute("BEGIN IMMEDIATE")
-            connection.execute("CREATE TABLE write_probe (x)")  # a lock alone is also given on a read-only medium
+            connection.execute("CREATE TABLE write_test (x)")  # a lock alone is also given on a read-only medium
             connection.rollback()
         finally:
             connection.close()
@@ -170,17 +212,19 @@ def _open_in_file(address: str, experiment: str) -> str:
     except InputError:
         raise
     except Exception as error:  # whatever the database layer says of a file that another version or program wrote
-        raise InputError(f"MLFLOW_TRACKING_URI {address}: {one_line(error)}; accepted is a store of MLflow") from error
+        raise InputError(
+            f"MLFLOW_TRACKING_URI {address}: {root_cause(error)}; accepted is a store of MLflow"
+        ) from error
 
 
 def _open_on_server(address: str, experiment: str) -> str:
-    probe_server(address, shown(address))
+    ask_server(address, shown(address))
     try:
         return _open_experiment(address, experiment)
     except MlflowException as error:
         if error.error_code in ("PERMISSION_DENIED", "UNAUTHENTICATED"):
-            raise InputError(f"MLFLOW_TRACKING_URI {shown(address)}: {one_line(error)}") from error
-        raise NoAnswerError(one_line(error)) from error
+            raise InputError(f"MLFLOW_TRACKING_URI {shown(address)}: {root_cause(error)}") from error
+        raise NoAnswerError(root_cause(error)) from error
 
 
 def _open_experiment(address: str, name: str) -> str:

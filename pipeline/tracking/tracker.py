@@ -7,20 +7,22 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from pipeline.basis.curves import last_step
+from pipeline.basis.layout import Layout
 from pipeline.tracking.note import headline
-from pipeline.tracking.publish import NOTE, SEND_ERRORS, bring_level
+from pipeline.tracking.publish import SEND_ERRORS, bring_level
 from pipeline.tracking.runs import (
     FINGERPRINT,
+    NOTE,
     add_missing,
     create_run,
     describe,
     find_run,
-    last_step,
     search,
     send_curves,
     source_tags,
 )
-from pipeline.tracking.server import one_line
+from pipeline.tracking.server import root_cause
 from pipeline.tracking.store import Store, run_link, shown, upload_command
 
 __all__ = ["RunTracker"]
@@ -36,27 +38,25 @@ class RunTracker:
     """Opens, or on resume takes up, the run of a training, and sends curves while the block runs.
 
     The thread gives up at the first error and tries once more at the end. When the block ends well, the IIN must lie
-    in `models/layers/<layer>/iin`: the run gets the rest of its curves, the checksum of the weights and the model,
-    and is FINISHED. When the block raises, the run is FAILED, until the resumed training takes it up.
+    in its place: the run gets the rest of its curves, the checksum of the weights and the model, and is FINISHED. When
+    the block raises, the run is FAILED, until the resumed training takes it up.
 
     Args:
         store: from `check_server`; with one that is not reachable nothing happens.
         layer: which layer.
         card: what the IIN's card.json will hold, `fingerprint` and `layout` among it.
-        metrics_path: the metrics.jsonl to which the trainer appends.
+        curves: the metrics.jsonl to which the trainer appends.
         root: the project's folder.
 
     Example:
-        with RunTracker(store, "latent", card, run_folder / "metrics.jsonl"):
+        with RunTracker(store, "latent", card, run_folder / METRICS):
             train(...)
             save_iin(...)
     """
 
-    def __init__(
-        self, store: Store, layer: str, card: Mapping[str, Any], metrics_path: Path, root: Path = Path()
-    ) -> None:
+    def __init__(self, store: Store, layer: str, card: Mapping[str, Any], curves: Path, root: Path = Path()) -> None:
         """Prepare; nothing is sent before the block begins."""
-        self.store, self.layer, self.card, self.metrics_path, self.root = store, layer, card, metrics_path, root
+        self.store, self.layer, self.card, self.curves, self.root = store, layer, card, curves, root
         self.run_id: str | None = None
         self._source = source_tags() if store.reachable else {}
         self._sent: dict[str, int] | None = None
@@ -73,7 +73,7 @@ class RunTracker:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self, error_type: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Let the thread finish the run; print its link, or what was not sent and how to send it."""
         if not self.store.reachable:
@@ -96,8 +96,8 @@ class RunTracker:
         sent = max((self._sent or {}).values(), default=-1)
         what = "no curves" if sent < 0 else f"the curves up to step {sent}"
         return (
-            f"warning: MLflow at {shown(self.store.address)} has {what} of {last_step(self.metrics_path)}, and not the "
-            f"model ({one_line(error)}); all is kept on disk; upload the rest with: {upload_command(self.layer)}"
+            f"warning: MLflow at {shown(self.store.address)} has {what} of {last_step(self.curves)}, and not the "
+            f"model ({root_cause(error)}); all is kept on disk; upload the rest with: {upload_command(self.layer)}"
         )
 
     def _run(self) -> None:
@@ -127,7 +127,7 @@ class RunTracker:
         if run is None and (finished := search(self.store, {FINGERPRINT: fingerprint})):
             self.run_id, self._reused_finished = str(finished[0].info.run_id), True
         elif run is None:
-            note = headline(self.card["layout"], self.card["flow"]["num_blocks"], None)
+            note = headline(Layout.from_dict(self.card["layout"]), self.card["flow"]["num_blocks"], None)
             self.run_id = create_run(self.store, self.layer, params, {**tags, NOTE: note})
         else:
             self.run_id = str(run.info.run_id)
@@ -136,7 +136,7 @@ class RunTracker:
 
     def _send(self) -> None:
         assert self.run_id is not None
-        self._sent = send_curves(self.store.client(), self.run_id, self.metrics_path, self._sent)
+        self._sent = send_curves(self.store.client(), self.run_id, self.curves, self._sent)
 
     def _fail(self) -> None:
         if self.run_id is not None and not self._reused_finished:

@@ -18,20 +18,22 @@ import io
 import json
 import os
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 import torch
+from torch import Tensor
 
+from pipeline.basis.curves import METRICS, read_until
 from pipeline.errors import InputError
 from pipeline.files import atomic_folder, write_json
-from pipeline.training.curves import METRICS, read_until
 
 __all__ = [
     "Generation",
+    "State",
     "drop_older",
     "locked",
     "newest_checkpoint",
@@ -41,8 +43,26 @@ __all__ = [
 ]
 
 KEPT = 2
-
 STATE, CARD, RECORD = "state.pt", "checkpoint.json", "generation.json"
+
+
+class State(TypedDict):
+    """What a run goes on from, and nothing else: the learning rate and every draw are functions of the step.
+
+    Attributes:
+        step: steps done.
+        model: state dict of the network; with a moving average that of the average.
+        optimiser: its state dict.
+        compiled: whether the step was compiled.
+        last: with a moving average the parameters that the next step starts from, in the order of
+            `FlatModel.parameters()`; else None.
+    """
+
+    step: int
+    model: dict[str, Tensor]
+    optimiser: dict[str, Any]
+    compiled: bool
+    last: list[Tensor] | None
 
 
 @dataclass(frozen=True)
@@ -114,8 +134,8 @@ def newest_checkpoint(generation_folder: Path) -> Path | None:
     return next(iter(_checkpoints(generation_folder)), None)
 
 
-def write_checkpoint(generation_folder: Path, state: Mapping[str, Any]) -> Path:
-    """Write a state ({"step": …, "model": …, "optimiser": …}) as one folder, whole or not at all.
+def write_checkpoint(generation_folder: Path, state: State) -> Path:
+    """Write a state as one folder, whole or not at all.
 
     Raises:
         InputError: no space left; nothing half-written stays, and earlier checkpoints are as they were.
@@ -130,7 +150,7 @@ def write_checkpoint(generation_folder: Path, state: Mapping[str, Any]) -> Path:
     return path
 
 
-def read_checkpoint(path: Path, device: str = "cpu") -> dict[str, Any]:
+def read_checkpoint(path: Path, device: str = "cpu") -> State:
     """Read the state that `write_checkpoint` wrote, its tensors on `device`.
 
     Raises:
@@ -142,7 +162,7 @@ def read_checkpoint(path: Path, device: str = "cpu") -> dict[str, Any]:
         raise InputError(f"{path}: unreadable ({error})") from None
     if hashlib.sha256(content).hexdigest() != card.get("sha256"):
         raise InputError(f"{path / STATE}: damaged, its sha256 is not the one in {CARD}")
-    state: dict[str, Any] = torch.load(io.BytesIO(content), map_location=device, weights_only=True)
+    state: State = torch.load(io.BytesIO(content), map_location=device, weights_only=True)
     return state
 
 

@@ -9,7 +9,7 @@ import signal
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 import ray.train
 import torch
@@ -18,14 +18,15 @@ from ray.train import CheckpointUploadMode
 from ray.train.torch import TorchTrainer, get_device
 from torch import Tensor
 
+from pipeline.basis import curves
 from pipeline.cluster import Resources, start_ray
 from pipeline.entry import die_with_parent
 from pipeline.errors import InputError
-from pipeline.params import MachineParams
+from pipeline.params import MachineParams, Optimisation
 from pipeline.progress import Progress, following
-from pipeline.training import curves
 from pipeline.training.checkpoints import (
     Generation,
+    State,
     drop_older,
     locked,
     newest_checkpoint,
@@ -34,8 +35,8 @@ from pipeline.training.checkpoints import (
     write_checkpoint,
 )
 from pipeline.training.compiling import prefers_compiling, why_not
-from pipeline.training.loop import Hooks, State, train
-from pipeline.training.task import Task, TrainConfig
+from pipeline.training.loop import Hooks, train
+from pipeline.training.task import Task
 
 __all__ = ["Result", "train_with_ray"]
 
@@ -62,7 +63,7 @@ class Result:
 def train_with_ray(
     task_factory: Callable[[Config, torch.device], Task],
     task_config: Config,
-    config: TrainConfig,
+    config: Optimisation,
     machine: MachineParams,
     run_folder: Path,
     *,
@@ -97,7 +98,8 @@ def train_with_ray(
             how = ", compiled" if compile_step else ""
             print(f"{name}: {machine.workers} worker(s) on {resources.device}{how}{going_on}", flush=True)
             with following(_shows_entries(name, generation, config.steps)):
-                _fit(task_factory, task_config, config, machine.workers, resources, generation, compile_step)
+                job = _Job(task_factory, task_config, config, compile_step, resources.cpus, generation)
+                _fit(job, machine.workers, resources)
             drop_older(generation)
         last = newest_checkpoint(generation.folder) or generation.resume
         assert last is not None  # the last step leaves a checkpoint
@@ -119,26 +121,23 @@ def _chooses_compiling(
     return not reason
 
 
-def _fit(
-    task_factory: Callable[[Config, torch.device], Task],
-    task_config: Config,
-    config: TrainConfig,
-    workers: int,
-    resources: Resources,
-    generation: Generation,
-    compile_step: bool,
-) -> None:
-    folder = generation.folder
+@dataclass(frozen=True)
+class _Job(Generic[Config]):
+    """What each worker is given."""
+
+    task_factory: Callable[[Config, torch.device], Task]
+    task_config: Config
+    config: Optimisation
+    compile_step: bool
+    cpus: int
+    generation: Generation
+
+
+def _fit(job: _Job[Config], workers: int, resources: Resources) -> None:
+    folder = job.generation.folder
     trainer = TorchTrainer(
         _work,
-        train_loop_config={
-            "task": (task_factory, task_config),
-            "config": config,
-            "cpus": resources.cpus,
-            "compile_step": compile_step,
-            "folder": str(folder),
-            "resume": str(generation.resume) if generation.resume else None,
-        },
+        train_loop_config={"job": job},
         scaling_config=ray.train.ScalingConfig(
             num_workers=workers, use_gpu=resources.gpus > 0, resources_per_worker=resources.as_dict()
         ),
@@ -156,21 +155,21 @@ def _fit(
 
 def _work(settings: dict[str, Any]) -> str | None:
     """What each worker runs; gives the line of a wrong input, which a new start would not mend."""
+    job: _Job[Any] = settings["job"]
     die_with_parent(signal.SIGKILL)
-    torch.set_num_threads(settings["cpus"])
+    torch.set_num_threads(job.cpus)
     if get_device().type == "cuda":
         os.environ["CUBLAS_WORKSPACE_CONFIG"] = ":4096:8"
         torch.use_deterministic_algorithms(True, warn_only=True)
-    folder = Path(settings["folder"])
+    folder = job.generation.folder
     reported = ray.train.get_checkpoint()  # of this generation, where Ray started the workers anew
-    start = reported.path if reported else settings["resume"]
+    start = reported.path if reported else job.generation.resume
     try:
         resume = read_checkpoint(Path(start), str(get_device())) if start else None
         if ray.train.get_context().get_world_rank() == 0:
             curves.cut(folder, resume["step"] if resume else 0)
-        factory, task_config = settings["task"]
-        task: Task = factory(task_config, get_device())
-        train(task, settings["config"], _hooks(folder), resume, compile_step=settings["compile_step"])
+        task: Task = job.task_factory(job.task_config, get_device())
+        train(task, job.config, _hooks(folder), resume, compile_step=job.compile_step)
     except InputError as error:
         return str(error)
     return None

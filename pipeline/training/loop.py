@@ -10,20 +10,19 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
 from pipeline.errors import InputError
+from pipeline.params import Optimisation
+from pipeline.training.checkpoints import State
 from pipeline.training.compiling import CompiledModel
 from pipeline.training.parameters import FlatModel, MovingAverage
-from pipeline.training.task import Task, TrainConfig
+from pipeline.training.task import Task
 
-__all__ = ["Hooks", "State", "learning_rate", "part_of", "train"]
-
-State = dict[str, Any]
+__all__ = ["Hooks", "learning_rate", "part_of", "train"]
 
 
 @dataclass(frozen=True)
@@ -33,9 +32,7 @@ class Hooks:
     Attributes:
         log: called by rank 0 with each entry of the curves: {"step": 20, "train/loss": 0.5, …}, and
             {"step": 200, "val/loss": 0.6}.
-        checkpoint: called by every rank with the state after a step; "model" and "optimiser" are state dicts, and
-            "compiled" says whether the step was. With a moving average "model" is the average, and "last" are the
-            parameters that the next step starts from, in the order of `FlatModel.parameters()`.
+        checkpoint: called by every rank with the state after a step.
     """
 
     log: Callable[[dict[str, float]], None] = lambda _entry: None
@@ -44,9 +41,9 @@ class Hooks:
 
 def train(
     task: Task,
-    config: TrainConfig,
+    config: Optimisation,
     hooks: Hooks | None = None,
-    resume: Mapping[str, Any] | None = None,
+    resume: State | None = None,
     *,
     compile_step: bool = False,
 ) -> None:
@@ -83,8 +80,8 @@ def train(
     parameters = list(model.parameters())
     average = None if config.ema_decay is None else MovingAverage(parameters, config.ema_decay)
     if resume and average:
-        for parameter, last in zip(parameters, resume["last"], strict=True):
-            parameter.data.copy_(last)
+        for parameter, value in zip(parameters, resume["last"] or (), strict=True):
+            parameter.data.copy_(value)
     optimiser = torch.optim.AdamW(
         parameters, lr=config.learning_rate, betas=config.betas, weight_decay=config.weight_decay, fused=True
     )
@@ -111,21 +108,22 @@ def train(
                 hooks.log({"step": done} | _named("train", {**entry, "learning_rate": rate}))
         if rank == 0 and _due(done, config.validate_every, config.steps):
             with average.in_place() if average else nullcontext():
-                hooks.log({"step": done} | _named("val", _validate(task, done)))
+                hooks.log({"step": done} | _named("val", _validate(task)))
         if _due(done, config.checkpoint_every, config.steps):
-            state = {"step": done, "optimiser": optimiser.state_dict(), "compiled": compile_step}
             with average.in_place() if average else nullcontext() as last:
-                hooks.checkpoint(state | {"model": task.model.state_dict()} | ({} if last is None else {"last": last}))
+                model_state, optimiser_state = task.model.state_dict(), optimiser.state_dict()
+                hooks.checkpoint(
+                    State(step=done, model=model_state, optimiser=optimiser_state, compiled=compile_step, last=last)
+                )
     if average:
         average.take()
     task.model.eval()
 
 
-def learning_rate(config: TrainConfig, step: int) -> float:
-    """Learning rate of a step in 0 … steps − 1: a linear rise over `warmup` steps, times the schedule over all."""
-    rise = min(1.0, (step + 1) / config.warmup) if config.warmup else 1.0
+def learning_rate(config: Optimisation, step: int) -> float:
+    """Learning rate of a step in 0 … steps − 1, as the schedule has it."""
     fall = 0.5 * (1 + math.cos(math.pi * step / config.steps)) if config.schedule == "cosine" else 1.0
-    return config.learning_rate * rise * fall
+    return config.learning_rate * fall
 
 
 def part_of(batch_size: int, rank: int, world: int) -> slice:
@@ -161,9 +159,9 @@ def _named(split: str, figures: Mapping[str, float]) -> dict[str, float]:
 
 
 @torch.no_grad()
-def _validate(task: Task, step: int) -> dict[str, float]:
+def _validate(task: Task) -> dict[str, float]:
     task.model.eval()  # the bare model: the other workers do not take part
-    figures = task.validate(task.model, step)
+    figures = task.validate()
     task.model.train()
     return figures
 

@@ -2,50 +2,15 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Generic, Literal, Protocol, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 from torch import Tensor, nn
 
 from pipeline.params import BackboneParams, JudgeParams
 
-__all__ = ["ImagesSetup", "Task", "TrainConfig"]
+__all__ = ["ImagesSetup", "Task"]
 
 SectionOf = TypeVar("SectionOf", BackboneParams, JudgeParams)
-
-
-@dataclass(frozen=True, kw_only=True)
-class TrainConfig:
-    """Optimisation by AdamW.
-
-    Attributes:
-        steps: in all.
-        batch_size: examples (for a flow: pairs) a step, over all workers.
-        learning_rate: at its highest.
-        schedule: `cosine`: it falls to 0 as half a cosine over `steps`; `constant`: it stays.
-        betas: of AdamW, decay of its first and second moment a step.
-        weight_decay: of AdamW.
-        clip: largest norm of the gradient; None: it is taken as it is.
-        ema_decay: of the moving average of the parameters that is the trained network; None: the last parameters are.
-        warmup: steps over which the learning rate rises from 0.
-        log_every: steps between two points of a training curve.
-        validate_every: steps between two points of a validation curve; the last step is always one.
-        checkpoint_every: steps between two checkpoints; the last step always leaves one.
-        seed: the study's seed, for every draw.
-    """
-
-    steps: int
-    batch_size: int
-    learning_rate: float
-    seed: int
-    schedule: Literal["cosine", "constant"] = "cosine"
-    betas: tuple[float, float] = (0.9, 0.999)
-    weight_decay: float = 0.01
-    clip: float | None = 5.0
-    ema_decay: float | None = None
-    warmup: int = 0
-    log_every: int = 20
-    validate_every: int = 200
-    checkpoint_every: int = 200
 
 
 class Task(Protocol):
@@ -78,8 +43,8 @@ class Task(Protocol):
             The loss, a scalar, a mean over the part's examples; and figures for the curves, scalars, means too.
         """
 
-    def validate(self, model: nn.Module, step: int) -> dict[str, float]:
-        """Figures on the validation rows, by draws that are the same at each step; in eval mode, without grad."""
+    def validate(self) -> dict[str, float]:
+        """Figures of `model` on the validation rows, by draws that are always the same; in eval mode, without grad."""
 
 
 @dataclass(frozen=True)

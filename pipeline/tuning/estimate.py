@@ -1,7 +1,6 @@
 """The layout that a sweep starts from: sizes as params state them, or estimated from pairs of training latents."""
 
 import numpy as np
-from numpy.typing import NDArray
 
 from pipeline.basis.draws import draw_seed
 from pipeline.basis.layout import Layout
@@ -39,7 +38,7 @@ def estimate_layout(latents: Latents, params: FlowParams, seed: int) -> Layout:
         return Layout.of(concepts, params.sizes)
     pairs = pair_sampler(latents, seed, "estimate/pairs").draw(0, NUM_PAIRS).near()
     rng = np.random.default_rng(draw_seed(seed, "estimate/noise"))
-    member_a, member_b = (_draw(latents, rows, rng) for rows in (pairs.a, pairs.b))
+    member_a, member_b = (latents.draw(rng, rows) for rows in (pairs.a, pairs.b))
     if constant := constant_dims(member_a, member_b):
         numbers = ", ".join(str(dim) for dim in constant)
         print(
@@ -49,8 +48,3 @@ def estimate_layout(latents: Latents, params: FlowParams, seed: int) -> Layout:
         )
     sizes = factor_sizes(member_a, member_b, pairs.concept, len(concepts), params.size_method)
     return Layout.of(concepts, sizes)
-
-
-def _draw(latents: Latents, rows: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.float32]:
-    noise = rng.standard_normal((len(rows), latents.num_dims), dtype=np.float32)
-    return latents.mean[rows] + latents.scale[rows] * noise

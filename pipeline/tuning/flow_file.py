@@ -1,4 +1,6 @@
-"""flow.yaml: the chosen shape of the flow, and the table of trials that it was chosen from.
+"""flow.yaml: the chosen candidate, and the table of trials that it was chosen from.
+
+The searched keys stand by their own names, `num_blocks` here.
 
 num_blocks: 6
 layout: {names: [residual, digit, colour], sizes: [16, 7, 9]}
@@ -19,11 +21,12 @@ from pathlib import Path
 from typing import Any
 
 from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
 
 from pipeline.basis.layout import Layout
 from pipeline.errors import InputError
-from pipeline.files import write_atomic
+from pipeline.files import read_yaml, write_atomic
+from pipeline.params import Params
+from pipeline.tuning.space import SEARCHED, Candidate
 
 __all__ = ["FlowChoice", "Trial", "read_flow_file", "write_flow_file"]
 
@@ -36,8 +39,7 @@ class Trial:
 
     Attributes:
         number: in the order of the search, from 0.
-        num_blocks: of the flow.
-        sizes: of its factors, residual first.
+        candidate: its settings, and its factors.
         probe_gap: `probe/gap`, with its interval `gap_low` to `gap_high`.
         behind_low: lower end of the 95 % interval of how far it is behind the trial of the highest `probe/gap`.
         behind_high: the upper end; 0 to 0 for that trial itself.
@@ -45,8 +47,7 @@ class Trial:
     """
 
     number: int
-    num_blocks: int
-    sizes: tuple[int, ...]
+    candidate: Candidate
     probe_gap: float
     gap_low: float
     gap_high: float
@@ -60,15 +61,13 @@ class FlowChoice:
     """The outcome of a sweep.
 
     Attributes:
-        num_blocks: of the flow to train.
-        layout: its factors.
+        candidate: the flow to train.
         estimate: sizes around which the sweep searched, residual first.
         trials: all that were tried, none where the params were passed on.
         chosen: number of the chosen trial, None likewise.
     """
 
-    num_blocks: int
-    layout: Layout
+    candidate: Candidate
     estimate: tuple[int, ...]
     trials: tuple[Trial, ...] = ()
     chosen: int | None = None
@@ -77,8 +76,8 @@ class FlowChoice:
 def write_flow_file(path: Path, choice: FlowChoice) -> None:
     """Write a choice; numbers are rounded to 6 digits after the point."""
     content = {
-        "num_blocks": choice.num_blocks,
-        "layout": choice.layout.as_dict(),
+        **choice.candidate.settings,
+        "layout": choice.candidate.layout.as_dict(),
         "estimate": list(choice.estimate),
         "trials": [_row(trial, trial.number == choice.chosen) for trial in choice.trials],
     }
@@ -96,14 +95,15 @@ def read_flow_file(path: Path) -> FlowChoice:
         InputError: not there, or no such file.
     """
     try:
-        content = YAML(typ="safe", pure=True).load(path.read_text())
-        trials = tuple(_trial(row) for row in content["trials"])
+        content = read_yaml(path)
+        candidate = _candidate(content, Layout.from_dict(content["layout"]))
+        candidate.applied(Params())  # which refuses an impossible value
+        trials = tuple(_trial(row, candidate.layout.names) for row in content["trials"])
         chosen = next((row["number"] for row in content["trials"] if row["chosen"]), None)
-        layout, estimate = Layout.from_dict(content["layout"]), tuple(content["estimate"])
-        return FlowChoice(int(content["num_blocks"]), layout, estimate, trials, chosen)
-    except FileNotFoundError:
-        raise InputError(f"{path}: not there; run `dvc repro`") from None
-    except (YAMLError, KeyError, TypeError, ValueError) as error:
+        return FlowChoice(candidate, tuple(content["estimate"]), trials, chosen)
+    except InputError:
+        raise
+    except (KeyError, TypeError, ValueError) as error:
         raise InputError(f"{path}: no choice of a flow ({' '.join(repr(error).split())})") from None
 
 
@@ -111,8 +111,8 @@ def _row(trial: Trial, chosen: bool) -> dict[str, Any]:
     gap = {"value": trial.probe_gap, "low": trial.gap_low, "high": trial.gap_high}
     return {
         "number": trial.number,
-        "num_blocks": trial.num_blocks,
-        "sizes": list(trial.sizes),
+        **trial.candidate.settings,
+        "sizes": list(trial.candidate.layout.sizes),
         "probe_gap": {key: round(value, DIGITS) for key, value in gap.items()},
         "behind": {"low": round(trial.behind_low, DIGITS), "high": round(trial.behind_high, DIGITS)},
         "pair_nats": round(trial.pair_nats, DIGITS),
@@ -120,12 +120,15 @@ def _row(trial: Trial, chosen: bool) -> dict[str, Any]:
     }
 
 
-def _trial(row: dict[str, Any]) -> Trial:
+def _candidate(content: dict[str, Any], layout: Layout) -> Candidate:
+    return Candidate({key: content[key] for key in SEARCHED}, layout)
+
+
+def _trial(row: dict[str, Any], names: tuple[str, ...]) -> Trial:
     gap, behind = row["probe_gap"], row["behind"]
     return Trial(
         row["number"],
-        row["num_blocks"],
-        tuple(row["sizes"]),
+        _candidate(row, Layout(names, tuple(row["sizes"]))),
         gap["value"],
         gap["low"],
         gap["high"],

@@ -8,7 +8,6 @@ import os
 import shutil
 import signal
 from collections.abc import Callable
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,88 +15,80 @@ import ray
 import torch
 from ray import tune
 
+from pipeline.basis import curves
 from pipeline.basis.draws import draw_seed
 from pipeline.basis.layout import Layout
 from pipeline.cluster import Resources, start_ray
 from pipeline.entry import die_with_parent
 from pipeline.errors import InputError
-from pipeline.flow import FlowConfig
 from pipeline.flow_task import FlowTaskConfig
-from pipeline.params import MachineParams, TuneParams
+from pipeline.params import Params, TuneParams
 from pipeline.progress import Progress, following
-from pipeline.training import curves
 from pipeline.training.checkpoints import locked
-from pipeline.training.task import TrainConfig
 from pipeline.tuning.flow_file import FlowChoice, Trial
-from pipeline.tuning.space import Space
-from pipeline.tuning.trial import behind, choose, run_trial, trial_folder
+from pipeline.tuning.sampler import Sampler
+from pipeline.tuning.space import Candidate
+from pipeline.tuning.trial import TrialSetup, behind, choose, run_trial
 
-__all__ = ["SweepConfig", "sweep"]
+__all__ = ["sweep"]
 
 MAX_RESTARTS = 2  # of a trial whose process was killed
 
 
-@dataclass(frozen=True, kw_only=True)
-class SweepConfig:
-    """What a sweep searches.
-
-    Attributes:
-        latents: folder of the latents table, absolute.
-        flow: the params' own shape of T; a trial has its own number of blocks.
-        estimate: layout of the estimated sizes, or of those that the params state.
-        rho: correlation of a shared factor within a pair.
-        train: optimisation of each trial, `steps` being `tune.steps`.
-        tune: section `tune` of the params.
-    """
-
-    latents: str
-    flow: FlowConfig
-    estimate: Layout
-    rho: float
-    train: TrainConfig
-    tune: TuneParams
-
-
-def sweep(config: SweepConfig, machine: MachineParams, run_folder: Path) -> FlowChoice:
-    """Try `tune.trials` flows and choose one; with none, pass the params' own on.
+def sweep(params: Params, latents: Path, estimate: Layout, run_folder: Path) -> FlowChoice:
+    """Try `tune.trials` candidates and choose one; with none, pass the params' own on.
 
     Args:
-        config: what to search.
-        machine: device of the trials; each has one CPU.
+        params: all sections; a trial trains as sections `flow` and `train` say, for `tune.steps`, on the device of
+            `machine`; each has one CPU.
+        latents: folder of the latents table.
+        estimate: layout of the estimated sizes, or of those that the params state.
         run_folder: keeps the curves and figures of each trial, so that a killed sweep goes on.
 
     Raises:
         InputError: another process sweeps there, a trial diverged, or the latents do not fit.
     """
-    own = FlowChoice(config.flow.num_blocks, config.estimate, config.estimate.sizes)
-    if not config.tune.trials:
-        return own
-    one = machine.model_copy(update={"workers": 1, "cpus_per_worker": 1})
-    with locked(run_folder), start_ray(one) as resources:
-        trials = _run(config, resources, run_folder)
+    sampler = Sampler.of(params, estimate)
+    if not params.tune.trials:
+        return FlowChoice(Candidate(sampler.own, estimate), estimate.sizes)
+    candidates = sampler.candidates(params.tune.trials, draw_seed(params.seed, "tune"))
+    setups = [_setup(candidate, params, latents, run_folder) for candidate in candidates]
+    with locked(run_folder), start_ray(params.machine.changed(workers=1, cpus_per_worker=1)) as resources:
+        results = _run(setups, params.tune, resources, run_folder)
+    trials = _trials(candidates, results)
     chosen = choose(trials)
     for trial in trials:
         print(_line(trial, trial is chosen), flush=True)
-    layout = Layout(config.estimate.names, chosen.sizes)
-    return FlowChoice(chosen.num_blocks, layout, config.estimate.sizes, tuple(trials), chosen.number)
+    return FlowChoice(chosen.candidate, estimate.sizes, tuple(trials), chosen.number)
 
 
-def _run(config: SweepConfig, resources: Resources, run_folder: Path) -> list[Trial]:
-    space = Space(config.flow.num_blocks, config.tune.num_blocks, config.tune.scale, config.estimate)
-    concurrent = config.tune.concurrent
-    gpus = min(1.0, ray.cluster_resources().get("GPU", 0) / concurrent) if resources.device == "cuda" else 0
+def _setup(candidate: Candidate, params: Params, latents: Path, run_folder: Path) -> TrialSetup:
+    """What trains a candidate; its folder bears its name, as two trials of one candidate are the same trial."""
+    own = candidate.applied(params)
+    train = own.train.changed(steps=params.tune.steps)
+    task = FlowTaskConfig(
+        latents=str(latents.resolve()),
+        flow=own.flow,
+        layout=candidate.layout,
+        batch_size=train.batch_size,
+        seed=params.seed,
+    )
+    return TrialSetup(task, train, run_folder.absolute() / "trials" / candidate.name)
+
+
+def _run(setups: list[TrialSetup], params: TuneParams, resources: Resources, run_folder: Path) -> list[Any]:
+    """What Ray Tune reports of each trial, in their order."""
+    gpus = min(1.0, ray.cluster_resources().get("GPU", 0) / params.concurrent) if resources.device == "cuda" else 0
     own_files = run_folder / "ray"
     shutil.rmtree(own_files, ignore_errors=True)
     os.environ["TUNE_DISABLE_AUTO_CALLBACK_LOGGERS"] = "1"  # no CSV or TensorBoard file beside our own curves
     os.environ["RAY_AIR_NEW_OUTPUT"] = "0"  # its tables ignore verbose=0
-    points = space.points(config.tune.trials, draw_seed(config.train.seed, "tune"))
     tuner = tune.Tuner(
         tune.with_resources(
-            tune.with_parameters(_try, config=config, space=space, run_folder=run_folder, device=resources.device),
-            {"CPU": 1, "GPU": gpus},
+            tune.with_parameters(_try, setups=setups, device=resources.device), {"CPU": 1, "GPU": gpus}
         ),
-        param_space={"point": tune.grid_search(points)},
-        tune_config=tune.TuneConfig(max_concurrent_trials=concurrent, reuse_actors=True),
+        param_space={"number": tune.grid_search(list(range(len(setups))))},
+        tune_config=tune.TuneConfig(max_concurrent_trials=params.concurrent, reuse_actors=True),
         run_config=tune.RunConfig(
             name=own_files.name,
             storage_path=str(run_folder),
@@ -105,72 +96,56 @@ def _run(config: SweepConfig, resources: Resources, run_folder: Path) -> list[Tr
             failure_config=tune.FailureConfig(max_failures=MAX_RESTARTS),
         ),
     )
-    with following(_shows_steps(config, len(points), run_folder)):
-        results = tuner.fit()
-    return _trials(list(results), space)
+    with following(_shows_steps(len(setups) * params.steps, run_folder)):
+        return list(tuner.fit())
 
 
-def _try(drawn: dict[str, Any], config: SweepConfig, space: Space, run_folder: Path, device: str) -> None:
-    """What Ray Tune runs for each point; the line of a wrong input is reported, since a new start would not mend it."""
+def _try(drawn: dict[str, Any], setups: list[TrialSetup], device: str) -> None:
+    """What Ray Tune runs of each trial; the line of a wrong input is reported, since a new start would not mend it."""
     die_with_parent(signal.SIGKILL)
     torch.set_num_threads(1)
-    num_blocks, layout = space.flow_of(drawn["point"])
-    task = FlowTaskConfig(
-        latents=config.latents,
-        flow=replace(config.flow, num_blocks=num_blocks),
-        layout=layout,
-        rho=config.rho,
-        batch_size=config.train.batch_size,
-        seed=config.train.seed,
-    )
     try:
-        found = run_trial(task, config.train, trial_folder(run_folder, num_blocks, layout.sizes), torch.device(device))
+        figures = run_trial(setups[drawn["number"]], torch.device(device))
     except InputError as error:
         tune.report({"probe_gap": 0.0, "refusal": str(error)})
     else:
-        tune.report(dict(found))
+        tune.report(dict(figures))
 
 
-def _trials(results: list[Any], space: Space) -> list[Trial]:
+def _trials(candidates: list[Candidate], results: list[Any]) -> list[Trial]:
     """The trials in the order of the search, each compared with the one of the highest `probe/gap`."""
-    for result in results:
-        num_blocks, layout = space.flow_of(result.config["point"])
+    for candidate, result in zip(candidates, results, strict=True):
         if result.error:
             raise result.error
         if "refusal" in result.metrics:
-            raise InputError(f"trial of {num_blocks} blocks, sizes {list(layout.sizes)}: {result.metrics['refusal']}")
-    found = [result.metrics for result in results]
-    intervals = behind([metrics["probe_gap"] for metrics in found], [metrics["gap_resamples"] for metrics in found])
+            sizes = list(candidate.layout.sizes)
+            raise InputError(f"trial of {candidate.words}, sizes {sizes}: {result.metrics['refusal']}")
+    figures = [result.metrics for result in results]
+    intervals = behind([row["probe_gap"] for row in figures], [row["gap_resamples"] for row in figures])
     trials = []
-    for number, (result, interval) in enumerate(zip(results, intervals, strict=True)):
-        num_blocks, layout = space.flow_of(result.config["point"])
-        gap, low, high, nats = (float(result.metrics[key]) for key in ("probe_gap", "gap_low", "gap_high", "pair_nats"))
-        trials.append(Trial(number, num_blocks, layout.sizes, gap, low, high, *interval, nats))
+    for number, (candidate, row, interval) in enumerate(zip(candidates, figures, intervals, strict=True)):
+        gap, low, high, nats = (float(row[key]) for key in ("probe_gap", "gap_low", "gap_high", "pair_nats"))
+        trials.append(Trial(number, candidate, gap, low, high, *interval, nats))
     return trials
 
 
 def _line(trial: Trial, chosen: bool) -> str:
     return (
-        f"trial {trial.number}: {trial.num_blocks} blocks, sizes {'/'.join(str(size) for size in trial.sizes)}, "
+        f"trial {trial.number}: {trial.candidate}, "
         f"probe/gap {trial.probe_gap:.3f} ({trial.gap_low:.3f} to {trial.gap_high:.3f}), "
         f"{trial.pair_nats:.2f} nats a pair{', chosen' if chosen else ''}"
     )
 
 
-def _shows_steps(config: SweepConfig, num_trials: int, run_folder: Path) -> Callable[[], None]:
-    """What shows how many steps all trials took together, if there are new ones."""
-    progress, shown = Progress(run_folder.name.rpartition("-")[0].replace("-", " "), num_trials * config.train.steps), 0
+def _shows_steps(steps: int, run_folder: Path) -> Callable[[], None]:
+    """What shows how many of all trials' steps are done, if there are new ones."""
+    progress, shown = Progress(run_folder.name.rpartition("-")[0].replace("-", " "), steps), 0
 
     def show() -> None:
         nonlocal shown
-        done = sum(_steps(path) for path in run_folder.glob(f"trials/*/{curves.METRICS}"))
+        done = sum(max(0, curves.last_step(path)) for path in run_folder.glob(f"trials/*/{curves.METRICS}"))
         if done > shown:
             shown = done
             progress.update(done)
 
     return show
-
-
-def _steps(path: Path) -> int:
-    found = curves.entries(path)
-    return int(found[-1]["step"]) if found else 0

@@ -4,23 +4,25 @@ What it finds is kept in its folder, so a sweep that was killed does not train i
 """
 
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TypedDict
 
 import numpy as np
 import torch
 
+from pipeline.basis import curves
 from pipeline.files import read_json, write_json
 from pipeline.flow_task import FlowTask, FlowTaskConfig
+from pipeline.params import Optimisation
 from pipeline.scores.probes.matrix import gap_resamples, probe_matrix, probe_scores
+from pipeline.scores.statistics.intervals import bootstrap_interval
+from pipeline.scores.statistics.score import PROBE_GAP
 from pipeline.tables.latents import load_latents
-from pipeline.training import curves
 from pipeline.training.loop import Hooks, train
-from pipeline.training.task import TrainConfig
 from pipeline.tuning.flow_file import Trial
 
-__all__ = ["Figures", "behind", "choose", "run_trial", "trial_folder"]
+__all__ = ["Figures", "TrialSetup", "behind", "choose", "run_trial"]
 
 FIGURES = "figures.json"
 
@@ -35,20 +37,31 @@ class Figures(TypedDict):
     pair_nats: float
 
 
-def trial_folder(run_folder: Path, num_blocks: int, sizes: tuple[int, ...]) -> Path:
-    """Where a trial keeps its curves and figures: trials of the same shape are the same trial."""
-    return run_folder / "trials" / f"blocks-{num_blocks}-sizes-{'-'.join(str(size) for size in sizes)}"
+@dataclass(frozen=True)
+class TrialSetup:
+    """What a trial needs in its own process.
+
+    Attributes:
+        task: what the flow learns from.
+        train: its optimisation.
+        folder: absolute, where it keeps its curves and figures.
+    """
+
+    task: FlowTaskConfig
+    train: Optimisation
+    folder: Path
 
 
-def run_trial(task_config: FlowTaskConfig, config: TrainConfig, folder: Path, device: torch.device) -> Figures:
+def run_trial(setup: TrialSetup, device: torch.device) -> Figures:
     """Train and score one flow, or read what an earlier run of the same trial found."""
+    folder = setup.folder
     if (folder / FIGURES).is_file():
         kept: Figures = read_json(folder / FIGURES)
         return kept
     folder.mkdir(parents=True, exist_ok=True)
     curves.cut(folder, 0)
-    task = FlowTask(task_config, device)
-    train(task, config, Hooks(log=lambda entry: curves.append(folder, entry)))
+    task = FlowTask(setup.task, device)
+    train(task, setup.train, Hooks(log=lambda entry: curves.append(folder, entry)))
     figures = _score(task)
     write_json(folder / FIGURES, figures)
     return figures
@@ -62,8 +75,8 @@ def _score(task: FlowTask) -> Figures:
     matrix = probe_matrix(
         code.cpu().numpy(), latents.targets(), config.layout, groups=latents.original, seed=config.seed
     )
-    gap = asdict(probe_scores(matrix, config.layout)["probe/gap"])
-    nats = task.validate(task.model, config.batch_size)["pair_nats"]
+    gap = asdict(probe_scores(matrix, config.layout)[PROBE_GAP])
+    nats = task.validate()["pair_nats"]
     resamples = gap_resamples(matrix, config.layout).tolist()
     return Figures(
         probe_gap=gap["value"], gap_low=gap["low"], gap_high=gap["high"], gap_resamples=resamples, pair_nats=nats
@@ -77,7 +90,7 @@ def choose(trials: Sequence[Trial]) -> Trial:
     what makes each one's own interval wide is common to them and cancels in the difference: two intervals may overlap
     although the difference is certain.
     """
-    return min((t for t in trials if t.behind_low <= 0), key=lambda trial: (trial.pair_nats, trial.number))
+    return min((trial for trial in trials if trial.behind_low <= 0), key=lambda trial: (trial.pair_nats, trial.number))
 
 
 def behind(gaps: Sequence[float], resamples: Sequence[Sequence[float]]) -> list[tuple[float, float]]:
@@ -90,6 +103,5 @@ def behind(gaps: Sequence[float], resamples: Sequence[Sequence[float]]) -> list[
     Returns:
         Lower and upper end for each trial.
     """
-    drawn = np.asarray(resamples)
-    ends = np.percentile(drawn[int(np.argmax(gaps))] - drawn, (2.5, 97.5), axis=1)
-    return [(float(low), float(high)) for low, high in ends.T]
+    best, drawn = int(np.argmax(gaps)), np.asarray(resamples)
+    return [bootstrap_interval(drawn[best] - own, gaps[best] - gap) for gap, own in zip(gaps, drawn, strict=True)]

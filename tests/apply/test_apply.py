@@ -14,16 +14,18 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 from PIL import Image
-from torch import nn
 
-from pipeline.apply.__main__ import apply_to_images, main
-from pipeline.backbone.autoencoder import Autoencoder
-from pipeline.backbone.classifier import Classifier
-from pipeline.backbone.frozen import load_backbone, save_backbone
+from pipeline.apply.__main__ import main, requested
+from pipeline.apply.application import apply_to_images
+from pipeline.backbone.autoencoder import Autoencoder, AutoencoderBackbone
+from pipeline.backbone.backbone import Made, save_backbone
+from pipeline.backbone.classifier import Classifier, ClassifierBackbone
+from pipeline.backbone.kinds import load_backbone
 from pipeline.basis.layout import Layout
 from pipeline.errors import InputError
 from pipeline.flow import Flow, FlowConfig
 from pipeline.interpretation.iin import load_iin, save_iin
+from pipeline.interpretation.interpretation import Interpretation
 from pipeline.tables.images import to_unit_range
 
 LAYOUT = Layout.of(["digit", "colour"], [3, 2, 2])
@@ -36,7 +38,7 @@ class Place:
     folder: Path
 
     def command(self, *more: str) -> list[str]:
-        return [sys.executable, "-m", "pipeline.apply.__main__", "--model", "iin", "--images", "images",
+        return [sys.executable, "-m", "pipeline.apply", "--model", "iin", "--images", "images",
                 "--backbone", "backbone", "--out", "out", *more]  # fmt: skip
 
     def run(self, *more: str) -> subprocess.CompletedProcess[str]:
@@ -58,35 +60,45 @@ class Place:
         return {name: np.array(table[name].to_pylist()) for name in table.column_names}
 
 
-def make(folder: Path, network: nn.Module, layer: str, kept: list[int]) -> Place:
+def make(folder: Path, made: Made, layer: str, kept: list[int]) -> Place:
     (folder / "images/deep").mkdir(parents=True)
     for number, image in enumerate(PIXELS):
         Image.fromarray(image).save(folder / "images" / ("deep" if number > 8 else "") / f"{number:02d}.png")
-    save_backbone(folder / "backbone", network, {"concept": None}, metrics="")
+    save_backbone(folder / "backbone", made)
     backbone = load_backbone(folder / "backbone")
-    z, _ = backbone.at(layer, "mean").encode(to_unit_range(PIXELS))
+    z, _ = backbone.cut(layer, "mean").encode(to_unit_range(PIXELS))
     flow = Flow(FlowConfig(7, num_blocks=2, width=8, depth=1, seed=3))
     flow.initialise(z[:, kept])
-    split = {"reduce": "mean", "kept": kept, "image_shape": [32, 32]}
-    card = {"backbone_sha256": backbone.sha256, "layer": layer, "split": split}
+    cut = {"reduce": "mean", "kept": kept, "image_shape": [32, 32]}
+    card = {"backbone_sha256": backbone.sha256, "layer": layer, "cut": cut}
     save_iin(folder / "iin", flow, LAYOUT, card, metrics="")
     return Place(folder)
 
 
 @pytest.fixture(scope="module")
 def drawing(tmp_path_factory: pytest.TempPathFactory) -> Place:
-    return make(tmp_path_factory.mktemp("drawing"), Autoencoder(7, 8, seed=0), "latent", list(range(7)))
+    return make(
+        tmp_path_factory.mktemp("drawing"),
+        AutoencoderBackbone.made(Autoencoder(7, 8, seed=0)),
+        "latent",
+        list(range(7)),
+    )
 
 
 @pytest.fixture(scope="module")
 def deciding(tmp_path_factory: pytest.TempPathFactory) -> Place:
-    return make(tmp_path_factory.mktemp("deciding"), Classifier(10, 8, seed=0), "stage1", [0, 1, 2, 4, 5, 6, 7])
+    return make(
+        tmp_path_factory.mktemp("deciding"),
+        ClassifierBackbone.made(Classifier(10, 8, seed=0), None),
+        "stage1",
+        [0, 1, 2, 4, 5, 6, 7],
+    )
 
 
 def test_without_an_edit_it_gives_the_factors(drawing: Place) -> None:
     table = drawing.table()
     assert [Path(path).name for path in table["path"]] == [f"{number:02d}.png" for number in range(11)]
-    z, _ = load_backbone(drawing.folder / "backbone").at("latent").encode(to_unit_range(PIXELS))
+    z, _ = load_backbone(drawing.folder / "backbone").cut("latent").encode(to_unit_range(PIXELS))
     assert np.allclose(table["latent"], z, atol=1e-6)
     for name in LAYOUT.names:
         assert table[name].shape == (11, LAYOUT.sizes[LAYOUT.index(name)])
@@ -125,12 +137,12 @@ def test_a_classifier_decides_before_and_after(deciding: Place) -> None:
         (["--edit", "digit"], "--edit: found 'digit', expected digit:NUMBER=AMOUNT with a number of 0 to 1"),
         (["--images", "nowhere"], "--images: nowhere is no folder"),
         (["--images", "iin"], "--images: no images in iin; accepted are .png, .jpg"),
-        (["--backbone", "other"], "--backbone: other holds network "),
+        (["--backbone", "other"], "--backbone: other: the map was trained on network "),
     ],
 )
 def test_what_is_wrong_is_one_line(drawing: Place, more: list[str], message: str) -> None:
     if not (drawing.folder / "other").exists():
-        save_backbone(drawing.folder / "other", Autoencoder(7, 8, seed=1), {}, metrics="")
+        save_backbone(drawing.folder / "other", AutoencoderBackbone.made(Autoencoder(7, 8, seed=1)))
     command = drawing.command("--out", "wrong", *more)[2:]
     with contextlib.chdir(drawing.folder), patch("sys.argv", command), pytest.raises(InputError) as caught:
         main()
@@ -150,11 +162,22 @@ def test_what_is_wrong_is_one_line(drawing: Place, more: list[str], message: str
 )
 def test_an_edit_in_words(drawing: Place, option: str, value: str | None, words: str | None) -> None:
     arguments = argparse.Namespace(**{"swap": None, "edit": None, "sample": None, "seed": 0, option: value})
-    iin, backbone = load_iin(drawing.folder / "iin"), load_backbone(drawing.folder / "backbone")
+    interpretation = Interpretation.join(load_iin(drawing.folder / "iin"), load_backbone(drawing.folder / "backbone"))
     with contextlib.chdir(drawing.folder):
-        applied = apply_to_images(iin, backbone, sorted(Path("images").glob("*.png")), arguments)
-    assert applied.edit == words
+        paths = sorted(Path("images").glob("*.png"))
+        request = requested(arguments, interpretation, len(paths))
+        applied = apply_to_images(interpretation, paths, None if request is None else request.edit)
+    assert (None if request is None else request.words) == words
     assert torch.equal(applied.outputs_edited, applied.outputs_back) == (words is None)
+
+
+@pytest.mark.parametrize("more", [["--swap", "shape=images/04.png"], ["--edit", "digit:2=1"], ["--sample", "shape"]])
+def test_a_wrong_edit_is_refused_before_an_image_is_read(drawing: Place, more: list[str]) -> None:
+    """No image is read, let alone sent through the network."""
+    reading = patch("pipeline.apply.application.Decoder", side_effect=AssertionError("an image is read"))
+    command = drawing.command(*more)[2:]
+    with reading, contextlib.chdir(drawing.folder), patch("sys.argv", command), pytest.raises(InputError):
+        main()
 
 
 def test_the_command_as_a_person_types_it(drawing: Place) -> None:

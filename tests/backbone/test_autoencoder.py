@@ -7,18 +7,26 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
-from backbone.toys import toy_images
+from backbone.toys import toy_images, write_images
 from pipeline.backbone.autoencoder import Autoencoder
+from pipeline.params import BackboneParams
 from pipeline.pretraining.autoencoder import AutoencoderTask
 from pipeline.tables.images import to_unit_range
+from pipeline.training.task import ImagesSetup
 
 BATCH = 6
 PARTS = (slice(0, 4), slice(4, 6))  # of different size
 
 
-def _task() -> AutoencoderTask:
+@pytest.fixture(scope="module")
+def table(tmp_path_factory: pytest.TempPathFactory) -> Path:
     images = toy_images(16, seed=0)
-    return AutoencoderTask(images, images, num_dims=4, width=8, batch_size=BATCH, seed=0, device=torch.device("cpu"))
+    return write_images(tmp_path_factory.mktemp("images"), train=images, val=images)
+
+
+def _task(table: Path) -> AutoencoderTask:
+    params = BackboneParams(num_dims=4, width=8, batch_size=BATCH)
+    return AutoencoderTask(ImagesSetup(table, params, 0), torch.device("cpu"))
 
 
 def _loss_and_gradient(task: AutoencoderTask, part: slice, weight: float) -> tuple[Tensor, Tensor]:
@@ -63,15 +71,15 @@ def test_it_keeps_no_running_statistics() -> None:
     assert not list(Autoencoder(3, 8, seed=0).buffers())
 
 
-def test_the_loss_is_half_d_log_mse_plus_kl() -> None:
-    task = _task()
+def test_the_loss_is_half_d_log_mse_plus_kl(table: Path) -> None:
+    task = _task(table)
     loss, figures = task.loss(task.model, 3, slice(0, BATCH))
     expected = 0.5 * 3 * 32 * 32 * math.log(figures["squared_error"].item()) + figures["kl_nats"].item()
     assert loss.item() == pytest.approx(expected, rel=1e-5)
 
 
-def test_kl_is_that_of_torchs_gaussians() -> None:
-    task = _task()
+def test_kl_is_that_of_torchs_gaussians(table: Path) -> None:
+    task = _task(table)
     seen: dict[str, Tensor] = {}
 
     def model(images: Tensor, noise: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -84,19 +92,19 @@ def test_kl_is_that_of_torchs_gaussians() -> None:
     torch.testing.assert_close(figures["kl_nats"], expected)
 
 
-def test_a_step_draws_the_same_each_time_and_another_step_differs() -> None:
-    losses = [_task().loss(_task().model, step, slice(0, BATCH))[0].item() for step in (0, 0, 1)]
+def test_a_step_draws_the_same_each_time_and_another_step_differs(table: Path) -> None:
+    losses = [_task(table).loss(_task(table).model, step, slice(0, BATCH))[0].item() for step in (0, 0, 1)]
     assert losses[0] == losses[1] != losses[2]
 
 
-def _as_rank(rank: int, folder: str, found: dict[str, Tensor] | None = None) -> None:
+def _as_rank(rank: int, folder: str, table: Path, found: dict[str, Tensor] | None = None) -> None:
     torch.set_num_threads(1)
     store = f"file://{folder}/store"
     dist.init_process_group("gloo", store, timedelta(seconds=60), rank=rank, world_size=len(PARTS))
     try:
         part = PARTS[rank]
         weight = (part.stop - part.start) * len(PARTS) / BATCH  # as the training loop weighs uneven parts
-        loss, gradient = _loss_and_gradient(_task(), part, weight)
+        loss, gradient = _loss_and_gradient(_task(table), part, weight)
         dist.all_reduce(loss)
         dist.all_reduce(gradient)
         if found is not None:
@@ -105,13 +113,13 @@ def _as_rank(rank: int, folder: str, found: dict[str, Tensor] | None = None) -> 
         dist.destroy_process_group()
 
 
-def test_two_workers_have_the_loss_and_gradient_of_the_whole_batch(tmp_path: Path) -> None:
+def test_two_workers_have_the_loss_and_gradient_of_the_whole_batch(tmp_path: Path, table: Path) -> None:
     """The logarithm of a mean is no mean of logarithms: workers must agree on the error of the whole batch."""
-    whole_loss, whole_gradient = _loss_and_gradient(_task(), slice(0, BATCH), 1.0)
-    other = torch.multiprocessing.get_context("spawn").Process(target=_as_rank, args=(1, str(tmp_path)))
+    whole_loss, whole_gradient = _loss_and_gradient(_task(table), slice(0, BATCH), 1.0)
+    other = torch.multiprocessing.get_context("spawn").Process(target=_as_rank, args=(1, str(tmp_path), table))
     other.start()
     found: dict[str, Tensor] = {}
-    _as_rank(0, str(tmp_path), found)
+    _as_rank(0, str(tmp_path), table, found)
     other.join(timeout=60)
     assert other.exitcode == 0
     torch.testing.assert_close(found["loss"], whole_loss, rtol=1e-5, atol=0)
@@ -119,9 +127,9 @@ def test_two_workers_have_the_loss_and_gradient_of_the_whole_batch(tmp_path: Pat
     assert (found["gradient"] - whole_gradient).norm() < 1e-4 * whole_gradient.norm()
 
 
-def test_validation_is_the_squared_error_of_an_image() -> None:
-    task = _task()
+def test_validation_is_the_squared_error_of_an_image(table: Path) -> None:
+    task = _task(table)
     images = to_unit_range(toy_images(16, seed=0).pixels)
     with torch.no_grad():
         error = (task.model.decode(task.model.encode(images)[0]) - images).square().sum(dim=(1, 2, 3)).mean()
-    assert task.validate(task.model, 0)["squared_error"] == pytest.approx(error.item(), rel=1e-5)
+    assert task.validate()["squared_error"] == pytest.approx(error.item(), rel=1e-5)

@@ -5,16 +5,16 @@ import pyarrow as pa
 import pytest
 import torch
 
-from pipeline.backbone.brought import bring_backbone, open_generator
-from pipeline.backbone.frozen import load_backbone
-from pipeline.backbone.generator import GeneratorSplit
+from pipeline.backbone.backbone import save_backbone
+from pipeline.backbone.generator import open_generator
+from pipeline.backbone.kinds import load_backbone, make_backbone
 from pipeline.cluster import Resources
 from pipeline.errors import InputError
-from pipeline.extract.encoder import Encoder
+from pipeline.extract.encoder import Encoder, LatentsSetup
 from pipeline.extract.extraction import latents_card
 from pipeline.files import write_json
-from pipeline.judge.network import JudgeNet, save_judge
-from pipeline.params import BackboneParams, DataParams, Params
+from pipeline.judge.network import JudgeNet, save_judge, save_no_judge
+from pipeline.params import BackboneParams, DataParams, LatentsParams, Params
 from pipeline.prepare.images import prepare
 from pipeline.prepare.sources.generator import generated_source, open_labeller
 from pipeline.tables.images import Images, load_images, to_unit_range
@@ -45,8 +45,8 @@ def params(network: str = "Halves", **data: object) -> Params:
     )
 
 
-def prepared(folder: Path, of: Params) -> Path:
-    assert prepare(of.data, of.seed, folder / "images", source=generated_source(of)) == {
+def prepared(folder: Path, study: Params) -> Path:
+    assert prepare(study.data, study.seed, folder / "images", source=generated_source(study)) == {
         "train": 210,
         "val": 30,
         "test": 60,
@@ -56,8 +56,8 @@ def prepared(folder: Path, of: Params) -> Path:
 
 def test_images_are_draws_from_the_prior_and_named_by_the_labeller(tmp_path: Path) -> None:
     test = load_images(prepared(tmp_path, params()), "test")
-    split = open_generator(params().backbone, 0, "cpu")
-    z = split.prior(test.original).numpy()
+    decoder = open_generator(params().backbone, 0, "cpu")
+    z = decoder.prior(test.original).numpy()
     assert np.abs(test.pixels[:, 0, 0, 0] - (np.clip(z[:, 0] / 2, -1, 1) + 1) * 127.5).max() <= 0.51
     assert np.array_equal(test.pixels[..., 0], test.pixels[..., 2])
     assert np.array_equal(test.labels["left"], (z[:, 0] > 0).astype(np.int64))
@@ -77,9 +77,9 @@ def test_the_same_draws_give_the_same_bytes_and_another_seed_others(tmp_path: Pa
 
 
 def test_the_prior_is_standard_normal_and_a_function_of_the_number_alone() -> None:
-    split = open_generator(params().backbone, 0, "cpu")
-    z = split.prior(np.arange(4000))
-    assert torch.equal(split.prior(np.array([17, 3000])), z[[17, 3000]])
+    decoder = open_generator(params().backbone, 0, "cpu")
+    z = decoder.prior(np.arange(4000))
+    assert torch.equal(decoder.prior(np.array([17, 3000])), z[[17, 3000]])
     assert z.mean(dim=0).abs().max() < 4 / np.sqrt(4000)
     assert (torch.cov(z.T) - torch.eye(6)).abs().max() < 0.1
 
@@ -87,8 +87,9 @@ def test_the_prior_is_standard_normal_and_a_function_of_the_number_alone() -> No
 def test_latents_are_the_draws_themselves_without_noise(tmp_path: Path) -> None:
     images = prepared(tmp_path, params())
     test = load_images(images, "test")
-    bring_backbone(params().backbone, tmp_path / "backbone", test, 0)
-    encoder = Encoder(str(tmp_path / "backbone"), "latent", "mean", Resources(1, 0, "cpu"), 8)
+    save_backbone(tmp_path / "backbone", make_backbone(params().backbone, test, 0))
+    setup = LatentsSetup(images, tmp_path / "backbone", "latent", LatentsParams(batch_size=8))
+    encoder = Encoder(setup, Resources(1, 0, "cpu"))
     folder = tmp_path / "latents"
     folder.mkdir()
     for name in SPLITS:
@@ -98,16 +99,20 @@ def test_latents_are_the_draws_themselves_without_noise(tmp_path: Path) -> None:
         assert answer == {"rows": rows, "error": None}
     write_json(folder / "card.json", latents_card([folder / "train-00000.parquet"], 0.05))
     latents, backbone = load_latents(folder, "test"), load_backbone(tmp_path / "backbone")
-    split = backbone.at("latent")
-    assert isinstance(split, GeneratorSplit)
-    assert np.array_equal(latents.mean, split.prior(test.original).numpy())
+    cut = backbone.cut("latent")
+    z, scale = cut.stored_latents(test.pixels, test.original)
+    assert np.array_equal(latents.mean, z.numpy())
+    assert (scale, cut.noise) == (None, "none")
+    assert np.array_equal(latents.mean, open_generator(params().backbone, 0, "cpu").prior(test.original).numpy())
     assert not latents.scale.any()
     assert latents.graded == {"right": 0.1}
-    drawn = split.rest(to_unit_range(test.pixels))(torch.from_numpy(latents.mean))
+    drawn = cut.rest(to_unit_range(test.pixels))(torch.from_numpy(latents.mean))
     assert (drawn - to_unit_range(test.pixels)).abs().max() <= 0.51 / 127.5
     assert backbone.draws_images
-    with pytest.raises(InputError, match="a generator has no encoder: the 60 images given have no latents"):
-        split.encode(to_unit_range(test.pixels))
+    assert backbone.draws_own_images
+    for refused in (cut.encode, backbone.run):
+        with pytest.raises(InputError, match="a generator has no encoder: the 60 images given have no latents"):
+            refused(to_unit_range(test.pixels))
 
 
 def test_a_network_that_can_not_be_used_is_one_line() -> None:
@@ -116,24 +121,23 @@ def test_a_network_that_can_not_be_used_is_one_line() -> None:
         ("name_nothing", 6, "backbone.arguments: .* does not take"),
         ("Halvs", 6, "no callable 'Halvs' in backbone.generators; nearest are Halves"),
     ):
-        of = BackboneParams(kind="generator", network=f"{HERE}:{network}", num_dims=num_dims)
+        section = BackboneParams(kind="generator", network=f"{HERE}:{network}", num_dims=num_dims)
         with pytest.raises(InputError, match=message):
-            open_generator(of, 0, "cpu")
-    of = BackboneParams(
+            open_generator(section, 0, "cpu")
+    section = BackboneParams(
         kind="generator", network="torch.nn:Linear", num_dims=3, arguments={"in_features": 4, "out_features": 2}
     )
     with pytest.raises(InputError, match=r"does not take latents \(2, 3\) .*; see backbone.num_dims"):
-        open_generator(of, 0, "cpu")
+        open_generator(section, 0, "cpu")
     with pytest.raises(InputError, match=r"gives \(2, 2\), images \(2, 1 or 3, H, W\) are expected"):
-        open_generator(of.model_copy(update={"num_dims": 4}), 0, "cpu")
+        open_generator(section.model_copy(update={"num_dims": 4}), 0, "cpu")
 
 
 def test_a_generator_that_differs_each_time_is_refused(tmp_path: Path) -> None:
-    of = params("unseeded")
-    test = load_images(prepared(tmp_path, of), "test")
+    study = params("unseeded")
+    test = load_images(prepared(tmp_path, study), "test")
     with pytest.raises(InputError, match="the generator does not draw the images of data/images"):
-        bring_backbone(of.backbone, tmp_path / "b", test, 0)
-    assert not (tmp_path / "b").exists()
+        make_backbone(study.backbone, test, 0)
 
 
 @pytest.mark.parametrize(
@@ -173,16 +177,19 @@ def test_a_trained_judge_or_classifier_names_images(tmp_path: Path) -> None:
     table = open_labeller(str(tmp_path / "judge"), "cpu")(PIXELS)
     assert table.column_names == ["digit", "colour_0", "colour_1", "colour_2", "size"]
     assert table["digit"].type == pa.int64()
-    of = BackboneParams(
+    section = BackboneParams(
         kind="torch", network="pipeline.backbone.classifier:Classifier", concept="digit",
         arguments={"num_classes": 4, "width": 8, "seed": 0},
     )  # fmt: skip
-    bring_backbone(of, tmp_path / "classifier", images, 0)
+    save_backbone(tmp_path / "classifier", make_backbone(section, images, 0))
     expected = load_backbone(tmp_path / "classifier").run(to_unit_range(PIXELS)).argmax(dim=1).tolist()
     assert open_labeller(str(tmp_path / "classifier"), "cpu")(PIXELS).to_pydict() == {"digit": expected}
-    bring_backbone(of.model_copy(update={"concept": None}), tmp_path / "other", images, 0)
-    with pytest.raises(InputError, match="holds a network of kind 'classifier' that names no concept"):
+    save_backbone(tmp_path / "other", make_backbone(section.model_copy(update={"concept": None}), images, 0))
+    with pytest.raises(InputError, match="holds a network of kind 'torch' that names no concept"):
         open_labeller(str(tmp_path / "other"), "cpu")
+    save_no_judge(tmp_path / "none")
+    with pytest.raises(InputError, match=r"data.labeller: .*none holds no judge, as its study needed none"):
+        open_labeller(str(tmp_path / "none"), "cpu")
 
 
 @pytest.mark.parametrize(

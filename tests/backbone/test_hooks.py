@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from pipeline.backbone.autoencoder import Autoencoder
 from pipeline.backbone.classifier import Classifier
 from pipeline.backbone.hooks import capture, layer_table, replace, require_layer, state_sha256
-from pipeline.backbone.opening import from_torchvision
+from pipeline.backbone.torchvision_network import from_torchvision
 from pipeline.errors import InputError
 from pipeline.judge.network import JudgeNet
 

@@ -1,10 +1,17 @@
 """Images small in number, and what they show plain to see."""
 
+from io import BytesIO
+from pathlib import Path
+
 import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+from PIL import Image
 
 from pipeline.tables.images import Images
+from pipeline.tables.parquet import images_schema, write_table
 
-__all__ = ["toy_images"]
+__all__ = ["toy_images", "write_images"]
 
 
 def toy_images(num_rows: int, seed: int) -> Images:
@@ -27,3 +34,29 @@ def toy_images(num_rows: int, seed: int) -> Images:
         values={"colour": value},
         num_categories={"digit": 2, "colour": 2},
     )
+
+
+def write_images(folder: Path, **splits: Images) -> Path:
+    """An images table of these rows, as `load_images` reads it."""
+    for split, images in splits.items():
+        widths = {concept: values.shape[1] for concept, values in images.values.items()}
+        schema = images_schema(list(images.labels), widths)
+        stored = [{"bytes": _png(image), "path": None} for image in images.pixels]
+        labels = {concept: pa.array(values, mask=values < 0) for concept, values in images.labels.items()}
+        columns = {
+            "id": images.id,
+            "original": images.original,
+            "split": [split] * len(images),
+            "image": pa.array(stored, schema.field("image").type),
+            **{concept: column.cast(schema.field(concept).type) for concept, column in labels.items()},
+            **{f"{concept}_value": list(values) for concept, values in images.values.items()},
+        }
+        metadata = {"concepts": list(images.labels), "categories": images.num_categories, "values": widths}
+        write_table(folder / f"{split}.parquet", pa.table(columns, schema=schema), metadata)
+    return folder
+
+
+def _png(pixels: NDArray[np.uint8]) -> bytes:
+    buffer = BytesIO()
+    Image.fromarray(pixels).save(buffer, "PNG", compress_level=1)
+    return buffer.getvalue()

@@ -2,17 +2,20 @@ import csv
 import json
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
-from interpret.subjects import assert_legible, open_png, scores
+from imports import SOURCES, imported_deeply, imported_modules
+from interpret.subjects import assert_legible, open_png, scores, without
 from matplotlib.patches import Rectangle
 
 from pipeline.basis.layout import Layout
 from pipeline.comparison.depth import depth_sheet, training_sheet
 from pipeline.comparison.layers import compare, layers_sheet
 from pipeline.drawing.sheet import house_style
+from pipeline.errors import InputError
+from pipeline.scores.record import Scores
+from pipeline.scores.statistics.score import Score
 
 LAYOUTS = {
     "conv1": Layout.of(["digit", "colour"], [28, 1, 3]),
@@ -24,10 +27,11 @@ LAYOUTS = {
 NAMES = {"scores.json", "scores.csv", "layers.png"}
 
 
-def results() -> dict[str, dict[str, dict[str, Any]]]:
-    found = {layer: scores(layout, own) for (layer, layout), own in zip(LAYOUTS.items(), (0.04, 0.5, 0.9), strict=True)}
-    del found["logits"]["swap/score"]  # logits draw no image
-    return found
+def results() -> dict[str, Scores]:
+    layers = {
+        layer: scores(layout, own) for (layer, layout), own in zip(LAYOUTS.items(), (0.04, 0.5, 0.9), strict=True)
+    }
+    return layers | {"logits": without(layers["logits"], "swap/score")}  # logits draw no image
 
 
 @pytest.mark.parametrize("layers", [["conv1"], list(LAYOUTS)], ids=["one", "three"])
@@ -40,17 +44,17 @@ def test_tables_hold_the_main_scores_and_sizes_of_each_layer(layers: list[str], 
     assert list(content) == layers
     main = {"probe/own/digit", "probe/own/colour", "probe/gap", "swap/score"}
     for layer in layers:
-        assert content[layer]["scores"] == {name: given[layer][name] for name in main if name in given[layer]}
+        assert content[layer]["scores"] == {name: given[layer][name].as_dict() for name in main if name in given[layer]}
         assert content[layer]["sizes"] == dict(zip(("residual", "digit", "colour"), LAYOUTS[layer].sizes, strict=True))
     with (tmp_path / "comparison/scores.csv").open() as file:
         rows = list(csv.DictReader(file))
     assert [row["layer"] for row in rows] == layers
     for row in rows:
         assert int(row["size/digit"]) == LAYOUTS[row["layer"]].sizes[1]
-        assert float(row["probe/gap"]) == pytest.approx(given[row["layer"]]["probe/gap"]["value"])
-        assert float(row["probe/gap/low"]) == pytest.approx(given[row["layer"]]["probe/gap"]["low"])
+        assert float(row["probe/gap"]) == pytest.approx(given[row["layer"]]["probe/gap"].value)
+        assert float(row["probe/gap/low"]) == pytest.approx(given[row["layer"]]["probe/gap"].low)
         swap = given[row["layer"]].get("swap/score")
-        assert row["swap/score"] == (f"{swap['value']:.6f}" if swap else "")
+        assert row["swap/score"] == (f"{swap.value:.6f}" if swap else "")
     assert open_png(tmp_path / "comparison/layers.png").shape[1] >= 1300
 
 
@@ -62,7 +66,7 @@ def test_bars_have_the_heights_of_the_scores_and_the_widths_of_the_sizes(layers:
         assert_legible(figure)
     bars, sizes = ([patch for patch in axes.patches if isinstance(patch, Rectangle)] for axes in figure.axes)
     names = ("probe/own/digit", "probe/own/colour", "probe/gap", "swap/score")
-    wanted = [given[layer][name]["value"] for layer in layers for name in names if name in given[layer]]
+    wanted = [given[layer][name].value for layer in layers for name in names if name in given[layer]]
     assert np.allclose([bar.get_height() for bar in bars], wanted)
     assert np.allclose(
         [bar.get_width() for bar in sizes],
@@ -92,9 +96,8 @@ def test_a_network_whose_training_was_watched_has_a_picture_of_it(tmp_path: Path
 @pytest.mark.parametrize("layers", [2, 9])
 def test_depth_and_training_are_legible_and_show_what_they_are_given(concepts: tuple[str, ...], layers: int) -> None:
     layout = Layout.of(list(concepts), [3, *range(1, len(concepts) + 1)])
-    given = scores(layout)
-    for name in layout.names:
-        given[f"response/sample/{name}/changed"] = {"value": 0.5, "low": 0.45, "high": 0.56}
+    responses = {f"response/sample/{name}/changed": Score(0.5, 0.45, 0.56) for name in layout.names}
+    given = Scores({**scores(layout), **responses})
     names = [f"features.{number}.conv" for number in range(layers)]
     entries = [
         {"step": step, **{f"val/share/{layer}/{name}": 0.01 * step for name in layout.names for layer in names}}
@@ -109,3 +112,17 @@ def test_depth_and_training_are_legible_and_show_what_they_are_given(concepts: t
     shares = [line.get_ydata()[0] for line in depth.axes[0].lines]
     assert shares == [size / layout.num_dims for size in layout.sizes]
     assert [list(line.get_ydata()) for line in training.axes[0].lines] == [[0.1, 0.2, 0.3]] * len(layout.names)
+
+
+def test_a_layer_without_a_score_of_the_depth_is_named() -> None:
+    lacking = Scores(without(results()["conv1"], "probe/own/colour"), "results/conv1/scores.json")
+    line = r"results/conv1/scores\.json: no score 'probe/own/colour'; run `dvc repro`"
+    with house_style(), pytest.raises(InputError, match=line):
+        depth_sheet({**results(), "conv1": lacking}, LAYOUTS)
+
+
+def test_the_stage_starts_without_scikit_learn_and_scipy() -> None:
+    modules = imported_deeply("stages.compare")
+    names = {name.split(".")[0] for module in modules for name in imported_modules(SOURCES[module], typing=False)}
+    assert "matplotlib" in names
+    assert not names & {"ray", "mlflow", "sklearn", "scipy"}

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-import pipeline.tracking  # noqa: F401  its settings of MLflow come before MLflow
+from pipeline.tracking.store import quieten_mlflow
 
 from .project import Done, Project, finish
 
@@ -32,6 +32,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.path.is_relative_to(Path(__file__).parent):
             item.add_marker(pytest.mark.timeout(3000))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _quiet_mlflow() -> None:
+    """As the stages have it, for tests that read what the stages sent."""
+    quieten_mlflow()
 
 
 @pytest.fixture(scope="session")

@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow.parquet as pq
 from mlflow import MlflowClient
 
-from pipeline.backbone.frozen import load_backbone
+from pipeline.backbone.kinds import load_backbone
 from pipeline.files import sha256_file
 from pipeline.tables.latents import load_latents
 

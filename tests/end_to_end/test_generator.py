@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from pipeline.backbone.frozen import load_backbone
+from pipeline.backbone.kinds import load_backbone
 
 
 def decoder():

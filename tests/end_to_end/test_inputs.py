@@ -2,11 +2,13 @@
 
 import pytest
 
-from pipeline.backbone.autoencoder import Autoencoder
-from pipeline.backbone.frozen import load_backbone, save_backbone
+from pipeline.backbone.autoencoder import Autoencoder, AutoencoderBackbone
+from pipeline.backbone.backbone import save_backbone
+from pipeline.backbone.kinds import load_backbone
 from pipeline.errors import InputError
 from pipeline.evaluation.evaluation import evaluate
-from pipeline.interpretation.iin import load_iin
+from pipeline.interpretation.interpretation import Interpretation
+from pipeline.interpretation.rows import Rows
 from pipeline.judge.network import load_judge
 from pipeline.params import load_params
 from pipeline.tables.images import load_images
@@ -42,14 +44,13 @@ def test_a_misspelt_key_stops_dvc_at_once(copy: Project) -> None:
     assert copy.files(*OUTPUTS[1:]) == before
 
 
-def test_latents_of_another_backbone(copy: Project) -> None:
+def test_a_map_of_another_backbone(copy: Project) -> None:
     folder = copy.path / "models/backbone"
     old = load_backbone(folder)
-    save_backbone(folder, Autoencoder(old.card["num_dims"], old.card["width"], seed=7), {}, metrics="")
+    save_backbone(folder, AutoencoderBackbone.made(Autoencoder(old.card["num_dims"], old.card["width"], seed=7)))
     new = load_backbone(folder)
     assert refused(copy, "python", "-m", "stages.evaluate", "--layer", "latent") == (
-        f"{LATENTS}/train-00000.parquet: latents of backbone {old.sha256[:12]}, "
-        f"but the one on disk is {new.sha256[:12]}"
+        f"models/layers/latent/iin: the map was trained on network {old.sha256[:12]}, found network {new.sha256[:12]}"
     )
 
 
@@ -79,12 +80,13 @@ def test_too_few_test_images(study: Repro) -> None:
     assert len(latents["val"]) <= 2 * latents["val"].num_dims
     with pytest.raises(InputError, match=r"^test split: 30 images are too few for 32 dimensions; more than 64"):
         evaluate(
-            load_iin(study.path / "models/layers/latent/iin"),
-            load_backbone(study.path / "models/backbone"),
+            Rows.of(
+                Interpretation.open(study.path / "models", "latent"),
+                latents["val"],
+                load_images(study.path / "data/images", "val"),
+            ),
             load_judge(study.path / "models/judge"),
             latents["train"],
-            latents["val"],
-            load_images(study.path / "data/images", "val"),
             load_params(study.path / "params.yaml").evaluate,
             seed=0,
         )

@@ -6,8 +6,14 @@ import torch
 from torch import Tensor
 
 from pipeline.basis.layout import Layout
-from pipeline.evaluation.response import KINDS, Responses, respond
+from pipeline.errors import InputError
+from pipeline.evaluation.response import EDITS, Responses, respond, responding
 from pipeline.flow import Flow, FlowConfig
+from pipeline.interpretation.iin import Iin
+from pipeline.interpretation.interpretation import Interpretation
+from pipeline.interpretation.rows import Rows
+from pipeline.tables.images import Images
+from pipeline.tables.latents import Latents
 
 LAYOUT = Layout.of(["digit", "colour"], [2, 2, 1])
 FLOW = Flow(FlowConfig(5, num_blocks=2, width=8, depth=1, seed=3)).eval()
@@ -36,9 +42,20 @@ def code() -> Tensor:
     return torch.randn(NUM, 5, generator=generator)
 
 
+def rows_of(code: Tensor, cut: Reader, labels: dict[str, np.ndarray] | None = None) -> Rows:
+    """Two copies of each original; nobody asks for the network itself."""
+    ids, original = np.arange(len(code)), np.arange(len(code)) // 2
+    mean = FLOW.inverse(code).detach().numpy()
+    labels = dict.fromkeys(LAYOUT.concepts, ids % 4) if labels is None else labels
+    latents = Latents(
+        ids, original, mean, np.zeros_like(mean), labels, {}, "0" * 64, "latent", "mean", np.arange(5), (2, 2)
+    )
+    images = Images(ids, original, np.zeros((len(code), 2, 2, 3), np.uint8), labels, {}, dict.fromkeys(labels, 4))
+    return Rows(Interpretation(Iin(FLOW, LAYOUT, {}, "1" * 64), None, cut), latents, images, code)
+
+
 def measured(code: Tensor, dim: int, num: int = 40) -> Responses:
-    pixels, original = np.zeros((NUM, 2, 2, 3), np.uint8), np.arange(NUM) // 2
-    return respond(code, FLOW, LAYOUT, Reader(dim), pixels, original, num, seed=0)
+    return respond(rows_of(code, Reader(dim)), np.arange(NUM), num, seed=0)
 
 
 @pytest.fixture(scope="module")
@@ -47,20 +64,20 @@ def of_digit(code: Tensor) -> Responses:
 
 
 def test_only_the_factor_that_is_read_has_a_response(of_digit: Responses) -> None:
-    for kind in KINDS:
+    for edit in EDITS:
         for factor in ("residual", "colour"):
-            score = of_digit.scores[f"response/{kind}/{factor}/changed"]
+            score = of_digit.scores[f"response/{edit}/{factor}/changed"]
             assert score.value < 0.01, "but for rounding at the border of two classes"
-            assert of_digit.scores[f"response/{kind}/{factor}/jensen_shannon"].value < 0.01
-        assert of_digit.scores[f"response/{kind}/digit/changed"].low > 0.4
+            assert of_digit.scores[f"response/{edit}/{factor}/jensen_shannon"].value < 0.01
+        assert of_digit.scores[f"response/{edit}/digit/changed"].low > 0.4
 
 
 def test_a_draw_changes_the_class_as_often_as_the_prior_says(of_digit: Responses) -> None:
     """Both are of N(0, 1), cut at ±0.5: they differ with probability 1 − Σ p²; so do codes of the prior swapped."""
     inner = 0.38292
     expected = 1 - inner**2 - 2 * ((1 - inner) / 2) ** 2
-    for kind in ("sample", "swap"):
-        score = of_digit.scores[f"response/{kind}/digit/changed"]
+    for edit in ("sample", "swap"):
+        score = of_digit.scores[f"response/{edit}/digit/changed"]
         assert score.value == pytest.approx(expected, abs=0.03)
         assert score.low < expected < score.high
     walk = of_digit.scores["response/walk/digit/changed"]
@@ -68,9 +85,9 @@ def test_a_draw_changes_the_class_as_often_as_the_prior_says(of_digit: Responses
 
 
 def test_transitions_count_every_edit(of_digit: Responses) -> None:
-    for kind in KINDS:
+    for edit in EDITS:
         for factor in LAYOUT.names:
-            assert np.sum(of_digit.transitions[kind][factor]) == NUM * 40
+            assert np.sum(of_digit.transitions[edit][factor]) == NUM * 40
     table = np.array(of_digit.transitions["sample"]["digit"])
     changed = 1 - np.trace(table) / table.sum()
     assert of_digit.scores["response/sample/digit/changed"].value == pytest.approx(changed)
@@ -78,3 +95,34 @@ def test_transitions_count_every_edit(of_digit: Responses) -> None:
 
 def test_the_same_seed_gives_the_same_numbers(code: Tensor) -> None:
     assert measured(code, 4, num=3) == measured(code, 4, num=3)
+
+
+def sorted_by_class(code: Tensor) -> Rows:
+    """Ten classes one after another, as a folder source has them; the last row's class is not known."""
+    label = np.arange(NUM) * 10 // NUM
+    label[-1] = -1
+    return rows_of(code, Reader(2), {"digit": label, "colour": np.arange(NUM) % 2})
+
+
+def test_of_a_set_sorted_by_class_all_classes_answer(code: Tensor) -> None:
+    rows = sorted_by_class(code)
+    chosen = responding(rows.latents, 60, seed=0)
+    counts = np.bincount(rows.latents.labels["digit"][chosen][rows.latents.labels["digit"][chosen] >= 0], minlength=10)
+    assert (len(chosen), counts.min() >= 3) == (60, True)
+    assert np.array_equal(chosen, np.unique(chosen))
+    assert np.array_equal(chosen, responding(rows.latents, 60, seed=0))
+    assert not np.array_equal(chosen, responding(rows.latents, 60, seed=1))
+    responses = respond(rows, chosen, 2, seed=0)
+    for edit in EDITS:
+        assert np.sum(responses.transitions[edit]["digit"]) == 2 * 60
+
+
+@pytest.mark.parametrize("num", [None, NUM, 10 * NUM])
+def test_all_images_answer_where_no_fewer_are_asked_for(code: Tensor, num: int | None) -> None:
+    assert np.array_equal(responding(sorted_by_class(code).latents, num, seed=0), np.arange(NUM))
+
+
+def test_images_of_one_original_are_refused(code: Tensor) -> None:
+    """Nobody is there to swap with."""
+    with pytest.raises(InputError, match=r"evaluate\.response_images: found 2 images of one original; swaps need two"):
+        respond(rows_of(code, Reader(2)), np.array([4, 5]), 2, seed=0)

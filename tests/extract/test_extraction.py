@@ -9,10 +9,12 @@ import numpy as np
 import pytest
 import torch
 
-from pipeline.backbone.autoencoder import Autoencoder
-from pipeline.backbone.frozen import load_backbone, save_backbone
+from pipeline.backbone.autoencoder import Autoencoder, AutoencoderBackbone
+from pipeline.backbone.backbone import save_backbone
+from pipeline.backbone.kinds import load_backbone
 from pipeline.cluster import Resources, start_ray
 from pipeline.errors import InputError
+from pipeline.extract.encoder import LatentsSetup
 from pipeline.extract.extraction import extract
 from pipeline.params import LatentsParams, MachineParams
 from pipeline.tables.images import load_images, to_unit_range
@@ -30,16 +32,8 @@ class Extraction:
     worker: Resources
 
     def run(self, folder: Path, batch_size: int = 64) -> dict[str, int]:
-        return extract(
-            self.images,
-            self.backbone,
-            folder,
-            layer="latent",
-            params=LatentsParams(batch_size=batch_size),
-            machine=MACHINE,
-            worker=self.worker,
-            run_folder=self.runs,
-        )
+        setup = LatentsSetup(self.images, self.backbone, "latent", LatentsParams(batch_size=batch_size))
+        return extract(setup, folder, self.runs, MACHINE, self.worker)
 
     @property
     def runs(self) -> Path:
@@ -50,7 +44,7 @@ class Extraction:
 @pytest.fixture(scope="module")
 def extraction(small_images: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Extraction]:
     folder = tmp_path_factory.mktemp("extraction")
-    save_backbone(folder / "backbone", Autoencoder(5, 8, seed=0), {}, metrics="")
+    save_backbone(folder / "backbone", AutoencoderBackbone.made(Autoencoder(5, 8, seed=0)))
     with start_ray(MACHINE) as worker:
         extraction = Extraction(small_images, folder / "backbone", folder / "latents", worker)
         assert extraction.run(extraction.folder) == {"train": 280, "val": 20, "test": 40}
@@ -61,7 +55,7 @@ def extraction(small_images: Path, tmp_path_factory: pytest.TempPathFactory) -> 
 def test_rows_are_the_encoders_of_the_same_image(extraction: Extraction, split: str) -> None:
     images, backbone = load_images(extraction.images, split), load_backbone(extraction.backbone)
     latents = load_latents(extraction.folder, split, backbone.sha256)
-    mean, scale = backbone.at("latent").encode(to_unit_range(images.pixels))
+    mean, scale = backbone.cut("latent").encode(to_unit_range(images.pixels))
     torch.testing.assert_close(torch.from_numpy(latents.mean), mean, rtol=0, atol=1e-6)
     torch.testing.assert_close(torch.from_numpy(latents.scale), scale, rtol=1e-6, atol=1e-6)
     assert np.array_equal(latents.id, images.id)
@@ -87,7 +81,7 @@ def test_running_twice_gives_the_same_bytes(extraction: Extraction, tmp_path: Pa
 
 
 def test_latents_of_another_backbone_are_refused(extraction: Extraction, tmp_path: Path) -> None:
-    save_backbone(tmp_path / "other", Autoencoder(5, 8, seed=1), {}, metrics="")
+    save_backbone(tmp_path / "other", AutoencoderBackbone.made(Autoencoder(5, 8, seed=1)))
     other, own = load_backbone(tmp_path / "other").sha256, load_backbone(extraction.backbone).sha256
     with pytest.raises(InputError) as caught:
         load_latents(extraction.folder, "test", other)

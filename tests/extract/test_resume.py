@@ -12,10 +12,12 @@ from pathlib import Path
 import pytest
 import torch
 
-from pipeline.backbone.autoencoder import Autoencoder
-from pipeline.backbone.frozen import load_backbone, save_backbone
+from pipeline.backbone.autoencoder import Autoencoder, AutoencoderBackbone
+from pipeline.backbone.backbone import save_backbone
+from pipeline.backbone.kinds import load_backbone
 from pipeline.cluster import Resources, start_ray
 from pipeline.errors import InputError
+from pipeline.extract.encoder import LatentsSetup
 from pipeline.extract.extraction import extract
 from pipeline.params import DataParams, LatentsParams, MachineParams
 from pipeline.prepare.images import prepare
@@ -29,14 +31,14 @@ from pathlib import Path
 from pipeline.cluster import start_ray
 from pipeline.params import LatentsParams, MachineParams
 from pipeline.entry import run
+from pipeline.extract.encoder import LatentsSetup
 from pipeline.extract.extraction import extract
 
 def main():
     machine, params = MachineParams(device="cpu"), LatentsParams(batch_size=8)
     images, backbone, folder, runs = map(Path, sys.argv[1:])
     with start_ray(machine) as worker:
-        extract(images, backbone, folder, layer="latent", params=params,
-                machine=machine, worker=worker, run_folder=runs)
+        extract(LatentsSetup(images, backbone, "latent", params), folder, runs, machine, worker)
 
 run(main)
 """
@@ -56,7 +58,7 @@ def inputs(tmp_path_factory: pytest.TempPathFactory) -> Inputs:
         for module in ("pipeline.tables.parquet", "pipeline.prepare.images"):
             patch.setattr(sys.modules[module], "ROW_GROUP", 16)
         prepare(DataParams(max_images=200, copies=2, num_colours=8), 0, inputs.images)
-    save_backbone(inputs.backbone, Autoencoder(5, 8, seed=0), {}, metrics="")
+    save_backbone(inputs.backbone, AutoencoderBackbone.made(Autoencoder(5, 8, seed=0)))
     return inputs
 
 
@@ -67,16 +69,8 @@ def worker() -> Iterator[Resources]:
 
 
 def run(inputs: Inputs, folder: Path, worker: Resources) -> dict[str, int]:
-    return extract(
-        inputs.images,
-        inputs.backbone,
-        folder / "latents",
-        layer="latent",
-        params=LatentsParams(batch_size=8),
-        machine=MACHINE,
-        worker=worker,
-        run_folder=folder / "runs",
-    )
+    setup = LatentsSetup(inputs.images, inputs.backbone, "latent", LatentsParams(batch_size=8))
+    return extract(setup, folder / "latents", folder / "runs", MACHINE, worker)
 
 
 @pytest.fixture(scope="module")
@@ -135,7 +129,7 @@ def test_shards_of_another_backbone_are_made_anew(
     inputs: Inputs, whole: Path, worker: Resources, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     other = Inputs(tmp_path)
-    save_backbone(other.backbone, Autoencoder(5, 8, seed=1), {}, metrics="")
+    save_backbone(other.backbone, AutoencoderBackbone.made(Autoencoder(5, 8, seed=1)))
     other.images = inputs.images
     shutil.copytree(whole, tmp_path / "runs")
     run(other, tmp_path, worker)
@@ -149,7 +143,7 @@ def test_images_whose_latent_is_not_finite_are_named(inputs: Inputs, worker: Res
         network.encoder[-1].bias[2] = torch.nan
     broken = Inputs(tmp_path)
     broken.images = inputs.images
-    save_backbone(broken.backbone, network, {}, metrics="")
+    save_backbone(broken.backbone, AutoencoderBackbone.made(network))
     with pytest.raises(InputError) as caught:
         run(broken, tmp_path, worker)
     message = (

@@ -1,6 +1,6 @@
 """Small real parts to draw: an untrained autoencoder, an initialised flow, images of noise, scores."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -10,13 +10,17 @@ from matplotlib.text import Text
 from numpy.typing import NDArray
 from PIL import Image
 
-from pipeline.backbone.autoencoder import Autoencoder
-from pipeline.backbone.frozen import Backbone
+from pipeline.backbone.autoencoder import Autoencoder, AutoencoderBackbone
+from pipeline.backbone.backbone import Backbone
 from pipeline.backbone.hooks import state_sha256
 from pipeline.basis.layout import Layout
 from pipeline.flow import Flow, FlowConfig
 from pipeline.interpret.subject import Subject, subject_of
 from pipeline.interpretation.iin import Iin
+from pipeline.interpretation.interpretation import Interpretation
+from pipeline.interpretation.rows import Rows
+from pipeline.scores.record import Scores
+from pipeline.scores.statistics.score import Score
 from pipeline.tables.images import Images
 from pipeline.tables.latents import Latents
 
@@ -29,16 +33,25 @@ METRICS = "".join(
 
 @dataclass(frozen=True)
 class Parts:
-    """What `draw_figures` takes."""
+    """What figures are drawn from."""
 
     iin: Iin
     backbone: Backbone
     latents: Latents
     images: Images
-    scores: dict[str, dict[str, Any]]
+    scores: Scores
 
     def subject(self, seed: int = 0) -> Subject:
-        return subject_of(self.iin, self.backbone, self.latents, self.images, seed)
+        return subject_of(self.rows(), seed)
+
+    def rows(self) -> Rows:
+        return Rows.of(Interpretation.join(self.iin, self.backbone), self.latents, self.images)
+
+    def on(self, backbone: Backbone, layer: str) -> "Parts":
+        """The same latents, as if they were of a layer of another network."""
+        card = self.iin.card | {"layer": layer, "backbone_sha256": backbone.sha256}
+        latents = replace(self.latents, layer=layer, backbone_sha256=backbone.sha256)
+        return replace(self, iin=replace(self.iin, card=card), backbone=backbone, latents=latents)
 
 
 def parts(concepts: tuple[str, ...] = ("shape", "hue"), num_rows: int = 24) -> Parts:
@@ -53,7 +66,7 @@ def parts(concepts: tuple[str, ...] = ("shape", "hue"), num_rows: int = 24) -> P
     with torch.no_grad():
         network.decoder[-2].weight.mul_(12)  # an untrained network draws grey; this gives its images contrast
     network = network.eval().requires_grad_(False)
-    backbone = Backbone(network, {"output": "images"}, "0" * 64, state_sha256(network), torch.device("cpu"))
+    backbone = AutoencoderBackbone(network, {"output": "images"}, "0" * 64, state_sha256(network), torch.device("cpu"))
     ids = np.arange(num_rows)
     labels = {name: rng.permutation(ids) if k % 2 else ids % 4 for k, name in enumerate(concepts)}
     values = {name: rng.random((num_rows, 3), dtype=np.float32) for name in concepts[1::2]}
@@ -62,14 +75,16 @@ def parts(concepts: tuple[str, ...] = ("shape", "hue"), num_rows: int = 24) -> P
     latents = Latents(
         ids, ids, z, np.ones_like(z), labels, values, backbone.sha256, "latent", "mean", np.arange(num_dims), (32, 32)
     )
-    return Parts(Iin(flow.eval(), layout, {}, "1" * 64), backbone, latents, images, scores(layout))
+    cut = {"reduce": "mean", "kept": list(range(num_dims)), "image_shape": [32, 32]}
+    card = {"layer": "latent", "backbone_sha256": backbone.sha256, "cut": cut}
+    return Parts(Iin(flow.eval(), layout, card, "1" * 64), backbone, latents, images, scores(layout))
 
 
-def scores(layout: Layout, own: float = 0.9) -> dict[str, dict[str, Any]]:
-    """Scores as scores.json holds them."""
+def scores(layout: Layout, own: float = 0.9) -> Scores:
+    """Scores as `read_scores` gives them."""
 
-    def score(value: float) -> dict[str, Any]:
-        return {"value": value, "low": value - 0.04, "high": value + 0.03, "chance": 0.1, "perfect": 1.0}
+    def score(value: float) -> Score:
+        return Score(value, value - 0.04, value + 0.03, chance=0.1, perfect=1.0)
 
     matrix = {
         f"probe/matrix/{factor}/{concept}": score(own if factor == concept else 0.05 * index)
@@ -77,7 +92,13 @@ def scores(layout: Layout, own: float = 0.9) -> dict[str, dict[str, Any]]:
         for concept in layout.concepts
     }
     each = {f"probe/own/{concept}": score(own) for concept in layout.concepts}
-    return {**matrix, **each, "probe/gap": score(own - 0.1), "swap/score": score(own - 0.02), "other": score(0.5)}
+    others = {"probe/gap": score(own - 0.1), "swap/score": score(own - 0.02), "other": score(0.5)}
+    return Scores({**matrix, **each, **others})
+
+
+def without(scores: Scores, name: str) -> Scores:
+    """The scores without one of them."""
+    return Scores({other: score for other, score in scores.items() if other != name})
 
 
 def open_png(path: Any) -> NDArray[np.uint8]:

@@ -6,33 +6,24 @@ import numpy as np
 import pytest
 import torch
 
-from pipeline.backbone.generator import GeneratorSplit
+from pipeline.backbone.generator import GeneratorBackbone
 from pipeline.drawing.sheet import house_style
 from pipeline.errors import InputError
+from pipeline.interpret.curves import read_curves
 from pipeline.interpret.figures import draw_figures
 from pipeline.interpret.grids import path_sheet, reconstructions, sample_sheet, swap_sheet
 from pipeline.interpret.overview import matrix_sheet, overview
 from pipeline.params import InterpretParams
 
-from .subjects import METRICS, Parts, assert_legible, find, open_png, packed, parts
+from .subjects import METRICS, Parts, assert_legible, find, open_png, packed, parts, without
 
 PARAMS = InterpretParams(columns=3, path_steps=3)
 
 
 def draw(folder: Path, of: Parts, seed: int = 0) -> Path:
     (folder.parent / "metrics.jsonl").write_text(METRICS)
-    draw_figures(
-        folder,
-        iin=of.iin,
-        metrics=folder.parent / "metrics.jsonl",
-        backbone=of.backbone,
-        latents=of.latents,
-        images=of.images,
-        scores=of.scores,
-        transitions={},
-        params=PARAMS,
-        seed=seed,
-    )
+    curves = read_curves(folder.parent / "metrics.jsonl")
+    draw_figures(folder, of.subject(seed), of.scores, {}, curves, PARAMS)
     return folder
 
 
@@ -113,8 +104,11 @@ def test_reconstructions_are_the_images_and_what_the_network_makes_of_them(drawn
 
 def test_a_caption_calls_no_generated_image_real() -> None:
     of = parts()
-    split = GeneratorSplit(of.backbone.network.decoder, of.iin.layout.num_dims, 0, torch.device("cpu"))
-    drawn = replace(of.subject(), split=split)
+    card = {"output": "images", "num_dims": of.iin.layout.num_dims, "seed": 0}
+    decoder = GeneratorBackbone(of.backbone.network.decoder, card, "0" * 64, "", torch.device("cpu"))
+    rows = of.rows()
+    interpretation = replace(rows.interpretation, backbone=decoder, cut=decoder.cut("latent"))
+    drawn = replace(of.subject(), rows=replace(rows, interpretation=interpretation))
     for subject, said in ((of.subject(), "Shaded images are real"), (drawn, "the generator's own")):
         with house_style():
             for sheet in (swap_sheet(subject, "shape", 2), overview(subject, of.scores, 2)):
@@ -135,8 +129,7 @@ def test_latents_of_another_width_are_refused(tmp_path: Path) -> None:
 
 
 def test_a_missing_score_is_named_and_nothing_is_left(tmp_path: Path) -> None:
-    of = parts()
-    del of.scores["probe/matrix/hue/shape"]
+    of = replace(parts(), scores=without(parts().scores, "probe/matrix/hue/shape"))
     with pytest.raises(InputError, match=r"scores.json: no score 'probe/matrix/hue/shape'"):
         draw(tmp_path / "figures", of)
     assert [path.name for path in tmp_path.iterdir()] == ["metrics.jsonl"]

@@ -1,6 +1,7 @@
 """A trained flow on disk: equal bytes, read back whole, refused where its parts do not belong together."""
 
 import json
+from dataclasses import replace
 
 import pytest
 import torch
@@ -31,12 +32,26 @@ def test_it_is_read_back_whole(folder):
     z = torch.randn(5, 4)
     for found, expected in zip(iin.flow(z), trained()(z), strict=True):
         assert torch.equal(found, expected)
+    assert torch.equal(iin.transform(z), trained()(z)[0])
+    assert torch.equal(iin.inverse(z), trained().inverse(z))
+    assert not iin.transform(z).requires_grad
     assert iin.layout == LAYOUT
-    assert iin.card["rho"] == 0.9
+    assert (iin.rho, iin.layer) == (0.9, "latent")
     assert iin.card["flow"]["width"] == 8
     assert iin.card["weights_sha256"] == iin.sha256
     assert not iin.flow.training
     assert (folder / "metrics.jsonl").read_text() == METRICS
+
+
+def test_what_its_card_says_is_typed_and_what_it_lacks_is_named(folder):
+    cut = {"reduce": "none", "kept": [0, 2, 3, 5], "image_shape": [32, 24]}
+    edit(folder, backbone_sha256="ab" * 32, cut=cut)
+    iin = load_iin(folder)
+    assert (iin.backbone_sha256, iin.reduce, iin.kept, iin.image_shape) == ("ab" * 32, "none", (0, 2, 3, 5), (32, 24))
+    bare = replace(iin, card={})
+    for name in ("backbone_sha256", "layer", "rho", "reduce", "kept", "image_shape"):
+        with pytest.raises(InputError, match=f"card of the map {iin.sha256[:12]}: no key '(cut|{name})'"):
+            getattr(bare, name)
 
 
 def test_equal_weights_give_equal_bytes(folder, tmp_path):

@@ -11,7 +11,7 @@ LAYOUT = Layout.of(["digit", "colour"], [3, 2, 4])
 def test_draws_are_standard_normal_and_nothing_else_changes(factor: str) -> None:
     codes = 5 + 3 * torch.randn(20_000, LAYOUT.num_dims, generator=torch.Generator().manual_seed(0))
     before = codes.clone()
-    drawn = sample(codes, LAYOUT, factor, seed=7)
+    drawn = sample(factor, seed=7)(codes, LAYOUT)
     assert torch.equal(codes, before)
     for name in LAYOUT.names:
         if name != factor:
@@ -26,12 +26,14 @@ def test_draws_are_standard_normal_and_nothing_else_changes(factor: str) -> None
 
 def test_draws_follow_the_seed_and_differ_by_row() -> None:
     codes = torch.zeros(4, LAYOUT.num_dims)
-    first = sample(codes, LAYOUT, "colour", seed=1)
-    assert torch.equal(first, sample(codes, LAYOUT, "colour", seed=1))
-    assert not torch.equal(first, sample(codes, LAYOUT, "colour", seed=2))
+    edit = sample("colour", seed=1)
+    first = edit(codes, LAYOUT)
+    assert torch.equal(first, edit(codes, LAYOUT))
+    assert torch.equal(first, sample("colour", seed=1)(codes, LAYOUT))
+    assert not torch.equal(first, sample("colour", seed=2)(codes, LAYOUT))
     assert len({tuple(row) for row in first.tolist()}) == 4
 
 
 def test_wrong_width_is_refused() -> None:
     with pytest.raises(ValueError, match=r"codes \(4, 8\) must be \[n, 9\]"):
-        sample(torch.zeros(4, 8), LAYOUT, "digit", seed=0)
+        sample("digit", seed=0)(torch.zeros(4, 8), LAYOUT)

@@ -4,13 +4,13 @@ import pytest
 import torch
 
 from pipeline.basis.layout import Layout
-from pipeline.interpretation.edits import edit, walk
+from pipeline.interpretation.edits import move, walk
 
 LAYOUT = Layout.of(["digit", "colour"], [2, 3, 1])
 
 
 def points(codes: torch.Tensor, num: int, **more: float) -> torch.Tensor:
-    return torch.stack(list(walk(codes, LAYOUT, "digit", num, 0, **more)))
+    return torch.stack(list(walk("digit", num, 0, **more)(codes, LAYOUT)))
 
 
 def test_the_prior_is_where_it_stays_and_neighbours_are_alike_as_theory_says() -> None:
@@ -42,21 +42,21 @@ def test_other_factors_and_the_argument_stay() -> None:
 
 def test_what_is_no_walk_is_refused() -> None:
     with pytest.raises(ValueError, match=r"walk: codes \(5, 4\) must be \[n, 6\]"):
-        walk(torch.zeros(5, 4), LAYOUT, "digit", 3, 0)
+        walk("digit", 3, 0)(torch.zeros(5, 4), LAYOUT)
     with pytest.raises(ValueError, match="walk: rate 0 must be above 0"):
-        walk(torch.zeros(5, 6), LAYOUT, "digit", 3, 0, rate=0)
+        walk("digit", 3, 0, rate=0)
     with pytest.raises(ValueError, match="shape"):
-        walk(torch.zeros(5, 6), LAYOUT, "shape", 3, 0)
+        walk("shape", 3, 0)(torch.zeros(5, 6), LAYOUT)
 
 
-def test_an_edit_moves_along_a_direction_whatever_its_length() -> None:
+def test_a_move_goes_along_a_direction_whatever_its_length() -> None:
     codes = torch.randn(4, 6)
     for direction in ([0.0, 2.0, 0.0], torch.tensor([0.0, 0.1, 0.0])):
-        moved = edit(codes, LAYOUT, "digit", direction, 1.5)
+        moved = move("digit", direction, 1.5)(codes, LAYOUT)
         assert torch.allclose(moved - codes, torch.tensor([0, 0, 0, 1.5, 0, 0]).expand(4, 6), atol=1e-6)
 
 
 @pytest.mark.parametrize("direction", [[1.0, 2.0], [0.0, 0.0, 0.0], [float("nan")] * 3])
 def test_a_direction_that_is_none_is_refused(direction: list[float]) -> None:
-    with pytest.raises(ValueError, match=r"edit: direction \(\d,\) must be \[3\] and not 0"):
-        edit(torch.zeros(1, 6), LAYOUT, "digit", direction, 1.0)
+    with pytest.raises(ValueError, match=r"move: direction \(\d,\) must be \[3\] and not 0"):
+        move("digit", direction, 1.0)(torch.zeros(1, 6), LAYOUT)

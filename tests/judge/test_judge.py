@@ -4,27 +4,33 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from backbone.toys import toy_images
+from backbone.toys import toy_images, write_images
 
 from pipeline.errors import InputError
 from pipeline.judge.network import heads_of, load_judge, save_judge
 from pipeline.judge.task import JudgeTask
+from pipeline.params import JudgeParams, Optimisation
 from pipeline.tables.images import to_unit_range
 from pipeline.training.loop import train
-from pipeline.training.task import TrainConfig
+from pipeline.training.task import ImagesSetup
 
 TRAIN, VAL, TEST = (toy_images(rows, seed) for rows, seed in ((128, 1), (40, 2), (60, 3)))
 CPU = torch.device("cpu")
 
 
-def _task() -> JudgeTask:
-    return JudgeTask(TRAIN, VAL, width=8, batch_size=32, seed=0, device=CPU)
+@pytest.fixture(scope="module")
+def table(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_images(tmp_path_factory.mktemp("images"), train=TRAIN, val=VAL)
+
+
+def _task(table: Path) -> JudgeTask:
+    return JudgeTask(ImagesSetup(table, JudgeParams(width=8, batch_size=32), 0), CPU)
 
 
 @pytest.fixture(scope="module")
-def trained() -> JudgeTask:
-    task = _task()
-    config = TrainConfig(steps=60, batch_size=32, learning_rate=3e-3, seed=0)
+def trained(table: Path) -> JudgeTask:
+    task = _task(table)
+    config = Optimisation(steps=60, batch_size=32, learning_rate=3e-3)
     train(task, config)
     return task
 
@@ -35,25 +41,25 @@ def folder(trained: JudgeTask, tmp_path: Path) -> Path:
     return tmp_path / "judge"
 
 
-def test_a_head_for_each_concept() -> None:
+def test_a_head_for_each_concept(table: Path) -> None:
     assert heads_of(TRAIN) == {"digit": 2, "colour": 2}  # two categories; a value of two components
-    outputs = _task().model(to_unit_range(TRAIN.pixels[:3]))
+    outputs = _task(table).model(to_unit_range(TRAIN.pixels[:3]))
     assert {name: output.shape for name, output in outputs.items()} == {"digit": (3, 2), "colour": (3, 2)}
 
 
-def test_it_learns_what_is_plain_to_see(trained: JudgeTask) -> None:
-    untrained, found = _task().validate(_task().model, 0), trained.validate(trained.model, 60)
+def test_it_learns_what_is_plain_to_see(table: Path, trained: JudgeTask) -> None:
+    untrained, found = _task(table).validate(), trained.validate()
     assert untrained["accuracy/colour"] < 0.1
     assert found["accuracy/digit"] > 0.95
     assert found["accuracy/colour"] > 0.6
 
 
-def test_the_loss_sums_concepts_each_on_its_own_scale() -> None:
-    task = _task()
+def test_the_loss_sums_concepts_each_on_its_own_scale(table: Path) -> None:
+    task = _task(table)
     total, figures = task.loss(task.model, 0, slice(0, 32))
     assert total.item() == pytest.approx(figures["loss/digit"].item() + figures["loss/colour"].item(), rel=1e-6)
     assert figures["loss/digit"].item() == pytest.approx(np.log(2), abs=0.3)
-    scaled = JudgeTask(TRAIN, VAL, 8, 32, 0, CPU)
+    scaled = _task(table)
     with torch.no_grad():  # always the mean: the error is the variance itself, whatever its unit
         scaled.model.heads["colour"].weight.zero_()
         scaled.model.heads["colour"].bias.copy_(torch.from_numpy(TRAIN.values["colour"].mean(axis=0)))

@@ -56,7 +56,17 @@ WRONG = {
     "judge: {width: 6}": "judge.width: found 6: input should be a multiple of 4",
     "flow: {rho: 1.0}": "flow.rho: found 1.0: input should be less than 1",
     "flow: {rho: .nan}": "flow.rho: found nan: input should be a finite number",
-    "flow: {mixing: stir}": "flow.mixing: found 'stir': input should be 'rotation', 'learned_rotation' or 'shuffle'",
+    "flow: {mixing: stir}": "flow.mixing: found 'stir', accepted are shuffle, rotation, learned_rotation",
+    "flow: {activation: step}": "flow.activation: found 'step', accepted are silu, leaky_relu",
+    "flow: {conditioner: both}": "flow.conditioner: found 'both': input should be 'shared' or 'split'",
+    "flow: {num_blocks: 0}": "flow.num_blocks: found 0, accepted are integers from 1",
+    "flow: {width: true}": "flow.width: found True: input should be a valid integer",
+    "flow: {log_scale_bound: .inf}": "flow.log_scale_bound: found inf: input should be a finite number",
+    "flow: {seed: 3}": "flow.seed: unknown key; accepted are num_blocks, width, depth, conditioner, activation, "
+    "mixing, log_scale_bound, zero_init, rho, sizes, size_method",
+    "backbone: {kind: vae}": "backbone.kind: found 'vae': input should be 'autoencoder', 'classifier', 'torch', "
+    "'torchvision', 'exported' or 'generator'",
+    "judge: {betas: [0.9, 1.0]}": "judge.betas.1: found 1.0: input should be less than 1",
     "train: {learning_rate: .inf}": "train.learning_rate: found inf: input should be a finite number",
     "train: {learning_rate: fast}": "train.learning_rate: found 'fast': input should be a valid number",
     "train: {steps: true}": "train.steps: found True: input should be a valid integer",

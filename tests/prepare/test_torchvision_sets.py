@@ -3,12 +3,14 @@
 import pickle
 import struct
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import pytest
 
 from pipeline.errors import InputError
-from pipeline.prepare.sources import open_source
+from pipeline.params import DataParams
+from pipeline.prepare.sources.table import SOURCES, open_source
 from pipeline.prepare.sources.torchvision_sets import Roots
 from prepare.test_sources import HERE, NUM, RNG, content, params, refusal
 
@@ -93,3 +95,9 @@ def test_celeba_of_a_root(tmp_path: Path) -> None:
     assert all((rendered.pixels[row] == 5 * row).all() for row in range(30))
     assert rendered.labels["Smiling"].tolist() == [int(smile > 0) for smile in smiling]
     assert found.categories == {"Smiling": 2, "Eyeglasses": 2}
+
+
+def test_every_source_that_is_read_has_a_line_in_the_table_and_no_other_name_is_taken_for_one() -> None:
+    assert {*SOURCES, "generator"} == set(get_args(DataParams.model_fields["source"].annotation))
+    with pytest.raises(InputError, match=r"data\.source: found 'generator', accepted are colormnist, mnist"):
+        open_source(DataParams.model_construct(source="generator"), 0, HERE)

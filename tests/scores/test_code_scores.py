@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 from pipeline.basis.layout import Layout
-from pipeline.scores.behaviour.pair import pair_correlation
 from pipeline.scores.code_scores import CodeScores, code_scores, shared_pairs
+from pipeline.scores.fit.pair import pair_correlation
 from pipeline.scores.probes.matrix import probe_matrix
 
 from .codes import LAYOUT, good_study, rotation_across

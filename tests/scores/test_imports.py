@@ -1,7 +1,10 @@
 """`pipeline.scores` serves as a library where numpy, scipy and scikit-learn are all there is."""
 
+import re
 import subprocess
 import sys
+
+import pipeline.scores
 
 SCRIPT = """
 import sys
@@ -25,7 +28,7 @@ for module in pkgutil.walk_packages(pipeline.scores.__path__, "pipeline.scores."
     if not module.name.endswith("__main__"):  # the command, which reads Parquet
         importlib.import_module(module.name)
 own = {name for name in sys.modules if name.startswith("pipeline") and not name.startswith("pipeline.scores")}
-print(sorted(own))
+print(*sorted(own))
 """
 
 
@@ -34,5 +37,14 @@ def test_imports_with_everything_else_blocked_and_hardly_anything_of_the_pipelin
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines() == [
         "blocked",
-        "['pipeline', 'pipeline.basis', 'pipeline.basis.layout', 'pipeline.errors']",
+        "pipeline pipeline.basis pipeline.basis.draws pipeline.basis.layout pipeline.errors pipeline.files "
+        "pipeline.pairing pipeline.pairing.pairs",
     ]
+
+
+def test_the_imports_that_the_package_shows_are_there() -> None:
+    lines = [line.strip() for line in str(pipeline.scores.__doc__).splitlines()]
+    shown = [re.split(r"  +", line)[0] for line in lines if line.startswith("from ")]
+    assert len(shown) == 7
+    for line in shown:
+        exec(line, {})

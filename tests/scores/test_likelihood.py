@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy.stats import multivariate_normal
 
-from pipeline.scores.behaviour.density import bits_per_dim, gaussian_nats, likelihood_scores
+from pipeline.scores.fit.density import bits_per_dim, gaussian_nats, likelihood_scores
 
 
 def test_bits_per_dim_of_a_standard_normal_pair() -> None:

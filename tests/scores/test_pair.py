@@ -4,7 +4,7 @@ from numpy.typing import NDArray
 from scipy.stats import pearsonr
 
 from pipeline.basis.layout import Layout
-from pipeline.scores.behaviour.pair import pair_correlation
+from pipeline.scores.fit.pair import pair_correlation
 from pipeline.scores.statistics.score import Score
 
 from .codes import LAYOUT, rotation_across, rotation_within

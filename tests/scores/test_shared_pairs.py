@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from pipeline.scores.code_scores import shared_pairs
+from pipeline.scores.fit.pair import shared_pairs
 
 
 def test_pairs_share_their_concept_and_never_an_original() -> None:

@@ -3,7 +3,7 @@ import pytest
 from scipy.stats import t as student_t
 
 from pipeline.basis.layout import Layout
-from pipeline.scores.behaviour.density import block_total_correlation
+from pipeline.scores.fit.density import block_total_correlation
 
 from .codes import LAYOUT, rotation_across, rotation_within
 

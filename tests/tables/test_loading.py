@@ -1,4 +1,5 @@
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +47,26 @@ def _write_latents(folder: Path, metadata: dict[str, Any] | None = None, **colum
     write_json(folder / "card.json", {"noise": "encoder"})
 
 
+def _write_two_shards(folder: Path, other: dict[str, Any] | None = None, **columns: Any) -> None:
+    _write_latents(folder, {"shards": 2}, **columns)
+    shutil.move(folder / "val-00000.parquet", folder / "first")
+    _write_latents(folder, {"shards": 2, "shard": 1, **(other or {})}, id=[7, 6, 5, 4], **columns)
+    shutil.move(folder / "val-00000.parquet", folder / "val-00001.parquet")
+    shutil.move(folder / "first", folder / "val-00000.parquet")
+
+
+def test_what_is_wrong_in_all_shards_is_not_blamed_on_the_last(tmp_path: Path) -> None:
+    _write_two_shards(tmp_path, digit=[4] * 4)
+    with pytest.raises(InputError, match=r"val-\*\.parquet: concept 'digit' has one value \(4\)"):
+        load_latents(tmp_path, "val")
+
+
+def test_shards_of_two_backbones_are_refused_by_name(tmp_path: Path) -> None:
+    _write_two_shards(tmp_path, {"backbone_sha256": "cd" * 32})
+    with pytest.raises(InputError, match=r"val-00001\.parquet: latents of backbone cdcdcdcdcdcd"):
+        load_latents(tmp_path, "val")
+
+
 def test_latents_are_sorted_by_id_and_typed(tmp_path: Path) -> None:
     _write_latents(tmp_path)
     latents = load_latents(tmp_path, "val", BACKBONE)
@@ -66,6 +87,25 @@ def test_a_continuous_concept_is_scored_by_its_value(tmp_path: Path) -> None:
     _write_latents(tmp_path)
     targets = load_latents(tmp_path, "val").targets()
     assert {name: target.shape for name, target in targets.items()} == {"digit": (4,), "colour": (4, 3)}
+
+
+def test_draws_are_mean_and_scaled_noise(tmp_path: Path) -> None:
+    _write_latents(tmp_path)
+    latents = load_latents(tmp_path, "val")
+    rows = np.array([2, 0, 2])
+    noise = np.random.default_rng(5).standard_normal((3, 3), dtype=np.float32)
+    drawn = latents.draw(np.random.default_rng(5), rows)
+    assert np.array_equal(drawn, MEAN[rows] + 2 * MEAN[rows] * noise)
+    assert drawn.dtype == np.float32
+    everything = latents.draw(np.random.default_rng(5), np.arange(4))
+    assert np.array_equal(latents.draw(np.random.default_rng(5)), everything)
+
+
+def test_complete_rows_have_a_value_in_every_concept(tmp_path: Path) -> None:
+    _write_latents(tmp_path, digit=[1, None, 0, 0], colour=[3, 2, None, 0], colour_value=None)
+    latents = load_latents(tmp_path, "val")
+    assert np.array_equal(latents.complete(), [0, 3])
+    assert np.array_equal(replace(latents, labels={}).complete(), [0, 1, 2, 3])
 
 
 def test_concepts_come_in_the_order_of_the_factors(tmp_path: Path) -> None:

@@ -12,11 +12,15 @@ from typing import Any
 
 import torch
 from PIL import Image
-from ruamel.yaml import YAML
 
 from pipeline.basis.layout import Layout
 from pipeline.flow import Flow, FlowConfig
 from pipeline.interpretation.iin import save_iin
+from pipeline.places import Places
+from pipeline.scores.record import write_scores
+from pipeline.scores.statistics.score import Score
+from pipeline.tuning.flow_file import FlowChoice, Trial, write_flow_file
+from pipeline.tuning.space import Candidate
 
 LAYER = "latent"
 LAYOUT = Layout(("residual", "digit", "colour"), (4, 2, 2))
@@ -31,27 +35,21 @@ CARD: dict[str, Any] = {
     "flow": asdict(CONFIG),
 }
 SCORES = {
-    "probe/gap": {"value": 0.931234, "low": 0.912, "high": 0.944, "chance": 0.0, "perfect": 1.0},
-    "swap/score": {"value": 0.95, "low": 0.94, "high": 0.96, "chance": 0.1, "perfect": 1.0},
-    "roundtrip/max": {"value": 3.14159e-7, "low": None, "high": None, "chance": None, "perfect": 0.0},
-    "block_tc": {"value": None, "low": None, "high": None, "chance": None, "perfect": 0.0},
+    "probe/gap": Score(0.931234, 0.912, 0.944, chance=0.0, perfect=1.0),
+    "swap/score": Score(0.95, 0.94, 0.96, chance=0.1, perfect=1.0),
+    "roundtrip/max": Score(3.14159e-7, perfect=0.0),
 }
 
 
-def trial(number: int, blocks: int, gap: float, chosen: bool) -> dict[str, Any]:
-    interval = {"value": gap, "low": gap - 0.02, "high": gap + 0.02}
-    sizes = [4, 2, 2]
-    return {
-        "number": number,
-        "num_blocks": blocks,
-        "sizes": sizes,
-        "probe_gap": interval,
-        "pair_nats": 90.0 + number,
-        "chosen": chosen,
-    }
+def candidate(num_blocks: int) -> Candidate:
+    return Candidate({"num_blocks": num_blocks}, Layout(LAYOUT.names, (4, 2, 2)))
 
 
-TRIALS = [trial(0, 4, 0.81, False), trial(1, 6, 0.92, True), trial(2, 8, 0.90, False)]
+def trial(number: int, num_blocks: int, gap: float) -> Trial:
+    return Trial(number, candidate(num_blocks), gap, gap - 0.02, gap + 0.02, -0.01, 0.01, 90.0 + number)
+
+
+TRIALS = (trial(0, 4, 0.81), trial(1, 6, 0.92), trial(2, 8, 0.90))
 
 
 def curve_lines(*steps: int) -> str:
@@ -75,24 +73,21 @@ def make_flow(seed: int = 0) -> Flow:
 
 
 def write_iin(root: Path, metrics: str, seed: int = 0) -> Path:
-    folder = root / "models" / "layers" / LAYER / "iin"
+    folder = Places(root).iin(LAYER)
     save_iin(folder, make_flow(seed), LAYOUT, CARD, metrics=metrics)
     return folder
 
 
 def write_results(root: Path) -> None:
-    figures = root / "results" / LAYER / "figures"
-    figures.mkdir(parents=True, exist_ok=True)
-    (figures.parent / "scores.json").write_text(json.dumps(SCORES))
-    Image.new("RGB", (4, 4), (200, 30, 30)).save(figures / "swap_digit.png")
+    places = Places(root)
+    write_scores(places.scores(LAYER), SCORES)
+    places.figures(LAYER).mkdir(exist_ok=True)
+    Image.new("RGB", (4, 4), (200, 30, 30)).save(places.figures(LAYER) / "swap_digit.png")
 
 
-def write_flow_yaml(root: Path) -> Path:
-    path = root / "models" / "layers" / LAYER / "flow.yaml"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w") as file:
-        YAML().dump({"num_blocks": 6, "sizes": [4, 2, 2], "trials": TRIALS}, file)
-    return path
+def write_trials(root: Path) -> None:
+    choice = FlowChoice(Candidate({"num_blocks": 6}, LAYOUT), LAYOUT.sizes, TRIALS, chosen=1)
+    write_flow_file(Places(root).flow_file(LAYER), choice)
 
 
 def free_port() -> int:

@@ -27,9 +27,9 @@ def test_ui_prints_the_experiment_and_serves_it(server: Server) -> None:
     page, _, route = link.partition("#")
     assert "<title>MLflow</title>" in urllib.request.urlopen(page).read().decode()
     experiment = f"{server.address}/api/2.0/mlflow/experiments/get?experiment_id={route.split('/')[2]}"
-    found = json.load(urllib.request.urlopen(experiment))["experiment"]
-    assert found["name"] == "iin-shown"
-    assert found["artifact_location"].startswith(server.folder.as_uri())
+    served = json.load(urllib.request.urlopen(experiment))["experiment"]
+    assert served["name"] == "iin-shown"
+    assert served["artifact_location"].startswith(server.folder.as_uri())
 
 
 def test_everything_arrives(
@@ -99,11 +99,11 @@ def test_server_killed_in_mid_run(
         f"uploaded layer {LAYER} up to stage train",
         f"MLflow run of layer {LAYER}: {run_link(store, run.info.run_id)}",
     ]
-    (found,) = runs(store)
-    assert found.info.run_id == run.info.run_id
-    assert found.info.status == "FINISHED"
-    assert "restored" not in found.data.tags
+    (finished,) = runs(store)
+    assert finished.info.run_id == run.info.run_id
+    assert finished.info.status == "FINISHED"
+    assert "restored" not in finished.data.tags
     assert [step for step, _ in history(store, run.info.run_id, "train/pair_nats")] == [100, 200, 300, 400]
-    assert len(found.outputs.model_outputs) == 1
+    assert len(finished.outputs.model_outputs) == 1
     assert server.interrupt() == 130
     assert not server.answers()

@@ -1,6 +1,10 @@
 """Which addresses are taken, which are refused, and which only warned of."""
 
+import json
 import logging
+import os
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -13,6 +17,7 @@ from pipeline.tracking.store import Store, check_server, experiment_link, run_li
 
 from .files import LAYER, answering, free_port, listening
 
+ROOT = Path(__file__).parents[2]
 UPLOAD = f"python -m pipeline.tracking upload --layer {LAYER}"
 
 
@@ -151,3 +156,29 @@ def test_links_open_the_model_training_side() -> None:
     assert experiment_link(file) == f"http://127.0.0.1:5000/#/experiments/7/runs{side}"
     assert run_link(server, "r1") == f"https://mlflow.example:8443/#/experiments/7/runs/r1{side}"
     assert run_link(file, "r1", "http://127.0.0.1:5001") == f"http://127.0.0.1:5001/#/experiments/7/runs/r1{side}"
+
+
+SET_UP = """
+import json, os, sys
+before = dict(os.environ)
+import pipeline.tracking.publish, pipeline.tracking.store, pipeline.tracking.tracker
+from mlflow.telemetry import get_telemetry_client
+imported = {name for name in os.environ if name.startswith("MLFLOW_") and before.get(name) != os.environ[name]}
+pipeline.tracking.store.find_store("default")
+settings = {name: os.environ[name] for name in pipeline.tracking.store.SETTINGS}
+print(json.dumps([sorted(imported), settings, get_telemetry_client() is None]))
+"""
+
+
+def test_finding_the_store_sets_mlflow_up_and_an_import_does_not(project: Path) -> None:
+    """Outside of tests and CI, where MLflow has its telemetry."""
+    kept = {name: value for name, value in os.environ.items() if name in ("PATH", "LANG", "PYTHONPATH", "TMPDIR")}
+    environment = {**kept, "HOME": str(project), "PYTHONPATH": str(ROOT), "MLFLOW_HTTP_REQUEST_TIMEOUT": "7"}
+    done = subprocess.run(
+        [sys.executable, "-c", SET_UP], cwd=project, env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    imported, settings, silent = json.loads(done.stdout)
+    assert imported == []
+    assert settings == {**store_module.SETTINGS, "MLFLOW_HTTP_REQUEST_TIMEOUT": "7"}  # what a person set stays
+    assert silent

@@ -19,8 +19,7 @@ from .files import CARD, LAYER, curve_lines, write_iin, write_results
 
 def runs(store: Store) -> list[Run]:
     """All runs of the experiment but the sweep's."""
-    found = store.client().search_runs([store.experiment_key], "tags.`iin.kind` = 'training'")
-    return list(found)
+    return list(store.client().search_runs([store.experiment_key], "tags.`iin.kind` = 'training'"))
 
 
 def history(store: Store, run_id: str, name: str) -> list[tuple[int, float]]:
@@ -186,7 +185,7 @@ def test_sweep(project: Path, capfd: pytest.CaptureFixture[str]) -> None:
     parent = publish(store, LAYER, "tune")
     assert parent is not None
     children = client.search_runs([store.experiment_key], f"tags.`mlflow.parentRunId` = '{parent}'")
-    found = sorted(
+    trials = sorted(
         (
             run.data.params["num_blocks"],
             run.data.params["sizes"],
@@ -195,10 +194,18 @@ def test_sweep(project: Path, capfd: pytest.CaptureFixture[str]) -> None:
         )
         for run in children
     )
-    assert found == [("4", "4, 2, 2", 0.81, "false"), ("6", "4, 2, 2", 0.92, "true"), ("8", "4, 2, 2", 0.9, "false")]
+    assert trials == [("4", "4, 2, 2", 0.81, "false"), ("6", "4, 2, 2", 0.92, "true"), ("8", "4, 2, 2", 0.9, "false")]
     assert {run.info.status for run in children} == {"FINISHED"}
     note = client.get_run(parent).data.tags["mlflow.note.content"]
-    assert note.startswith("3 trials; chosen is trial 1: 6 blocks, sizes 4, 2, 2\n")
+    assert note.splitlines() == [
+        "3 trials; chosen is trial 1: 6 blocks, sizes 4, 2, 2",
+        "",
+        "| trial | blocks | sizes | probe/gap | 95% interval | nll/pair_nats | chosen |",
+        "| --- | --- | --- | --- | --- | --- | --- |",
+        "| 0 | 4 | 4, 2, 2 | 0.81 | 0.79 to 0.83 | 90 |  |",
+        "| 1 | 6 | 4, 2, 2 | 0.92 | 0.9 to 0.94 | 91 | yes |",
+        "| 2 | 8 | 4, 2, 2 | 0.9 | 0.88 to 0.92 | 92 |  |",
+    ]
     before = everything(store)
     assert publish(store, LAYER, "tune") == parent
     assert everything(store) == before
@@ -232,8 +239,8 @@ def test_what_belongs_together_is_told_by_the_lock(project: Path) -> None:
         f"evaluate@{LAYER}": {"deps": [{"path": iin, "md5": "new"}], "outs": [{"path": scores, "md5": "s"}]},
         f"interpret@{LAYER}": {"deps": [{"path": scores, "md5": "s"}, {"path": "pipeline/interpret", "md5": "p"}]},
     }
-    for found, whole in (("s", "interpret"), ("older", "evaluate")):
-        stages[f"interpret@{LAYER}"]["deps"][0]["md5"] = found
+    for md5, whole in (("s", "interpret"), ("older", "evaluate")):
+        stages[f"interpret@{LAYER}"]["deps"][0]["md5"] = md5
         with (project / "dvc.lock").open("w") as file:
             YAML().dump({"schema": "2.0", "stages": stages}, file)
         assert last_whole_stage(LAYER, project) == whole

@@ -11,11 +11,11 @@ from torch import Tensor, nn
 
 from pipeline.basis.draws import draw_seed
 from pipeline.errors import InputError
-from pipeline.training.task import TrainConfig
+from pipeline.params import Optimisation
 
-CONFIG = TrainConfig(
-    steps=40, batch_size=7, learning_rate=0.02, seed=3, log_every=5, validate_every=10, checkpoint_every=10
-)
+CONFIG = Optimisation(steps=40, batch_size=7, learning_rate=0.02, log_every=5, validate_every=10, checkpoint_every=10)
+
+SEED = 3
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class SmallTask:
         self.model = nn.Sequential(nn.Linear(4, 16), nn.Tanh(), nn.Linear(16, 1)).to(device)
 
     def batch(self, purpose: str, step: int, size: int = CONFIG.batch_size) -> tuple[Tensor, Tensor]:
-        generator = torch.Generator().manual_seed(draw_seed(CONFIG.seed, purpose, step))
+        generator = torch.Generator().manual_seed(draw_seed(SEED, purpose, step))
         x = torch.randn(size, 4, generator=generator).to(self.device)
         return x, x.sum(dim=1, keepdim=True).sin()
 
@@ -60,9 +60,9 @@ class SmallTask:
         loss = (model(x[part]) - y[part]).square().mean()
         return loss, {"squared_error": loss}
 
-    def validate(self, model: nn.Module, step: int) -> dict[str, float]:  # noqa: ARG002
+    def validate(self) -> dict[str, float]:
         x, y = self.batch("val", 0, 50)
-        return {"squared_error": (model(x) - y).square().mean().item()}
+        return {"squared_error": (self.model(x) - y).square().mean().item()}
 
 
 def hold(file: Path) -> None:

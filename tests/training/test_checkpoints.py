@@ -8,8 +8,8 @@ import sys
 import pytest
 import torch
 
+from pipeline.basis import curves
 from pipeline.errors import InputError
-from pipeline.training import curves
 from pipeline.training.checkpoints import (
     drop_older,
     locked,

@@ -4,7 +4,6 @@ import copy
 import os
 import shutil
 import sys
-from dataclasses import replace
 from functools import partial
 
 import pytest
@@ -59,7 +58,7 @@ def run(resume=None, config=CONFIG, *, compile_step):
 
 
 @pytest.mark.parametrize("large", [flat.LARGE, 64])
-@pytest.mark.parametrize("config", [CONFIG, replace(CONFIG, ema_decay=0.5)])
+@pytest.mark.parametrize("config", [CONFIG, CONFIG.changed(ema_decay=0.5)])
 def test_a_compiled_run_resumes_bit_for_bit_and_agrees_with_an_eager_one(counter, config, large, monkeypatch):
     monkeypatch.setattr(flat, "LARGE", large)
     eager, entries_eager, states_eager = run(config=config, compile_step=False)

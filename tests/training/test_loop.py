@@ -1,7 +1,5 @@
 """The loop on a small task, without Ray: resume, schedule, parts, divergence."""
 
-from dataclasses import replace
-
 import pytest
 import torch
 
@@ -39,10 +37,10 @@ def test_training_learns_and_logs():
 def task_error_at_start() -> float:
     task = SmallTask(SmallConfig(), torch.device("cpu"))
     task.initialise()
-    return task.validate(task.model, 0)["squared_error"]
+    return task.validate()["squared_error"]
 
 
-AVERAGED = replace(CONFIG, ema_decay=0.5)  # below (1 + n) / (10 + n) from step 8 on
+AVERAGED = CONFIG.changed(ema_decay=0.5)  # below (1 + n) / (10 + n) from step 8 on
 
 
 @pytest.mark.parametrize("large", [flat.LARGE, 64])
@@ -65,32 +63,31 @@ def test_a_resumed_run_does_need_the_optimisers_state():
 
 
 def test_the_last_step_always_validates_and_leaves_a_checkpoint():
-    _, entries, states = run(replace(CONFIG, steps=13))
+    _, entries, states = run(CONFIG.changed(steps=13))
     assert states[-1]["step"] == 13
     assert [entry["step"] for entry in entries if "val/squared_error" in entry] == [10, 13]
     assert entries[-2]["step"] == 13
 
 
 def test_the_first_batch_initialises_once():
-    _, _, states = run(replace(CONFIG, steps=1, learning_rate=0.0, checkpoint_every=1))
+    _, _, states = run(CONFIG.changed(steps=1, learning_rate=1e-30, checkpoint_every=1))
     task = SmallTask(SmallConfig(), torch.device("cpu"))
     task.initialise()
     assert torch.equal(states[0]["model"]["0.bias"], task.model[0].bias)
 
 
-def test_learning_rate_rises_then_falls_as_half_a_cosine():
-    config = replace(CONFIG, steps=100, warmup=10, learning_rate=2.0)
+def test_a_cosine_falls_from_the_rate_to_nothing():
+    config = CONFIG.changed(steps=100, learning_rate=2.0)
     rates = [learning_rate(config, step) for step in range(100)]
-    assert rates[0] == pytest.approx(0.2)
-    assert max(rates) == rates[9]
+    assert rates[0] == 2.0
     assert rates[50] == pytest.approx(1.0)
+    assert rates == sorted(rates, reverse=True)
     assert rates[99] < 0.001
-    assert learning_rate(replace(config, warmup=0), 0) == 2.0
 
 
-def test_a_constant_learning_rate_stays_after_its_rise():
-    config = replace(CONFIG, steps=100, warmup=4, learning_rate=2.0, schedule="constant")
-    assert [learning_rate(config, step) for step in (0, 1, 3, 4, 50, 99)] == [0.5, 1.0, 2.0, 2.0, 2.0, 2.0]
+def test_a_constant_learning_rate_stays():
+    config = CONFIG.changed(steps=100, learning_rate=2.0, schedule="constant")
+    assert [learning_rate(config, step) for step in (0, 50, 99)] == [2.0, 2.0, 2.0]
 
 
 def by_hand(config, betas, clip):
@@ -113,15 +110,15 @@ def by_hand(config, betas, clip):
 
 
 def test_betas_schedule_decay_and_clip_are_those_of_the_config():
-    config = replace(CONFIG, steps=20, schedule="constant", betas=(0.5, 0.9), weight_decay=0.0, clip=None)
+    config = CONFIG.changed(steps=20, schedule="constant", betas=(0.5, 0.9), weight_decay=0.0, clip=None)
 
     def trained(config):
         return torch.cat([parameter.detach().flatten() for parameter in run(config)[0].model.parameters()])
 
     torch.testing.assert_close(trained(config), by_hand(config, (0.5, 0.9), float("inf")), rtol=1e-4, atol=1e-5)
-    clipped = replace(config, clip=0.3)  # below most of the norms, so that each step is shrunk by another share
+    clipped = config.changed(clip=0.3)  # below most of the norms, so that each step is shrunk by another share
     torch.testing.assert_close(trained(clipped), by_hand(config, (0.5, 0.9), 0.3), rtol=1e-4, atol=1e-5)
-    for other in (clipped, replace(config, betas=(0.9, 0.999)), replace(config, schedule="cosine")):
+    for other in (clipped, config.changed(betas=(0.9, 0.999)), config.changed(schedule="cosine")):
         assert (trained(other) - trained(config)).abs().max() > 1e-3
 
 
@@ -131,8 +128,8 @@ def weights(model):
 
 def test_a_run_ends_as_the_moving_average_of_what_a_run_without_it_passes_through():
     every_step = {"checkpoint_every": 1, "validate_every": 1}
-    _, _, steps = run(replace(CONFIG, **every_step))
-    task, entries, states = run(replace(AVERAGED, **every_step))
+    _, _, steps = run(CONFIG.changed(**every_step))
+    task, entries, states = run(AVERAGED.changed(**every_step))
     start = SmallTask(SmallConfig(), torch.device("cpu"))
     start.initialise()
     average = weights(start.model.state_dict()).double()
@@ -143,7 +140,7 @@ def test_a_run_ends_as_the_moving_average_of_what_a_run_without_it_passes_throug
         torch.testing.assert_close(weights(state["model"]).double(), average, rtol=0, atol=1e-6)
     assert torch.equal(weights(task.model.state_dict()), weights(states[-1]["model"]))
     held_out = [entry["val/squared_error"] for entry in entries if "val/squared_error" in entry]
-    assert held_out[-1] == task.validate(task.model, 40)["squared_error"]
+    assert held_out[-1] == task.validate()["squared_error"]
 
 
 @pytest.mark.parametrize(("batch_size", "world"), [(7, 2), (8, 3), (5, 5), (1, 1)])
@@ -160,4 +157,4 @@ def test_a_batch_smaller_than_the_workers_is_refused():
 
 def test_divergence_is_one_line():
     with pytest.raises(InputError, match=r"training diverged: squared_error is (nan|inf) at step \d+"):
-        run(replace(CONFIG, learning_rate=1e30, clip=1e30))
+        run(CONFIG.changed(learning_rate=1e30, clip=1e30))

@@ -3,12 +3,16 @@
 import numpy as np
 import pytest
 
+from pipeline.basis.layout import Layout
 from pipeline.tuning.flow_file import Trial
+from pipeline.tuning.space import Candidate
 from pipeline.tuning.trial import behind, choose
+
+CANDIDATE = Candidate({"num_blocks": 6}, Layout(("residual", "digit", "colour"), (4, 1, 1)))
 
 
 def trial(number: int, gap: float, nats: float, behind_low: float = 0.0) -> Trial:
-    return Trial(number, 6, (4, 1, 1), gap, gap - 0.02, gap + 0.02, behind_low, behind_low + 0.04, nats)
+    return Trial(number, CANDIDATE, gap, gap - 0.02, gap + 0.02, behind_low, behind_low + 0.04, nats)
 
 
 def test_the_highest_gap_wins_where_the_others_are_surely_behind():

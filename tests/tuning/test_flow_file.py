@@ -5,25 +5,60 @@ import pytest
 from pipeline.basis.layout import Layout
 from pipeline.errors import InputError
 from pipeline.tuning.flow_file import FlowChoice, Trial, read_flow_file, write_flow_file
+from pipeline.tuning.space import SEARCHED, Candidate
 
+NAMES = ("residual", "digit")
 CHOICE = FlowChoice(
-    num_blocks=6,
-    layout=Layout(("residual", "digit"), (5, 1)),
+    candidate=Candidate({"num_blocks": 6}, Layout(NAMES, (5, 1))),
     estimate=(4, 2),
     trials=(
-        Trial(0, 4, (4, 2), 0.8, 0.7, 0.9, 0.05, 0.15, 12.0),
-        Trial(1, 6, (5, 1), 0.9, 0.85, 0.95, 0.0, 0.0, 11.1234567),
+        Trial(0, Candidate({"num_blocks": 4}, Layout(NAMES, (4, 2))), 0.8, 0.7, 0.9, 0.05, 0.15, 12.0),
+        Trial(1, Candidate({"num_blocks": 6}, Layout(NAMES, (5, 1))), 0.9, 0.85, 0.95, 0.0, 0.0, 11.1234567),
     ),
     chosen=1,
 )
+WRITTEN = """\
+num_blocks: 6
+layout:
+  names: [residual, digit]
+  sizes: [5, 1]
+estimate: [4, 2]
+trials:
+- number: 0
+  num_blocks: 4
+  sizes: [4, 2]
+  probe_gap: {value: 0.8, low: 0.7, high: 0.9}
+  behind: {low: 0.05, high: 0.15}
+  pair_nats: 12.0
+  chosen: false
+- number: 1
+  num_blocks: 6
+  sizes: [5, 1]
+  probe_gap: {value: 0.9, low: 0.85, high: 0.95}
+  behind: {low: 0.0, high: 0.0}
+  pair_nats: 11.123457
+  chosen: true
+"""
 
 
 def test_a_choice_is_read_back_with_six_digits(tmp_path):
     write_flow_file(tmp_path / "flow.yaml", CHOICE)
+    assert (tmp_path / "flow.yaml").read_text() == WRITTEN
     back = read_flow_file(tmp_path / "flow.yaml")
-    assert (back.num_blocks, back.layout, back.estimate, back.chosen) == (6, CHOICE.layout, (4, 2), 1)
+    assert (back.candidate, back.estimate, back.chosen) == (CHOICE.candidate, (4, 2), 1)
     assert back.trials[0] == CHOICE.trials[0]
     assert back.trials[1].pair_nats == 11.123457
+
+
+def test_another_searched_key_stands_beside_the_first(tmp_path, monkeypatch):
+    monkeypatch.setitem(SEARCHED, "learning_rate", "learning rate {}")
+    candidate = Candidate({"num_blocks": 6, "learning_rate": 0.003}, Layout(NAMES, (5, 1)))
+    trial = Trial(0, candidate, 0.8, 0.7, 0.9, 0.0, 0.0, 12.0)
+    choice = FlowChoice(candidate, (4, 2), (trial,), 0)
+    write_flow_file(tmp_path / "flow.yaml", choice)
+    assert (tmp_path / "flow.yaml").read_text().startswith("num_blocks: 6\nlearning_rate: 0.003\nlayout:\n")
+    assert read_flow_file(tmp_path / "flow.yaml") == choice
+    assert str(candidate) == "6 blocks, learning rate 0.003, sizes 5/1"
 
 
 @pytest.mark.parametrize(
@@ -34,11 +69,13 @@ def test_a_choice_is_read_back_with_six_digits(tmp_path):
         "- 1",
         "a: [",
         "num_blocks: 6\nlayout: {names: [x], sizes: [1]}\nestimate: [1]\ntrials: []\n",
+        "blocks: 6\nlayout: {names: [residual], sizes: [1]}\nestimate: [1]\ntrials: []\n",
+        "num_blocks: many\nlayout: {names: [residual], sizes: [1]}\nestimate: [1]\ntrials: []\n",
     ],
 )
 def test_another_file_is_refused_by_name(tmp_path, content):
     (tmp_path / "flow.yaml").write_text(content)
-    with pytest.raises(InputError, match=r"flow\.yaml: no choice of a flow") as error:
+    with pytest.raises(InputError, match=r"flow\.yaml: no (choice of a flow|YAML)") as error:
         read_flow_file(tmp_path / "flow.yaml")
     assert "\n" not in str(error.value)
 

@@ -9,19 +9,16 @@ import pyarrow as pa
 import torch
 from numpy.typing import NDArray
 
-from pipeline.backbone.brought import open_generator
-from pipeline.backbone.frozen import load_backbone
-from pipeline.backbone.generator import GeneratorSplit
+from pipeline.backbone.callable_network import import_callable
+from pipeline.backbone.generator import GeneratorCut, open_generator
 from pipeline.backbone.hooks import state_sha256
-from pipeline.backbone.opening import import_callable
-from pipeline.basis.weights import CARD
-from pipeline.errors import InputError
-from pipeline.files import read_json
+from pipeline.backbone.kinds import holds_backbone, load_backbone
+from pipeline.errors import InputError, one_line
 from pipeline.judge.network import load_judge
 from pipeline.params import Params
 from pipeline.prepare.sources.source import StoredImages, concepts_of
 from pipeline.progress import Progress
-from pipeline.tables.images import to_unit_range
+from pipeline.tables.images import to_pixels, to_unit_range
 
 __all__ = ["Labeller", "generated_source", "open_labeller"]
 
@@ -32,6 +29,8 @@ KEY = "data.labeller"
 Labeller = Callable[[NDArray[np.uint8]], pa.Table]
 
 Columns = Mapping[str, Any]
+
+Namer = Callable[[torch.Tensor], Mapping[str, NDArray[Any]]]  # of images [B, 3, H, W] in [−1, 1]
 
 
 def generated_source(params: Params) -> StoredImages:
@@ -50,23 +49,23 @@ def generated_source(params: Params) -> StoredImages:
     assert num is not None  # as its section has been checked
     assert section.labeller is not None
     device = "cuda" if torch.cuda.is_available() and params.machine.device != "cpu" else "cpu"
-    split = open_generator(params.backbone, params.seed, device)
+    decoder = open_generator(params.backbone, params.seed, device)
     label = open_labeller(section.labeller, device)
-    before = state_sha256(split.network)
+    before = state_sha256(decoder.network)
     progress, tables = Progress("draw", num, unit="image"), []
-    draw = _drawer(split, num)
+    draw = _drawer(decoder, num)
     for start in range(0, num, BLOCK):
         rows = np.arange(start, min(start + BLOCK, num))
         tables.append(label(np.stack(draw(rows))))
         progress.update(int(rows[-1]) + 1)
-    if state_sha256(split.network) != before:
+    if state_sha256(decoder.network) != before:
         raise InputError(f"backbone: the weights or buffers of '{params.backbone.network}' changed while it drew")
     table = pa.concat_tables(tables, promote_options="permissive")
-    found = concepts_of(table, section.concepts, section.graded, {}, f"labeller {section.labeller}")
-    return StoredImages(draw, found, None)
+    concepts = concepts_of(table, section.concepts, section.graded, {}, f"labeller {section.labeller}")
+    return StoredImages(draw, concepts, None)
 
 
-def _drawer(split: GeneratorSplit, num: int) -> Callable[[NDArray[np.int64]], Sequence[NDArray[np.uint8]]]:
+def _drawer(decoder: GeneratorCut, num: int) -> Callable[[NDArray[np.int64]], Sequence[NDArray[np.uint8]]]:
     """Pixels [H, W, 3] of each original asked for; one block is in memory."""
     held: dict[int, NDArray[np.uint8]] = {}
 
@@ -74,8 +73,7 @@ def _drawer(split: GeneratorSplit, num: int) -> Callable[[NDArray[np.int64]], Se
         if number not in held:
             held.clear()
             originals = np.arange(number * BLOCK, min((number + 1) * BLOCK, num))
-            images = split.draw(split.prior(originals)).clamp(-1, 1)
-            held[number] = ((images + 1) * 127.5).round().to(torch.uint8).permute(0, 2, 3, 1).cpu().numpy()
+            held[number] = to_pixels(decoder.draw(decoder.prior(originals)))
         return held[number]
 
     return lambda originals: [block(int(row) // BLOCK)[int(row) % BLOCK] for row in originals]
@@ -95,7 +93,7 @@ def open_labeller(name: str, device: str) -> Labeller:
     """
     folder = Path(name)
     if folder.is_dir():
-        function = _judge(folder, device) if "heads" in read_json(folder / CARD) else _classifier(folder, device)
+        function = _network(folder, device)
     elif ":" in name:
         function = import_callable(name, KEY)
     else:
@@ -107,32 +105,37 @@ def open_labeller(name: str, device: str) -> Labeller:
     return label
 
 
-def _judge(folder: Path, device: str) -> Callable[[NDArray[np.uint8]], Columns]:
+def _network(folder: Path, device: str) -> Callable[[NDArray[np.uint8]], Columns]:
+    """What a trained network names: a backbone its one concept, a judge each of its study's."""
+    names = _backbone(folder, device) if holds_backbone(folder) else _judge(folder, device)
+
+    def label(pixels: NDArray[np.uint8]) -> Columns:
+        """Classes as they are; a value of several components is one column each, `<concept>_0` and on."""
+        columns: dict[str, NDArray[Any]] = {}
+        for concept, answers in names(to_unit_range(pixels)).items():
+            if answers.ndim == 1:
+                columns[concept] = answers
+            elif answers.shape[1] == 1:
+                columns[concept] = answers[:, 0]
+            else:
+                columns |= {f"{concept}_{number}": answers[:, number] for number in range(answers.shape[1])}
+        return columns
+
+    return label
+
+
+def _backbone(folder: Path, device: str) -> Namer:
+    backbone = load_backbone(folder, device)
+    if not backbone.names_concept:
+        raise InputError(f"{KEY}: {folder} holds a network of kind '{backbone.card['kind']}' that names no concept")
+    return backbone.name
+
+
+def _judge(folder: Path, device: str) -> Namer:
     judge = load_judge(folder, device)
     if judge is None:
         raise InputError(f"{KEY}: {folder} holds no judge, as its study needed none")
-
-    def name(pixels: NDArray[np.uint8]) -> Columns:
-        """Classes as they are; a value of several components is one column each, `<concept>_0` and on."""
-        columns: dict[str, Any] = {}
-        for concept, found in judge.name(to_unit_range(pixels)).items():
-            if concept not in judge.values:
-                columns[concept] = found
-            elif found.shape[1] == 1:
-                columns[concept] = found[:, 0]
-            else:
-                columns |= {f"{concept}_{number}": found[:, number] for number in range(found.shape[1])}
-        return columns
-
-    return name
-
-
-def _classifier(folder: Path, device: str) -> Callable[[NDArray[np.uint8]], Columns]:
-    backbone = load_backbone(folder, device)
-    concept = backbone.concept
-    if backbone.draws_images or concept is None:
-        raise InputError(f"{KEY}: {folder} holds a network of kind '{backbone.card['kind']}' that names no concept")
-    return lambda pixels: {concept: backbone.run(to_unit_range(pixels)).argmax(dim=1).cpu().numpy()}
+    return judge.name
 
 
 def _table(columns: Any, num: int, name: str) -> pa.Table:
@@ -146,8 +149,9 @@ def _table(columns: Any, num: int, name: str) -> pa.Table:
         try:
             arrays[str(concept)] = pa.array(values, from_pandas=True)
         except (pa.ArrowException, TypeError, ValueError) as error:
-            line = " ".join(str(error).split())[:150]
-            raise InputError(f"{KEY}: column '{concept}' of {name} is no list of values ({line})") from None
+            raise InputError(
+                f"{KEY}: column '{concept}' of {name} is no list of values ({one_line(error, 150)})"
+            ) from None
         if len(arrays[str(concept)]) != num:
             raise InputError(
                 f"{KEY}: column '{concept}' of {name} has {len(arrays[str(concept)])} entries for {num} images"

@@ -9,7 +9,7 @@ import pyarrow.csv
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from pipeline.errors import InputError
+from pipeline.errors import InputError, one_line
 from pipeline.prepare.sources.source import Decoder, StoredImages, concepts_of
 
 __all__ = ["image_folder"]
@@ -59,7 +59,7 @@ def _listed(root: Path, path: Path) -> tuple[list[Path], pa.Table]:
     try:
         table = pq.read_table(path) if path.suffix == ".parquet" else _csv(path)
     except pa.ArrowException as error:
-        raise InputError(f"{path}: no table ({' '.join(str(error).split())[:150]})") from None
+        raise InputError(f"{path}: no table ({one_line(error, 150)})") from None
     if PATH not in table.column_names:
         raise InputError(f"{path}: no column '{PATH}'; its columns are {', '.join(table.column_names)}")
     paths = [_inside(root, str(entry), path, number) for number, entry in enumerate(table[PATH].to_pylist())]

@@ -14,7 +14,7 @@ import pyarrow.fs
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from pipeline.errors import InputError
+from pipeline.errors import InputError, one_line
 from pipeline.prepare.sources.source import Decoder, StoredImages, concepts_of
 
 __all__ = ["parquet"]
@@ -128,7 +128,7 @@ class _Files:
         try:
             return pq.ParquetFile(self._system.open_input_file(path))
         except (pa.ArrowException, OSError) as error:
-            raise InputError(f"{path}: no Parquet file ({' '.join(str(error).split())[:120]})") from None
+            raise InputError(f"{path}: no Parquet file ({one_line(error, 120)})") from None
 
 
 def _find(place: str) -> tuple[pyarrow.fs.FileSystem, list[str]]:
@@ -144,7 +144,7 @@ def _find(place: str) -> tuple[pyarrow.fs.FileSystem, list[str]]:
             base, pattern = path[: min(path.find(sign) for sign in "*?[" if sign in path)].rpartition("/")[0], path
         entries = system.get_file_info(pyarrow.fs.FileSelector(base, recursive=True))
     except (OSError, ValueError, ImportError, pa.ArrowException) as error:
-        raise InputError(f"data.path: {place} can't be read ({' '.join(str(error).split())[:150]})") from None
+        raise InputError(f"data.path: {place} can't be read ({one_line(error, 150)})") from None
     paths = sorted(entry.path for entry in entries if fnmatch.fnmatch(entry.path, pattern))
     if not paths:
         raise InputError(f"data.path: no Parquet files in {place}")

@@ -10,15 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 from torchvision.datasets import CIFAR10, MNIST, CelebA, FashionMNIST
 
-from pipeline.errors import InputError
+from pipeline.errors import InputError, one_line
 from pipeline.params import DATA_ROOT
 from pipeline.prepare.sources.source import Concepts, Decoder, StoredImages
 
 __all__ = ["Roots", "celeba", "cifar10", "fashion_mnist", "mnist", "mnist_digits"]
 
-SIDE = 32
-
-CROP, SIDE_CELEBA = 160, 64
+SIDE = 32  # pixels, to which digits and clothing of 28x28 are padded
+CROP, FACE_SIDE = 160, 64  # pixels of a face that are cut out, and to which they are resized
 
 
 @dataclass(frozen=True)
@@ -57,16 +56,16 @@ class Roots:
             return make(root=str(self.downloads), download=True, **arguments)
         except (RuntimeError, OSError) as error:
             where = f"{root}: not there" if root else f"{self.downloads}: can't be downloaded"
-            line = " ".join(str(error).split())[:120]
             raise InputError(
-                f"{getattr(make, '__name__', 'data set')}: {where} ({line}); torchvision's layout is expected in "
-                f"machine.data_root or the folder that {DATA_ROOT} names; where neither is set it is downloaded"
+                f"{getattr(make, '__name__', 'data set')}: {where} ({one_line(error, 120)}); torchvision's layout is "
+                f"expected in machine.data_root or the folder that {DATA_ROOT} names; where neither is set it is "
+                "downloaded"
             ) from None
 
 
-def mnist_digits(roots: Roots, kind: type[MNIST] = MNIST) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+def mnist_digits(roots: Roots, dataset: type[MNIST] = MNIST) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
     """Images [70000, 28, 28] and classes [70000]: the official training part, then the test part."""
-    parts = [roots.open(kind, train=train) for train in (True, False)]
+    parts = [roots.open(dataset, train=train) for train in (True, False)]
     pixels = np.concatenate([part.data.numpy() for part in parts])
     return pixels, np.concatenate([part.targets.numpy() for part in parts]).astype(np.int64)
 
@@ -127,7 +126,7 @@ def celeba(roots: Roots, size: int | None, stratum: str | None) -> StoredImages:
     names = [name for name in faces.attr_names if name]
     attributes = faces.attr.numpy().astype(np.int64)
     labels = {name: attributes[:, column] for column, name in enumerate(names)}
-    decode = Decoder(size or SIDE_CELEBA, "RGB", CROP)
+    decode = Decoder(size or FACE_SIDE, "RGB", CROP)
 
     def read(originals: NDArray[np.int64]) -> list[NDArray[np.uint8] | str]:
         paths = [folder / faces.filename[row] for row in originals]

@@ -1,1 +1,7 @@
-"""What edits do, what is lost on the way, and how the codes are distributed."""
+"""What the network does with codes: what edits change, and what is lost on the way back."""
+
+from pipeline.scores.behaviour.preservation import preservation, round_trip
+from pipeline.scores.behaviour.response import ResponseTally, response, response_scores
+from pipeline.scores.behaviour.swap import swap_score
+
+__all__ = ["ResponseTally", "preservation", "response", "response_scores", "round_trip", "swap_score"]

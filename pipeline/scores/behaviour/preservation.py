@@ -107,19 +107,19 @@ def _of_decisions(
     """Change of decisions, logits [n, C] and classes [n]; `source` hands rows round."""
     decision, decision_back = before.argmax(axis=1), after.argmax(axis=1)
 
-    known = (truth >= 0).astype(np.float64)
+    labelled = (truth >= 0).astype(np.float64)
 
     def rows(back: NDArray[np.intp]) -> NDArray[np.float64]:
         """[n, 4]: gain in correctness where the class is known, whether it is, agreement, and a one."""
-        gained = ((back == truth).astype(np.float64) - (decision == truth)) * known
-        return np.stack([gained, known, back == decision, np.ones(len(back))], axis=1)
+        gained = ((back == truth).astype(np.float64) - (decision == truth)) * labelled
+        return np.stack([gained, labelled, back == decision, np.ones(len(back))], axis=1)
 
     measured, by_chance = rows(decision_back), rows(decision_back[source]).mean(axis=0)
     scores = {}
-    if known.any():
-        drop, weight = measured[known > 0], by_chance[0] / by_chance[1]
-        of_known = None if groups is None else np.asarray(groups)[known > 0]
-        scores["preserve/accuracy"] = _score(lambda s: s[..., 0] / s[..., 1], drop, seed, of_known, weight, 0.0)
+    if labelled.any():
+        drop, weight = measured[labelled > 0], by_chance[0] / by_chance[1]
+        labelled_groups = None if groups is None else np.asarray(groups)[labelled > 0]
+        scores["preserve/accuracy"] = _score(lambda s: s[..., 0] / s[..., 1], drop, seed, labelled_groups, weight, 0.0)
     return scores | {
         "preserve/agreement": _score(lambda s: s[..., 2] / s[..., 3], measured, seed, groups, by_chance[2], 1.0),
         "preserve/largest_logit_difference": Score(

@@ -69,13 +69,13 @@ class ResponseTally:
     def add(self, edited: ArrayLike) -> None:
         """Count one edit of every input: probabilities of each class [n, classes]."""
         self._edits += 1
-        found = _distribution(np.asarray(edited, dtype=np.float64), self._edits)
-        decision = found.argmax(axis=1)
+        probabilities = _distribution(np.asarray(edited, dtype=np.float64), self._edits)
+        decision = probabilities.argmax(axis=1)
         self._sums += np.stack(
             [
                 decision != self._decision,
-                0.5 * np.abs(found - self._unedited).sum(axis=1),
-                _jensen_shannon(found, self._unedited),
+                0.5 * np.abs(probabilities - self._unedited).sum(axis=1),
+                _jensen_shannon(probabilities, self._unedited),
                 decision,
                 decision.astype(np.float64) ** 2,
             ],

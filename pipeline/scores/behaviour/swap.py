@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from pipeline.basis.layout import Layout
 from pipeline.scores.statistics.concepts import checked_rows
 from pipeline.scores.statistics.intervals import bootstrap_interval, pair_bootstrap_sums, pair_originals
-from pipeline.scores.statistics.score import Score
+from pipeline.scores.statistics.score import SWAP_SCORE, Score
 
 __all__ = ["swap_score"]
 
@@ -104,14 +104,14 @@ def _judged(judged: Mapping[str, ArrayLike], name: str, recipient: Mapping[str, 
     for concept in layout.concepts:
         if concept not in judged:
             raise ValueError(f"{name}: the concept '{concept}' is missing; found {', '.join(judged)}")
-        found, wanted = np.asarray(judged[concept]), np.asarray(recipient[concept])
-        if found.shape != wanted.shape or _is_classes(found) != _is_classes(wanted):
+        seen, wanted = np.asarray(judged[concept]), np.asarray(recipient[concept])
+        if seen.shape != wanted.shape or _is_classes(seen) != _is_classes(wanted):
             raise ValueError(
-                f"{name}: concept '{concept}' is {found.dtype} of shape {found.shape}; "
+                f"{name}: concept '{concept}' is {seen.dtype} of shape {seen.shape}; "
                 f"as for the recipient, {wanted.dtype} of shape {wanted.shape} is expected"
             )
         num_pairs = len(next(iter(rows.values()))) if rows else None
-        checked = checked_rows(found, f"{name}, concept '{concept}'", num_pairs)
+        checked = checked_rows(seen, f"{name}, concept '{concept}'", num_pairs)
         rows[concept] = checked.reshape(len(checked), -1)
     return rows
 
@@ -146,18 +146,18 @@ def _summaries(sums: NDArray[np.float64], outcomes: _Outcomes) -> dict[str, NDAr
     """Each summary [...] of summed rows [..., 2 M]; NaN where no pair counts."""
     counted, success = np.split(sums, 2, axis=-1)
     shares = np.where(counted > 0, success / np.where(counted > 0, counted, 1), np.nan)
-    each = {key: shares[..., number] for number, key in enumerate(outcomes)}
-    follows = {_name(*key): share for key, share in each.items() if key[0] == key[1]}
-    stays = {_name(*key): share for key, share in each.items() if key[0] != key[1]}
+    by_key = {key: shares[..., number] for number, key in enumerate(outcomes)}
+    follows = {_name(*key): share for key, share in by_key.items() if key[0] == key[1]}
+    stays = {_name(*key): share for key, share in by_key.items() if key[0] != key[1]}
     follow, stay = _mean(list(follows.values())), _mean(list(stays.values()))
     total = follow + stay
     score = np.where(total == 0, 0, 2 * follow * stay / np.where(total == 0, 1, total))
-    return {"swap/score": score, "swap/follow": follow, **follows, "swap/stay": stay, **stays}
+    return {SWAP_SCORE: score, "swap/follow": follow, **follows, "swap/stay": stay, **stays}
 
 
 def _mean(shares: list[NDArray[np.float64]]) -> NDArray[np.float64]:
     """Mean [...] of the shares that are known; NaN where none is."""
     stacked = np.stack(shares)
-    known = ~np.isnan(stacked)
-    count = known.sum(axis=0)
-    return np.where(count > 0, np.where(known, stacked, 0).sum(axis=0) / np.maximum(count, 1), np.nan)
+    counted = ~np.isnan(stacked)
+    count = counted.sum(axis=0)
+    return np.where(count > 0, np.where(counted, stacked, 0).sum(axis=0) / np.maximum(count, 1), np.nan)

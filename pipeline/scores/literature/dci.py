@@ -55,6 +55,7 @@ def dci(
     are means over components; disentanglement compares concepts, a concept's importance the mean over its components.
     A code of one dimension has a constant one beside it; a class without a train row is never predicted. Details:
     `concept/<name>`, the part of each; `train` of informativeness, the same in train rows; what is constant.
+    Seven parameters: the two halves are plain arrays, as in the code of others, with which this compares.
 
     Args:
         codes_train, codes_test: [n, N], [m, N].
@@ -86,7 +87,7 @@ def dci(
         ]
     scores = {}
     for name, value in values.items():
-        low, high = within_unit(*jackknife_ends([each[name] for each in without], value), value)
+        low, high = within_unit(*jackknife_ends([measured[name] for measured in without], value), value)
         scores[name] = Score(value, low, high, chance[name], perfect[name], {**details[name], **halves.notes})
     return scores
 
@@ -119,9 +120,9 @@ def _measured(halves: Halves, stages: int, seed: int) -> tuple[dict[str, float],
     }
     details: dict[str, dict[str, float]] = {
         "disentanglement": {},
-        "completeness": {f"concept/{name}": each for name, each in complete.items()},
+        "completeness": {f"concept/{name}": share for name, share in complete.items()},
         "informativeness": {
-            **{f"concept/{name}": each for name, each in told.items()},
+            **{f"concept/{name}": share for name, share in told.items()},
             "train": float(np.mean([fit.remembered for fit in fits.values()])),
         },
     }
@@ -143,18 +144,18 @@ def _fit(halves: Halves, concept: NDArray[Any], stages: int, seed: int) -> _Fit:
     scaler = StandardScaler().fit(halves.train(halves.code))
     code, held = (scaler.transform(half(halves.code)) for half in (halves.train, halves.test))
     settings = {"n_estimators": stages, "random_state": seed % 2**32}
-    known, asked = halves.train(concept), halves.test(concept)
+    truth_train, truth_test = halves.train(concept), halves.test(concept)
     if concept.ndim == 1:
-        if (known == known[0]).all():  # no trees can be fitted to a single class
-            return _Fit(np.zeros((code.shape[1], 1)), float((asked == known[0]).mean()), 1.0)
-        trees = GradientBoostingClassifier(**settings).fit(code, known)
-        return _Fit(trees.feature_importances_[:, None], trees.score(held, asked), trees.score(code, known))
+        if (truth_train == truth_train[0]).all():  # no trees can be fitted to a single class
+            return _Fit(np.zeros((code.shape[1], 1)), float((truth_test == truth_train[0]).mean()), 1.0)
+        trees = GradientBoostingClassifier(**settings).fit(code, truth_train)
+        return _Fit(trees.feature_importances_[:, None], trees.score(held, truth_test), trees.score(code, truth_train))
     scale = concept.std(axis=0)  # R² and trees are free of units, rounding is not
-    known, asked = known / scale, asked / scale
-    parts = [GradientBoostingRegressor(**settings).fit(code, component) for component in known.T]
+    truth_train, truth_test = truth_train / scale, truth_test / scale
+    parts = [GradientBoostingRegressor(**settings).fit(code, component) for component in truth_train.T]
     told, remembered = (
         _r2(value, np.stack([part.predict(rows) for part in parts], axis=1))
-        for value, rows in ((asked, held), (known, code))
+        for value, rows in ((truth_test, held), (truth_train, code))
     )
     return _Fit(np.stack([part.feature_importances_ for part in parts], axis=1), told, remembered)
 

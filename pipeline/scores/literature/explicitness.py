@@ -101,15 +101,15 @@ def _value(halves: Halves, scored: list[str], codes: list[NDArray[np.float64]]) 
 
 def _probability(halves: Halves, name: str, code: NDArray[np.float64]) -> dict[int, NDArray[np.float64]]:
     """For each class of a concept that has test rows, its probability in each of them [m]."""
-    known, asked = halves.train(halves.concepts[name]), halves.test(halves.concepts[name])
-    probability = {int(category): np.zeros(len(asked)) for category in np.unique(asked)}
-    if (known == known[0]).all():
+    truth_train, truth_test = halves.train(halves.concepts[name]), halves.test(halves.concepts[name])
+    probability = {int(category): np.zeros(len(truth_test)) for category in np.unique(truth_test)}
+    if (truth_train == truth_train[0]).all():
         return probability  # no model can be fitted to a single class
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # the default's 100 steps are part of the definition
-        model = make_pipeline(StandardScaler(), LogisticRegression()).fit(halves.train(code), known)
-        found = model.predict_proba(halves.test(code))
-    by_class = {int(category): found[:, column] for column, category in enumerate(model.classes_)}
+        model = make_pipeline(StandardScaler(), LogisticRegression()).fit(halves.train(code), truth_train)
+        predicted = model.predict_proba(halves.test(code))
+    by_class = {int(category): predicted[:, column] for column, category in enumerate(model.classes_)}
     return {category: by_class.get(category, nothing) for category, nothing in probability.items()}
 
 
@@ -141,6 +141,6 @@ def _mean(areas: list[NDArray[np.float64]]) -> NDArray[np.float64]:
     """Mean over concepts [B] of means over classes of areas [C, B], of those that a resample has."""
     by_concept = []
     for area in areas:
-        known = ~np.isnan(area)
-        by_concept.append(np.where(known, area, 0).sum(axis=0) / np.where(known.any(axis=0), known.sum(axis=0), np.nan))
+        drawn = ~np.isnan(area)
+        by_concept.append(np.where(drawn, area, 0).sum(axis=0) / np.where(drawn.any(axis=0), drawn.sum(axis=0), np.nan))
     return np.asarray(np.mean(by_concept, axis=0))

@@ -91,7 +91,7 @@ def checked_halves(
     code_test, known_test = checked_table(codes_test, concepts_test, "codes_test")
     if code_train.shape[1] != code_test.shape[1]:
         raise ValueError(f"codes_test: found {code_test.shape[1]} dimensions; codes_train has {code_train.shape[1]}")
-    kinds = [{name: c.shape[1:] for name, c in known.items()} for known in (known_train, known_test)]
+    kinds = [{name: c.shape[1:] for name, c in half.items()} for half in (known_train, known_test)]
     if kinds[0] != kinds[1]:
         raise ValueError(
             f"concepts_test: found {_kinds(known_test)}; those of concepts_train, {_kinds(known_train)}, are expected"
@@ -115,13 +115,13 @@ def halves_of(
         raise ValueError(
             f"groups: original {original} has rows in both halves; a model would be asked what it was told"
         )
-    known = varying_concepts(concepts)
+    varying = varying_concepts(concepts)
     notes: dict[str, str | int] = {**notes_on(code, concepts, binned=False)}
     if num_train:
         notes |= {"train_rows": num_train, "test_rows": len(code) - num_train}
-    if missing := _missing(known, num_train):
+    if missing := _missing(varying, num_train):
         notes["classes_without_train_row"] = listed(missing)
-    return Halves(_at_least_two(code), known, index, num_train, notes)
+    return Halves(_at_least_two(code), varying, index, num_train, notes)
 
 
 def _kinds(concepts: Mapping[str, NDArray[Any]]) -> str:

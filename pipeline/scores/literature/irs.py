@@ -12,7 +12,7 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from pipeline.scores.literature.plug_in import Concepts, Found, labels_of, plug_in_score
+from pipeline.scores.literature.plug_in import Concepts, Measurement, labels_of, plug_in_score
 from pipeline.scores.statistics.concepts import varying_dims
 from pipeline.scores.statistics.score import Score
 
@@ -44,7 +44,7 @@ def irs(
     return plug_in_score(_weighted_robustness, codes, concepts, groups, seed)
 
 
-def _weighted_robustness(code: NDArray[np.float64], concepts: Concepts) -> Found:
+def _weighted_robustness(code: NDArray[np.float64], concepts: Concepts) -> Measurement:
     """Mean over dimensions, and how many dimensions belong to each concept."""
     active = code[:, varying_dims(code)]
     if not active.shape[1]:

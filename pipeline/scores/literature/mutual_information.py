@@ -19,7 +19,14 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.stats import entropy
 
-from pipeline.scores.literature.plug_in import Concepts, Found, bins_of, labels_of, mutual_information, plug_in_score
+from pipeline.scores.literature.plug_in import (
+    Concepts,
+    Measurement,
+    bins_of,
+    labels_of,
+    mutual_information,
+    plug_in_score,
+)
 from pipeline.scores.statistics.score import Score
 
 __all__ = ["mig", "modularity"]
@@ -48,7 +55,7 @@ def mig(
     return plug_in_score(_mean_gap, codes, concepts, groups, seed)
 
 
-def _mean_gap(code: NDArray[np.float64], concepts: Concepts) -> Found:
+def _mean_gap(code: NDArray[np.float64], concepts: Concepts) -> Measurement:
     """Mean over concepts of the mean over components of the gap, and the gap of each concept."""
     bins = bins_of(code)
     gaps = {}
@@ -83,7 +90,7 @@ def modularity(
     return plug_in_score(_mean_modularity, codes, concepts, groups, seed, least_concepts=2)
 
 
-def _mean_modularity(code: NDArray[np.float64], concepts: Concepts) -> Found:
+def _mean_modularity(code: NDArray[np.float64], concepts: Concepts) -> Measurement:
     """Mean over dimensions, and how many dimensions belong to each concept."""
     bins = bins_of(code)
     information = np.stack(

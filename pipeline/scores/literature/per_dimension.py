@@ -50,19 +50,19 @@ def per_dimension_scores(
     """
     if isinstance(concepts, Mapping) and not concepts:
         return {}
-    code, known = checked_table(codes, concepts)
+    code, named = checked_table(codes, concepts)
     index = original_index(groups, len(code))
-    classes = [np.unique(c, return_inverse=True)[1] for c in known.values() if c.ndim == 1]
+    classes = [np.unique(c, return_inverse=True)[1] for c in named.values() if c.ndim == 1]
     part = stratified_rows(classes, index, _MAX_FITTED_ROWS, seed)
     chosen = original_index(index[part], len(part))
-    train, test = (part[rows] for rows in split_rows({name: c[part] for name, c in known.items()}, chosen, seed))
-    of_train, of_test = ({name: c[rows] for name, c in known.items()} for rows in (train, test))
+    train, test = (part[rows] for rows in split_rows({name: c[part] for name, c in named.items()}, chosen, seed))
+    of_train, of_test = ({name: c[rows] for name, c in named.items()} for rows in (train, test))
     halves = (code[train], of_train, code[test], of_test)
     originals = index[np.concatenate([train, test])]
     scores = {
-        "mig": mig(code, known, groups=index, seed=seed),
-        "modularity": modularity(code, known, groups=index, seed=seed),
-        "irs": irs(code, known, groups=index, seed=seed),
+        "mig": mig(code, named, groups=index, seed=seed),
+        "modularity": modularity(code, named, groups=index, seed=seed),
+        "irs": irs(code, named, groups=index, seed=seed),
         "sap": sap(*halves, groups=originals, seed=seed),
         **{f"dci_{name}": s for name, s in dci(*halves, stages=dci_stages, groups=originals, seed=seed).items()},
         "explicitness": explicitness(*halves, groups=originals, seed=seed),

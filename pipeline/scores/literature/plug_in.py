@@ -26,7 +26,7 @@ from pipeline.scores.statistics.score import Score
 __all__ = [
     "NUM_BINS",
     "Concepts",
-    "Found",
+    "Measurement",
     "bins_of",
     "checked_table",
     "collapsed_dims",
@@ -46,7 +46,7 @@ _NO_INFORMATION = 1e-12  # nats; below it a sum of p log(p / q) is rounding
 
 Concepts = Mapping[str, NDArray[Any]]
 
-Found = tuple[float, dict[str, float]]  # a value, and what details say beside it
+Measurement = tuple[float, dict[str, float]]  # a value, and what details say beside it
 
 _NUM_PERMUTATIONS = 10
 
@@ -57,13 +57,13 @@ def bins_of(numbers: NDArray[np.float64]) -> NDArray[np.intp]:
     """Bin [n, D], 0 to 19, of each number [n, D]; a dimension that does not vary is all in bin 0."""
     bins = np.zeros(numbers.shape, dtype=np.intp)
     varies = varying_dims(numbers)
-    known = numbers[:, varies]
-    edges = np.linspace(known.min(axis=0), known.max(axis=0), NUM_BINS + 1)
-    share = (known - edges[0]) * (NUM_BINS / (edges[-1] - edges[0]))
+    varying = numbers[:, varies]
+    edges = np.linspace(varying.min(axis=0), varying.max(axis=0), NUM_BINS + 1)
+    share = (varying - edges[0]) * (NUM_BINS / (edges[-1] - edges[0]))
     guess = np.clip(share.astype(np.intp), 0, NUM_BINS - 1)
     # The edges decide, not the division: rounding may have put a number on the wrong side of one.
-    guess = guess - (known < np.take_along_axis(edges, guess, axis=0))
-    guess += (known >= np.take_along_axis(edges, guess + 1, axis=0)) & (guess < NUM_BINS - 1)
+    guess = guess - (varying < np.take_along_axis(edges, guess, axis=0))
+    guess += (varying >= np.take_along_axis(edges, guess + 1, axis=0)) & (guess < NUM_BINS - 1)
     bins[:, varies] = guess
     return bins
 
@@ -107,7 +107,7 @@ def checked_table(
 
 
 def plug_in_score(
-    statistic: Callable[[NDArray[np.float64], Concepts], Found],
+    statistic: Callable[[NDArray[np.float64], Concepts], Measurement],
     codes: ArrayLike,
     concepts: Mapping[str, ArrayLike] | ArrayLike,
     groups: ArrayLike | None,
@@ -128,20 +128,20 @@ def plug_in_score(
         ValueError: if codes are not finite, a concept is none, or there is one original only.
     """
     code, everything = checked_table(codes, concepts)
-    known = varying_concepts(everything)
-    if len(known) < least_concepts:
+    varying = varying_concepts(everything)
+    if len(varying) < least_concepts:
         return None
     index = original_index(groups, len(code))
 
     def of_rows(rows: NDArray[np.intp]) -> float:
-        kept = varying_concepts({name: concept[rows] for name, concept in known.items()})
+        kept = varying_concepts({name: concept[rows] for name, concept in varying.items()})
         return statistic(code[rows], kept)[0] if len(kept) >= least_concepts else 0.0
 
-    value, details = statistic(code, known)
+    value, details = statistic(code, varying)
     low, high = within_unit(*jackknife_interval(of_rows, value, index, seed), value)
     rng = np.random.default_rng(seed)
-    chance = [statistic(code[permuted_rows(index, rng)], known)[0] for _ in range(_NUM_PERMUTATIONS)]
-    perfect = statistic(perfect_code(known), known)[0]
+    chance = [statistic(code[permuted_rows(index, rng)], varying)[0] for _ in range(_NUM_PERMUTATIONS)]
+    perfect = statistic(perfect_code(varying), varying)[0]
     return Score(value, low, high, float(np.mean(chance)), perfect, {**details, **notes_on(code, everything)})
 
 
@@ -157,12 +157,12 @@ def notes_on(code: NDArray[np.float64], concepts: Concepts, binned: bool = True)
         notes["collapsed_concepts"] = [
             name for name, concept in varying.items() if concept.ndim == 2 and collapsed_dims(concept)
         ]
-    return {name: listed(found) for name, found in notes.items() if found}
+    return {name: listed(things) for name, things in notes.items() if things}
 
 
-def listed(found: Sequence[object]) -> str:
+def listed(things: Sequence[object]) -> str:
     """Numbers or names in one line, the first ten of them where there are more."""
-    names = [str(each) for each in found]
+    names = [str(thing) for thing in things]
     return ", ".join(names) if len(names) <= _LISTED else f"{', '.join(names[:_LISTED])}, … ({len(names)} in all)"
 
 

@@ -46,7 +46,8 @@ def sap(
     scores, about 1 − 1/C where the machine tells all apart, less for several classes in one dimension. Values are
     scored by the squared correlation in the test rows, mean over components. A code of one dimension is compared with
     a constant one; a class without a train row is never predicted. Details: `concept/<name>`, the gap of each; what is
-    constant, and left out.
+    constant, and left out. Seven parameters: the two halves are plain arrays, as in the code of others, with which this
+    compares.
 
     Args:
         codes_train, codes_test: [n, N], [m, N].
@@ -110,17 +111,17 @@ def _rows(halves: Halves, seed: int) -> dict[str, NDArray[np.float64]]:
 
 def _hits(halves: Halves, concept: NDArray[np.int64], seed: int) -> NDArray[np.float64]:
     """[m, N + 1]: whether the machine of each dimension is right, and a one."""
-    known, asked = halves.train(concept), halves.test(concept)
-    right = np.ones((len(asked), halves.code.shape[1] + 1))
+    truth_train, truth_test = halves.train(concept), halves.test(concept)
+    right = np.ones((len(truth_test), halves.code.shape[1] + 1))
     for dim in range(halves.code.shape[1]):
-        if (known == known[0]).all():
-            right[:, dim] = asked == known[0]  # no machine can be fitted to a single class
+        if (truth_train == truth_train[0]).all():
+            right[:, dim] = truth_test == truth_train[0]  # no machine can be fitted to a single class
             continue
         machine = LinearSVC(C=0.01, class_weight="balanced", random_state=seed % 2**32)
         with warnings.catch_warnings():  # far from its optimum in a dimension of huge numbers, and no worse for that
             warnings.simplefilter("ignore", ConvergenceWarning)
-            machine.fit(halves.train(halves.code)[:, [dim]], known)
-        right[:, dim] = machine.predict(halves.test(halves.code)[:, [dim]]) == asked
+            machine.fit(halves.train(halves.code)[:, [dim]], truth_train)
+        right[:, dim] = machine.predict(halves.test(halves.code)[:, [dim]]) == truth_test
     return right
 
 

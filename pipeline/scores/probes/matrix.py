@@ -32,7 +32,7 @@ from pipeline.scores.probes.models import (
 from pipeline.scores.statistics.concepts import checked_codes
 from pipeline.scores.statistics.intervals import bootstrap_interval, bootstrap_sums
 from pipeline.scores.statistics.originals import original_index, permuted_rows, stratified_rows
-from pipeline.scores.statistics.score import Score
+from pipeline.scores.statistics.score import PROBE_GAP, PROBE_OWN, Score, probe_cell
 
 __all__ = ["ProbeMatrix", "gap_resamples", "matrix_scores", "probe_matrix", "probe_scores"]
 
@@ -180,7 +180,7 @@ def _sums(
 
 def matrix_scores(matrix: ProbeMatrix, layout: Layout) -> dict[str, Score]:
     """Each cell of a matrix under `probe/matrix/<factor>/<concept>`."""
-    return {f"probe/matrix/{f}/{c}": matrix.cell(f, c) for f in layout.names for c in layout.concepts}
+    return {probe_cell(f, c): matrix.cell(f, c) for f in layout.names for c in layout.concepts}
 
 
 def probe_scores(matrix: ProbeMatrix, layout: Layout, rbf: ProbeMatrix | None = None) -> dict[str, Score]:
@@ -230,7 +230,7 @@ def gap_resamples(linear: ProbeMatrix, layout: Layout) -> NDArray[np.float64]:
     Matrices of the same rows and seed are resampled by the same originals, so that two codes of the same rows can be
     compared by the interval of their difference, which is narrower than either's own.
     """
-    return np.asarray(_summaries(_parts(linear, layout)[1], None, layout)["probe/gap"])
+    return np.asarray(_summaries(_parts(linear, layout)[1], None, layout)[PROBE_GAP])
 
 
 def _parts(matrix: ProbeMatrix, layout: Layout) -> list[_Columns]:
@@ -248,16 +248,16 @@ def _summaries(linear: _Columns, rbf: _Columns | None, layout: Layout) -> dict[s
     def other(columns: _Columns, concept: str) -> NDArray[np.float64]:
         return np.asarray(np.delete(columns[concept], layout.index(concept), axis=-1).max(axis=-1))
 
-    each = {
-        "probe/own": {c: own(linear, c) for c in layout.concepts},
-        "probe/gap": {c: own(linear, c) - other(linear, c) for c in layout.concepts},
+    by_concept = {
+        PROBE_OWN: {c: own(linear, c) for c in layout.concepts},
+        PROBE_GAP: {c: own(linear, c) - other(linear, c) for c in layout.concepts},
         "probe/other_max": {c: other(linear, c) for c in layout.concepts},
         "probe/residual_leak": {c: linear[c][..., layout.index(RESIDUAL)] for c in layout.concepts},
     }
     if rbf is not None:
-        each["probe/leak_nonlinear"] = {c: other(rbf, c) for c in layout.concepts}
+        by_concept["probe/leak_nonlinear"] = {c: other(rbf, c) for c in layout.concepts}
     summaries = {}
-    for name, parts in each.items():
+    for name, parts in by_concept.items():
         summaries[name] = np.mean(list(parts.values()), axis=0)
         summaries |= {f"{name}/{concept}": part for concept, part in parts.items()}
     return summaries

@@ -108,9 +108,9 @@ class Values:
         """
         error, value, square = np.split(sums[..., :-1], 3, axis=-1)
         spread = square - value**2 / sums[..., -1:]
-        known = spread > 1e-9 * sums[..., -1:]  # the variance over all rows is 1
-        share = np.where(known, 1 - error / np.where(known, spread, 1), 0)
-        count = known.sum(-1)
+        varies = spread > 1e-9 * sums[..., -1:]  # the variance over all rows is 1
+        share = np.where(varies, 1 - error / np.where(varies, spread, 1), 0)
+        count = varies.sum(-1)
         mean = share.sum(-1) / np.maximum(count, 1)
         return np.asarray(np.where(count > 0, np.maximum(mean, 0), np.nan))
 

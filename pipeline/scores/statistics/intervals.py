@@ -91,10 +91,10 @@ def pair_originals(groups: ArrayLike | None, num_pairs: int) -> tuple[NDArray[np
     """
     if groups is None:
         return None, 0
-    found, expected = np.asarray(groups), (num_pairs, 2)
-    if found.shape != expected:
-        raise ValueError(f"groups: found shape {found.shape}; both originals of each pair are expected, {expected}")
-    index = original_index(found.ravel(), found.size)
+    originals, expected = np.asarray(groups), (num_pairs, 2)
+    if originals.shape != expected:
+        raise ValueError(f"groups: found shape {originals.shape}; both originals of each pair are expected, {expected}")
+    index = original_index(originals.ravel(), originals.size)
     return index.reshape(expected), int(index.max()) + 1
 
 
@@ -117,10 +117,10 @@ def bootstrap_counts(num_groups: int, seed: int, num_resamples: int = NUM_RESAMP
 
 def bootstrap_interval(samples: NDArray[np.float64], value: float) -> tuple[float, float]:
     """Percentile interval of `samples` [B], widened to include `value`; NaN (no value there) is left out."""
-    known = samples[~np.isnan(samples)]
-    if not len(known):
+    measured = samples[~np.isnan(samples)]
+    if not len(measured):
         return value, value
-    low, high = np.quantile(known, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    low, high = np.quantile(measured, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     return min(float(low), value), max(float(high), value)
 
 

@@ -1,10 +1,49 @@
-"""One score: its value, its 95 % interval, and what chance and a perfect code reach on the same labels."""
+"""One score: its value, its 95 % interval, and what chance and a perfect code reach on the same labels.
+
+Beside it the names of the few scores that others select by, show or draw; every other name is its maker's alone.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from math import isfinite
+from typing import Any
 
-__all__ = ["Score"]
+__all__ = [
+    "PAIR_NATS",
+    "PROBE_GAP",
+    "PROBE_OWN",
+    "SWAP_SCORE",
+    "Score",
+    "probe_cell",
+    "probe_own",
+    "response_name",
+]
+
+PROBE_GAP = "probe/gap"  # what flows are selected by
+PROBE_OWN = "probe/own"  # its mean over concepts
+SWAP_SCORE = "swap/score"
+PAIR_NATS = "nll/pair_nats"
+
+
+def probe_own(concept: str) -> str:
+    """Name of the score of a concept's own factor on it."""
+    return f"{PROBE_OWN}/{concept}"
+
+
+def probe_cell(factor: str, concept: str) -> str:
+    """Name of the score of a factor on a concept."""
+    return f"probe/matrix/{factor}/{concept}"
+
+
+def response_name(edit: str, factor: str, measure: str) -> str:
+    """Name of how a decision answers to edits of a factor.
+
+    Args:
+        edit: how the factor is edited: `sample`, `swap` or `walk`.
+        factor: which is edited.
+        measure: one of `response`, such as `changed`.
+    """
+    return f"response/{edit}/{factor}/{measure}"
 
 
 @dataclass(frozen=True)
@@ -37,12 +76,27 @@ class Score:
         """Refuse what no reader could make sense of."""
         for name in ("value", "low", "high", "chance", "perfect"):
             number = getattr(self, name)
-            if number is not None and not isfinite(number):
+            if (number is None and name == "value") or (number is not None and not isfinite(number)):
                 raise ValueError(f"score: {name} is {number}; a score is a finite number")
         if (self.low is None) != (self.high is None):
             raise ValueError(f"score: an interval needs both ends, found low {self.low} and high {self.high}")
-        if self.low is not None and self.high is not None and not self.low <= self.value <= self.high:
+        if self.interval is not None and not self.interval[0] <= self.value <= self.interval[1]:
             raise ValueError(f"score: the value {self.value} lies outside its interval {self.low} to {self.high}")
+
+    @property
+    def interval(self) -> tuple[float, float] | None:
+        """Both ends of the 95 % interval; None where the score has none."""
+        return None if self.low is None or self.high is None else (self.low, self.high)
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> "Score":
+        """Inverse of `as_dict`: what JSON holds, number for number.
+
+        Raises:
+            TypeError: there is no value, a key of no meaning here, or something that is no number.
+            ValueError: the numbers are no score.
+        """
+        return cls(**data)
 
     def as_dict(self) -> dict[str, object]:
         """Plain numbers under `value`, `low`, `high`, `chance`, `perfect`, as JSON holds them.

@@ -27,7 +27,7 @@ from pipeline.scores.statistics.intervals import (
     pair_originals,
 )
 from pipeline.scores.statistics.originals import original_index, permuted_rows
-from pipeline.scores.statistics.score import Score
+from pipeline.scores.statistics.score import PAIR_NATS, Score
 
 __all__ = ["bits_per_dim", "block_total_correlation", "gaussian_nats", "likelihood_scores", "scale_and_correlation"]
 
@@ -109,6 +109,8 @@ def likelihood_scores(
 ) -> dict[str, Score]:
     """`nll/pair_nats`, `nll/bits_per_dim` and `nll/gain_over_gaussian`, with bootstrap intervals of the originals.
 
+    Seven parameters, as pairs and latents are two tables, each with originals of its own.
+
     Args:
         pair_nats: loss of each held-out pair [P], in nats.
         latent_nats: nats of each held-out latent under the flow alone [m].
@@ -124,7 +126,7 @@ def likelihood_scores(
     pairs, flow = checked_rows(pair_nats, "pair_nats"), checked_rows(latent_nats, "latent_nats")
     gain = checked_rows(latent_gaussian_nats, "latent_gaussian_nats", len(flow)) - flow
     return {
-        "nll/pair_nats": _mean_over_pairs(pairs, pair_groups, seed),
+        PAIR_NATS: _mean_over_pairs(pairs, pair_groups, seed),
         "nll/bits_per_dim": bits_per_dim(pairs, num_dims, seed, pair_groups),
         "nll/gain_over_gaussian": _mean_score(gain, bootstrap_sums(_with_ones(gain), seed, groups)),
     }

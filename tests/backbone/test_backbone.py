@@ -1,5 +1,6 @@
 import hashlib
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -7,8 +8,9 @@ import pytest
 import torch
 
 from backbone.toys import toy_images
-from pipeline.backbone.autoencoder import Autoencoder
-from pipeline.backbone.frozen import Backbone, load_backbone, save_backbone
+from pipeline.backbone.autoencoder import Autoencoder, AutoencoderBackbone
+from pipeline.backbone.backbone import Backbone, Made, save_backbone
+from pipeline.backbone.kinds import KINDS, load_backbone
 from pipeline.errors import InputError
 from pipeline.files import sha256_file
 from pipeline.tables.images import to_unit_range
@@ -16,9 +18,14 @@ from pipeline.tables.images import to_unit_range
 IMAGES = to_unit_range(toy_images(4, seed=0).pixels)
 
 
+def _made() -> Made:
+    made = AutoencoderBackbone.made(Autoencoder(3, 8, seed=0))
+    return replace(made, card={"val_squared_error": 7.1} | made.card)
+
+
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    save_backbone(tmp_path / "backbone", Autoencoder(3, 8, seed=0), {"val_squared_error": 7.1}, metrics='{"step": 1}\n')
+    save_backbone(tmp_path / "backbone", _made(), metrics='{"step": 1}\n')
     return tmp_path / "backbone"
 
 
@@ -48,15 +55,15 @@ def test_the_folder_holds_weights_card_and_curves(folder: Path) -> None:
 def test_what_is_loaded_is_what_was_saved(folder: Path) -> None:
     network, backbone = Autoencoder(3, 8, seed=0), load_backbone(folder)
     with torch.no_grad():
-        split = backbone.at("latent")
-        for found, expected in zip(split.encode(IMAGES), network.encode(IMAGES), strict=True):
+        cut = backbone.cut("latent")
+        for found, expected in zip(cut.encode(IMAGES), network.encode(IMAGES), strict=True):
             assert torch.equal(found, expected)
-        assert torch.equal(split.rest(IMAGES)(torch.ones(2, 3)), network.decode(torch.ones(2, 3)))
+        assert torch.equal(cut.rest(IMAGES)(torch.ones(2, 3)), network.decode(torch.ones(2, 3)))
         assert torch.equal(backbone.run(IMAGES), network.decode(network.encode(IMAGES)[0]))
 
 
 def test_equal_weights_give_equal_bytes(folder: Path, tmp_path: Path) -> None:
-    save_backbone(tmp_path / "again", Autoencoder(3, 8, seed=0), {"val_squared_error": 7.1}, metrics='{"step": 1}\n')
+    save_backbone(tmp_path / "again", _made(), metrics='{"step": 1}\n')
     for path in folder.iterdir():
         assert (tmp_path / "again" / path.name).read_bytes() == path.read_bytes()
 
@@ -67,16 +74,16 @@ def test_nothing_changes_a_weight_or_a_buffer(folder: Path) -> None:
     assert not backbone.network.training
     assert not any(parameter.requires_grad for parameter in backbone.network.parameters())
 
-    split = backbone.at("latent")
-    mean, scale = split.encode(IMAGES)
-    images = split.rest(IMAGES)(mean + scale)
+    cut = backbone.cut("latent")
+    mean, scale = cut.encode(IMAGES)
+    images = cut.rest(IMAGES)(mean + scale)
     for output in (mean, scale, images):
         with pytest.raises(RuntimeError, match="does not require grad"):
             output.sum().backward()
 
     z = torch.zeros(2, 3, requires_grad=True)
     with pytest.raises(RuntimeError, match="does not require grad"):
-        split.rest(IMAGES)(z).sum().backward()
+        cut.rest(IMAGES)(z).sum().backward()
     backbone.network.decode(z).sum().backward()  # even past the class that guards it, a gradient reaches z alone
     assert z.grad is not None
     assert all(parameter.grad is None for parameter in backbone.network.parameters())
@@ -103,7 +110,7 @@ def _edit_card(folder: Path, **changes: Any) -> None:
 
 
 def test_weights_that_are_not_the_cards_are_refused(folder: Path, tmp_path: Path) -> None:
-    save_backbone(tmp_path / "other", Autoencoder(3, 8, seed=1), {}, metrics="")
+    save_backbone(tmp_path / "other", AutoencoderBackbone.made(Autoencoder(3, 8, seed=1)))
     (tmp_path / "other" / "weights.safetensors").replace(folder / "weights.safetensors")
     with pytest.raises(InputError, match=r"weights\.safetensors: sha256 \w{12}, expected \w{12} as its card says"):
         load_backbone(folder)
@@ -113,6 +120,7 @@ def test_weights_that_are_not_the_cards_are_refused(folder: Path, tmp_path: Path
     ("changes", "message"),
     [
         ({"num_dims": None}, r"card\.json: no card of a backbone \(no key 'num_dims'\)"),
+        ({"kind": "diffusion"}, rf"card\.json: kind: found 'diffusion', accepted are {', '.join(KINDS)}$"),
         ({"width": "wide"}, r"card\.json: no card of a backbone"),
         ({"width": 3}, r"card\.json: no card of a backbone"),
         ({"num_dims": 4}, r"weights\.safetensors: does not fit the network of its card"),

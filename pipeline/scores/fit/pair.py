@@ -3,19 +3,24 @@
 The correlation of a factor pools its dimensions: with each dimension centred over the pairs,
 r = Σ_i cov(a_i, b_i) / sqrt(Σ_i var(a_i) · Σ_i var(b_i)), i over the factor's dimensions. A rotation within the
 factor, which the loss leaves free, does not change it.
+
+Who has no pairs of a training at hand draws them here, of rows of equal value of different originals.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from pipeline.basis.layout import Layout
+from pipeline.pairing.pairs import Partners
 from pipeline.scores.statistics.concepts import checked_codes
 from pipeline.scores.statistics.intervals import bootstrap_interval, pair_bootstrap_sums, pair_originals
 from pipeline.scores.statistics.score import Score
 
-__all__ = ["pair_correlation"]
+__all__ = ["SharedPairs", "pair_correlation", "shared_pairs"]
 
 _NUM_PERMUTATIONS = 20
 
@@ -38,6 +43,7 @@ def pair_correlation(
     [−1, 1], `other_max` in [0, 1]. Intervals resample the originals; chance pairs each a with the b of another pair of
     its concept: about 0 for `own`, above it for `other_max`, as a largest value is. No perfect value: it depends on rho
     and on the noise of the latents. With no concept in the layout there is no score. The scores are defined here.
+    Seven parameters, as pairs come as plain arrays from whoever has some.
 
     Args:
         codes_a, codes_b: codes of the members of P pairs [P, N].
@@ -126,3 +132,47 @@ def _summaries(correlation: dict[str, NDArray[np.float64]], layout: Layout) -> d
         "pair/other_max": np.max(list(other.values()), axis=0),
         **{f"pair/other_max/{name}": r for name, r in other.items()},
     }
+
+
+@dataclass(frozen=True)
+class SharedPairs:
+    """Pairs of rows that share a concept, by its name.
+
+    Attributes:
+        a, b: row numbers of both members [P].
+        concept: the name of the concept that they share [P].
+        alone: for each concept how many rows share it with no other original.
+    """
+
+    a: NDArray[np.int64]
+    b: NDArray[np.int64]
+    concept: NDArray[np.str_]
+    alone: Mapping[str, int]
+
+
+def shared_pairs(
+    concepts: Mapping[str, NDArray[Any]], index: NDArray[np.intp], pairs_each: int, seed: int
+) -> SharedPairs:
+    """`pairs_each` pairs of each concept that has any: a uniform over rows with a partner, b uniform over a's partners.
+
+    Args:
+        concepts: categories [n] or values [n, D] by name; rows of equal values share the concept.
+        index: original of each row [n], as from `original_index`.
+        pairs_each: pairs of a concept.
+        seed: of the draw.
+    """
+    rng = np.random.default_rng(seed)
+    nothing = np.empty(0, np.int64)
+    drawn_a, drawn_b, names, alone = [nothing], [nothing], [], {}
+    for name, concept in concepts.items():
+        category = np.unique(concept, axis=0, return_inverse=True)[1].ravel()
+        partners = Partners(category, index)
+        alone[name] = partners.num_alone
+        if not partners.num_rows:
+            continue
+        member = rng.integers(partners.num_rows, size=pairs_each)
+        a, b = partners.rows(member, rng.integers(partners.num_partners[member]))
+        drawn_a.append(a)
+        drawn_b.append(b)
+        names += [name] * pairs_each
+    return SharedPairs(np.concatenate(drawn_a), np.concatenate(drawn_b), np.array(names), alone)

@@ -7,17 +7,14 @@ import torch
 from safetensors.torch import save_file
 from torch import nn
 
-from pipeline.backbone.brought import bring_backbone, class_names
-from pipeline.backbone.frozen import load_backbone
+from pipeline.backbone.backbone import Backbone, save_backbone
+from pipeline.backbone.brought_network import load_weights, weights_file
+from pipeline.backbone.callable_network import from_callable
+from pipeline.backbone.exported_network import from_exported
+from pipeline.backbone.hook_backbone import AS_IT_IS, Preprocess
 from pipeline.backbone.hooks import state_sha256
-from pipeline.backbone.opening import (
-    Preprocess,
-    from_callable,
-    from_exported,
-    from_torchvision,
-    load_weights,
-    weights_file,
-)
+from pipeline.backbone.kinds import load_backbone, make_backbone
+from pipeline.backbone.torchvision_network import from_torchvision, weights_classes
 from pipeline.errors import InputError
 from pipeline.params import BackboneParams
 from pipeline.tables.images import Images, to_unit_range
@@ -50,7 +47,7 @@ def importable(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(str(Path(__file__).parents[1]))
 
 
-HERE = "backbones.test_opening"
+HERE = "backbone.test_brought_networks"
 
 
 def refusal(function, *arguments: object) -> str:
@@ -58,6 +55,11 @@ def refusal(function, *arguments: object) -> str:
         function(*arguments)
     assert "\n" not in str(caught.value)
     return str(caught.value)
+
+
+def frozen(folder: Path, params: BackboneParams) -> Backbone:
+    save_backbone(folder / "backbone", make_backbone(params, TABLE, seed=0))
+    return load_backbone(folder / "backbone")
 
 
 def test_a_callable() -> None:
@@ -174,14 +176,13 @@ def test_preprocessing_is_torchvisions() -> None:
     mean, std = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
     expected = v2.Compose([v2.Resize(48, antialias=True), v2.Normalize(mean, std)])((IMAGES + 1) / 2)
     assert torch.allclose(Preprocess(48, mean, std)(IMAGES), expected, atol=1e-5)
-    assert Preprocess(None, (0.5,) * 3, (0.5,) * 3)(IMAGES) is IMAGES
+    assert AS_IT_IS(IMAGES) is IMAGES
 
 
 def test_a_network_that_was_brought_is_frozen_as_it_is(tmp_path: Path) -> None:
     save_file(small().state_dict(), tmp_path / "w.safetensors")
     params = BackboneParams(kind="torch", network=f"{HERE}:small", weights=str(tmp_path / "w.safetensors"))
-    bring_backbone(params, tmp_path / "backbone", TABLE, seed=0)
-    backbone = load_backbone(tmp_path / "backbone")
+    backbone = frozen(tmp_path, params)
     assert torch.equal(backbone.run(IMAGES), small().eval()(IMAGES))
     assert not backbone.draws_images
     assert backbone.class_names is None
@@ -190,24 +191,22 @@ def test_a_network_that_was_brought_is_frozen_as_it_is(tmp_path: Path) -> None:
 
 def test_classes_go_by_the_names_of_their_concept(tmp_path: Path) -> None:
     params = BackboneParams(kind="torch", network=f"{HERE}:small", concept="shape")
-    bring_backbone(params, tmp_path / "backbone", TABLE, seed=0)
-    assert load_backbone(tmp_path / "backbone").class_names == ["round", "square", "flat", "other"]
+    assert frozen(tmp_path, params).class_names == ["round", "square", "flat", "other"]
 
 
 def test_classes_of_torchvisions_weights_go_by_its_names(tmp_path: Path) -> None:
     params = BackboneParams(kind="torchvision", network="resnet18", weights="DEFAULT")
-    names = class_names(params, TABLE)
+    names = weights_classes(params)
     assert names is not None
     assert (len(names), names[:2]) == (1000, ["tench", "goldfish"])
-    assert class_names(params.model_copy(update={"weights": str(tmp_path / "w.pt")}), TABLE) is None
-    assert class_names(params.model_copy(update={"weights": None}), TABLE) is None
-    assert class_names(params.model_copy(update={"concept": "digit"}), TABLE) is None
+    assert weights_classes(params.model_copy(update={"weights": str(tmp_path / "w.pt")})) is None
+    assert weights_classes(params.model_copy(update={"weights": None})) is None
+    assert weights_classes(params.model_copy(update={"concept": "digit"})) is None
 
 
 def test_a_torchvision_network_gets_its_own_input(tmp_path: Path) -> None:
     params = BackboneParams(kind="torchvision", network="squeezenet1_1", arguments={"num_classes": 3})
-    bring_backbone(params, tmp_path / "backbone", TABLE, seed=0)
-    backbone = load_backbone(tmp_path / "backbone")
+    backbone = frozen(tmp_path, params)
     assert backbone.card["input"] == {"size": 224, "mean": [0.485, 0.456, 0.406], "std": [0.229, 0.224, 0.225]}
     assert backbone.run(IMAGES).shape == (2, 3)
 
@@ -217,14 +216,14 @@ def test_an_exported_network_is_copied(tmp_path: Path) -> None:
     program = torch.export.export(small().eval(), (IMAGES,), dynamic_shapes=({0: batch},))
     torch.export.save(program, tmp_path / "net.pt2")
     params = BackboneParams(kind="exported", network=str(tmp_path / "net.pt2"))
-    bring_backbone(params, tmp_path / "backbone", TABLE, seed=0)
+    save_backbone(tmp_path / "backbone", make_backbone(params, TABLE, seed=0))
     (tmp_path / "net.pt2").unlink()
     backbone = load_backbone(tmp_path / "backbone")
     assert torch.equal(backbone.run(IMAGES), small().eval()(IMAGES))
-    split = backbone.at("0.1", "mean")
-    z, scale = split.encode(IMAGES)
+    cut = backbone.cut("0.1", "mean")
+    z, scale = cut.encode(IMAGES)
     assert (z.shape, scale) == ((2, 6), None)
-    assert torch.equal(split.rest(IMAGES)(z), backbone.run(IMAGES))
+    assert torch.equal(cut.rest(IMAGES)(z), backbone.run(IMAGES))
 
 
 @pytest.mark.parametrize(
@@ -235,9 +234,6 @@ def test_an_exported_network_is_copied(tmp_path: Path) -> None:
         ({"input": {"size": 2}}, f"backbone: '{HERE}:small' does not take images (2, 3, 2, 2)"),
     ],
 )
-def test_a_network_that_gives_something_else_is_refused(
-    tmp_path: Path, changes: dict[str, object], message: str
-) -> None:
+def test_a_network_that_gives_something_else_is_refused(changes: dict[str, object], message: str) -> None:
     params = BackboneParams.model_validate({"kind": "torch", "network": f"{HERE}:small", **changes})
-    assert refusal(bring_backbone, params, tmp_path / "backbone", TABLE, 0).startswith(message)
-    assert not (tmp_path / "backbone").exists()
+    assert refusal(make_backbone, params, TABLE, 0).startswith(message)

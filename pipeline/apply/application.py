@@ -1,0 +1,103 @@
+"""New images through a network and its map: their factors, an edit of them, and the outputs before and after."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+from torch import Tensor
+
+from pipeline.basis.layout import Layout
+from pipeline.errors import InputError
+from pipeline.interpretation.edits import Edit
+from pipeline.interpretation.interpretation import Interpretation
+from pipeline.prepare.sources.source import Decoder
+
+__all__ = ["Application", "apply_to_images", "read_images"]
+
+
+@dataclass(frozen=True)
+class Application:
+    """Images, what their factors are, and what an edit of them gives.
+
+    Attributes:
+        paths: of the images.
+        pixels: [n, H, W, 3], as the network gets them.
+        latents: z [n, N].
+        codes: z̃ = T(z) [n, N].
+        edited: the codes after the edit [n, N]; the same where there is none.
+        outputs: of the untouched network, images in [−1, 1] or logits [n, …].
+        outputs_back: of T⁻¹(T(z)).
+        outputs_edited: of T⁻¹ of the edited codes.
+    """
+
+    paths: list[Path]
+    pixels: NDArray[np.uint8]
+    latents: Tensor
+    codes: Tensor
+    edited: Tensor
+    outputs: Tensor
+    outputs_back: Tensor
+    outputs_edited: Tensor
+
+    def write_table(self, path: Path, layout: Layout, class_names: list[str] | None) -> None:
+        """Write a Parquet table, a row an image.
+
+        Columns: path, latent, each factor before and after the edit, and of a network that decides its decision and
+        its logits, before and after.
+
+        Args:
+            path: of the table.
+            layout: the factors.
+            class_names: names of a network's classes, where it has names.
+        """
+        columns: dict[str, Any] = {"path": [str(image) for image in self.paths], "latent": list(self.latents.numpy())}
+        for name in layout.names:
+            columns[name] = list(self.codes[:, layout.slice(name)].numpy())
+            columns[f"{name}_edited"] = list(self.edited[:, layout.slice(name)].numpy())
+        if self.outputs.ndim == 2:
+            columns["decision"] = self.outputs.argmax(dim=1).numpy()
+            columns["decision_edited"] = self.outputs_edited.argmax(dim=1).numpy()
+            if class_names is not None:
+                for column in ("decision", "decision_edited"):
+                    columns[f"{column}_name"] = [class_names[decision] for decision in columns[column]]
+            columns["logits"] = list(self.outputs.numpy())
+            columns["logits_edited"] = list(self.outputs_edited.numpy())
+        pq.write_table(pa.table(columns), path)
+
+
+def apply_to_images(interpretation: Interpretation, paths: list[Path], edit: Edit | None) -> Application:
+    """Factors of the images at `paths`, and what an edit of them gives; None: nothing is edited.
+
+    Raises:
+        InputError: an image can't be read, or is of another size than those that the map was trained on.
+    """
+    pixels = read_images(paths, interpretation.iin.image_shape)
+    latents = interpretation.latents(pixels)
+    codes = interpretation.transform(latents)
+    edited = codes if edit is None else interpretation.edit(codes, edit)
+    outputs, back = interpretation.outputs_of_latents(latents, pixels), interpretation.outputs(codes, pixels)
+    outputs_edited = back if edit is None else interpretation.outputs(edited, pixels)
+    return Application(paths, pixels, latents, codes, edited, outputs, back, outputs_edited)
+
+
+def read_images(paths: list[Path], shape: tuple[int, int]) -> NDArray[np.uint8]:
+    """Pixels [n, H, W, 3] of image files, in the height and width `shape`.
+
+    Raises:
+        InputError: an image can't be read, or is of another size; a square one is resized.
+    """
+    height, width = shape
+    decode = Decoder(height if height == width else None, "RGB")
+    images = []
+    for path in paths:
+        image = decode(path.read_bytes() if path.is_file() else b"", str(path))
+        if isinstance(image, str):
+            raise InputError(f"{path}: no image that can be read")
+        if image.shape[:2] != (height, width):
+            raise InputError(f"{path}: {image.shape[1]}x{image.shape[0]} pixels, expected {width}x{height}")
+        images.append(image)
+    return np.stack(images)

@@ -1,0 +1,179 @@
+"""What every frozen network can do, whatever its kind; and the folder that holds it.
+
+A kind of network is one class: how it is made from section `backbone`, how it is built again from its folder, what it
+gives for an image, and how it is cut at a layer. `pipeline.backbone.kinds` has the table of them.
+"""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from pipeline.backbone.cut import Cut, Reduce
+from pipeline.backbone.hooks import state_sha256
+from pipeline.basis.weights import write_network
+from pipeline.errors import InputError
+from pipeline.params import BackboneParams
+from pipeline.tables.images import Images
+
+__all__ = ["EXPORTED", "Backbone", "LatentBackbone", "Made", "save_backbone"]
+
+EXPORTED = "network.pt2"  # in the folder, of a torch.export file, which is its own code
+
+
+@dataclass(frozen=True)
+class Made:
+    """A network that a kind has made, before it is frozen into a folder.
+
+    Attributes:
+        network: the module with its weights.
+        card: `kind`, what the network is built from, and `output`, which is `images` or `logits`.
+        exported: a `torch.export` file that the network is built from; None: it is built from the card alone.
+    """
+
+    network: nn.Module
+    card: dict[str, Any]
+    exported: Path | None = None
+
+
+@dataclass(frozen=True)
+class Backbone(ABC):
+    """A network f in eval mode, without gradients.
+
+    Attributes:
+        network: the module.
+        card: kind, what the network is built from, what its output is, and of what concept its classes are.
+        sha256: of the weights file; names the backbone.
+        state: of its weights and buffers as they were read (`state_sha256`).
+        device: where it runs.
+        draws_own_images: whether the images that it is studied on are its own draws.
+    """
+
+    network: nn.Module
+    card: dict[str, Any]
+    sha256: str
+    state: str
+    device: torch.device
+
+    draws_own_images: ClassVar[bool] = False
+
+    @classmethod
+    @abstractmethod
+    def make(cls, params: BackboneParams, images: Images, seed: int) -> Made:
+        """The network that section `backbone` names; one that is trained here has not learned yet.
+
+        Args:
+            params: section `backbone`, of this kind.
+            images: some rows of the images table, at least two.
+            seed: of all that is drawn.
+
+        Raises:
+            InputError: it can't be made, its weights do not fit, or it does not give what it should.
+        """
+
+    @classmethod
+    @abstractmethod
+    def build(cls, folder: Path, card: dict[str, Any]) -> nn.Module:
+        """The network of a folder, with any weights: those of the folder are loaded into it then.
+
+        Args:
+            folder: what `save_backbone` wrote.
+            card: its card.
+        """
+
+    @property
+    def draws_images(self) -> bool:
+        """Whether its output is an image in [−1, 1]; else logits."""
+        return bool(self.card["output"] == "images")
+
+    @property
+    def concept(self) -> str | None:
+        """The concept whose categories its logits are of, where it has one."""
+        return self.card.get("concept")
+
+    @property
+    def class_names(self) -> list[str] | None:
+        """What its classes are called, where that is known."""
+        return self.card.get("class_names")
+
+    @property
+    def names_concept(self) -> bool:
+        """Whether it says what an image shows."""
+        return not self.draws_images and self.concept is not None
+
+    @abstractmethod
+    def run(self, images: Tensor) -> Tensor:
+        """Images [B, 3, H, W] in [−1, 1] to the output of the untouched network.
+
+        Raises:
+            InputError: the network takes no image.
+        """
+
+    def name(self, images: Tensor) -> dict[str, NDArray[np.int64]]:
+        """What images [B, 3, H, W] in [−1, 1] show, of a network that names its concept: concept → category [B]."""
+        assert self.concept is not None
+        return {self.concept: self.run(images).argmax(dim=1).cpu().numpy()}
+
+    @abstractmethod
+    def cut(self, layer: str, reduce: Reduce = "mean", kept: NDArray[np.int64] | None = None) -> Cut:
+        """E and G of a layer.
+
+        Args:
+            layer: `latent` where that is the one layer, else the dotted name of a module.
+            reduce: what of a map [C, H, W] or of tokens [L, C] enters T.
+            kept: the numbers of the layer that enter T, ascending, as others are constant; None: all.
+        """
+
+    @abstractmethod
+    def require_layer(self, layer: str, reduce: Reduce, images: Tensor) -> None:
+        """Refuse a layer that is not there, can't be captured and replaced, or is too wide, with one line.
+
+        Args:
+            layer: its name.
+            reduce: what of it would enter T.
+            images: [B, 3, H, W] in [−1, 1], any; they are sent through the network once.
+        """
+
+    @abstractmethod
+    def layers(self, size: int | None) -> str:
+        """Its layers for a person, a line each.
+
+        Args:
+            size: side of the image that is sent through it; None: the one that it expects.
+        """
+
+    def require_untouched(self) -> None:
+        """Stop where a weight or a buffer is no longer what was read: what was measured is then of no known network."""
+        state = state_sha256(self.network)
+        if state != self.state:
+            raise InputError(
+                f"backbone: its weights or buffers changed while it ran: found {state[:12]}, expected {self.state[:12]}"
+            )
+
+
+class LatentBackbone(Backbone):
+    """A network whose one layer is `latent`, a vector of its own of `num_dims` numbers; all of them enter T."""
+
+    def require_layer(self, layer: str, reduce: Reduce, images: Tensor) -> None:
+        """Nothing can be wrong with it: params.yaml lets no other layer through."""
+
+    def layers(self, size: int | None) -> str:  # noqa: ARG002
+        """The one layer, and its width."""
+        return f"latent  the one layer of kind '{self.card['kind']}', {self.card['num_dims']} dimensions"
+
+
+def save_backbone(folder: Path, made: Made, *, metrics: str = "") -> None:
+    """Write weights.safetensors, card.json and metrics.jsonl (the curves), as one folder.
+
+    Args:
+        folder: where; replaced as a whole.
+        made: the network and its card.
+        metrics: curves of its training; empty where there was none here.
+    """
+    also = {} if made.exported is None else {EXPORTED: made.exported}
+    write_network(folder, made.network, made.card, metrics=metrics, also=also)

@@ -1,0 +1,98 @@
+"""Kind `torchvision`: a model of torchvision, with its own weights, those of a file, or random ones."""
+
+import dataclasses
+import difflib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from pipeline.backbone.backbone import Made
+from pipeline.backbone.brought_network import load_weights, tried, weights_file
+from pipeline.backbone.hook_backbone import HookBackbone, Preprocess
+from pipeline.errors import InputError
+from pipeline.params import BackboneParams
+from pipeline.tables.images import Images
+
+__all__ = ["USUAL_SIZE", "TorchvisionBackbone", "from_torchvision", "weights_classes"]
+
+USUAL_SIZE = 224  # as of most of ImageNet's networks
+
+_USUAL = Preprocess(USUAL_SIZE, (0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+
+
+class TorchvisionBackbone(HookBackbone):
+    """A model by its name; unless `input` says otherwise, it gets images as ImageNet's are."""
+
+    @classmethod
+    def make(cls, params: BackboneParams, images: Images, seed: int) -> Made:
+        """Make the model with its weights, and try it on two images."""
+        assert params.network is not None  # as its section has been checked
+        network = from_torchvision(params.network, _weights_name(params), params.arguments, seed)
+        if params.weights and _weights_name(params) is None:
+            load_weights(network, weights_file(params.weights))
+        made = tried(network, params, images, _USUAL)
+        names = weights_classes(params)
+        return dataclasses.replace(made, card=made.card | {"class_names": names}) if names else made
+
+    @classmethod
+    def build(cls, folder: Path, card: dict[str, Any]) -> nn.Module:  # noqa: ARG003
+        """The model without weights of its own."""
+        return from_torchvision(card["network"], None, card["arguments"])
+
+
+def weights_classes(params: BackboneParams) -> list[str] | None:
+    """What torchvision calls the classes of the weights that section `backbone` names.
+
+    None where they are those of a concept, or torchvision does not say.
+    """
+    import torchvision  # takes a second, which every stage would wait for
+
+    name = _weights_name(params)
+    if params.concept is not None or name is None:
+        return None
+    names: list[str] | None = torchvision.models.get_model_weights(params.network)[name].meta.get("categories")
+    return names
+
+
+def _weights_name(params: BackboneParams) -> str | None:
+    """Torchvision's name of the weights; None: they are a file's, or random."""
+    return params.weights if params.weights and not Path(params.weights).suffix else None
+
+
+def from_torchvision(name: str, weights: str | None, arguments: Mapping[str, Any], seed: int = 0) -> nn.Module:
+    """A model of torchvision.
+
+    Args:
+        name: as `torchvision.models.list_models` has it.
+        weights: name of its weights, which torchvision downloads; None: random, drawn by `seed`.
+        arguments: keyword arguments of the model.
+        seed: of random weights.
+
+    Raises:
+        InputError: there is no such model or weights, or they can't be had.
+    """
+    import torchvision  # takes a second, which every stage would wait for
+
+    models = torchvision.models.list_models()
+    if name not in models:
+        near = difflib.get_close_matches(name, models, n=3)
+        hint = f"; nearest are {', '.join(near)}" if near else f"; it has {len(models)}"
+        raise InputError(f"backbone.network: no torchvision model '{name}'{hint}")
+    accepted = [entry.name for entry in torchvision.models.get_model_weights(name)]
+    if weights not in (None, "DEFAULT", *accepted):
+        raise InputError(
+            f"backbone.weights: no weights '{weights}' of {name}, nor a file of that name; accepted are "
+            f"{', '.join(['DEFAULT', *accepted])}"
+        )
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        try:
+            network: nn.Module = torchvision.models.get_model(name, weights=weights, **arguments)
+        except OSError as error:
+            raise InputError(f"backbone.weights: {weights} of {name} can't be downloaded ({error})") from None
+        except TypeError as error:
+            raise InputError(f"backbone.arguments: {name} does not take {dict(arguments)!r} ({error})") from None
+    return network.eval().requires_grad_(False)

@@ -1,0 +1,73 @@
+"""Where images come from, one file a source and one line in the table; `data.source` chooses.
+
+The images of a generator are no line of it: the network draws them (`generator.generated_source`).
+"""
+
+from collections.abc import Callable, Mapping
+
+from pipeline.errors import InputError
+from pipeline.params import DataParams
+from pipeline.prepare.sources.colormnist import ColorMnist
+from pipeline.prepare.sources.image_folder import image_folder
+from pipeline.prepare.sources.parquet import parquet
+from pipeline.prepare.sources.source import Decoder, Source
+from pipeline.prepare.sources.torchvision_sets import Roots, celeba, cifar10, fashion_mnist, mnist, mnist_digits
+
+__all__ = ["SOURCES", "open_source"]
+
+
+def open_source(params: DataParams, seed: int, roots: Roots) -> Source:
+    """Open the source that `data.source` names; its images are read later.
+
+    Args:
+        params: section `data`.
+        seed: the study's, for colours.
+        roots: where torchvision's data sets lie.
+
+    Raises:
+        InputError: there is no such source, what it needs is not there, or it has no such concept.
+    """
+    if params.source not in SOURCES:
+        raise InputError(f"data.source: found '{params.source}', accepted are {', '.join(SOURCES)}")
+    source = SOURCES[params.source](params, seed, roots)
+    for concept in params.concepts:
+        if concept not in source.categories:
+            raise InputError(
+                f"data.concepts: no concept '{concept}' in source {params.source}; its concepts are "
+                f"{', '.join(source.categories)}"
+            )
+    return source
+
+
+def _colormnist(params: DataParams, seed: int, roots: Roots) -> Source:
+    return ColorMnist(params.num_colours, seed, mnist_digits(roots) if params.digits == "mnist" else None)
+
+
+def _image_folder(params: DataParams, _seed: int, roots: Roots) -> Source:
+    table = roots.resolve(params.table)
+    return image_folder(_path(params, roots), table, params.concepts, params.graded, _decoder(params))
+
+
+def _parquet(params: DataParams, _seed: int, roots: Roots) -> Source:
+    return parquet(_path(params, roots), params.image_column, params.concepts, params.graded, _decoder(params))
+
+
+def _path(params: DataParams, roots: Roots) -> str:
+    path = roots.resolve(params.path)
+    assert path is not None  # as its section has been checked
+    return path
+
+
+def _decoder(params: DataParams) -> Decoder:
+    return Decoder(params.image_size, params.image_mode)
+
+
+SOURCES: Mapping[str, Callable[[DataParams, int, Roots], Source]] = {
+    "colormnist": _colormnist,
+    "mnist": lambda _params, _seed, roots: mnist(roots),
+    "fashion_mnist": lambda _params, _seed, roots: fashion_mnist(roots),
+    "cifar10": lambda _params, _seed, roots: cifar10(roots),
+    "celeba": lambda params, _seed, roots: celeba(roots, params.image_size, params.concepts[0]),
+    "image_folder": _image_folder,
+    "parquet": _parquet,
+}

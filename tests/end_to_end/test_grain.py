@@ -1,0 +1,56 @@
+"""What a comment in a file of ours reruns: the stages whose output the file shapes, and no other."""
+
+import json
+
+from pipeline.runs import fingerprint
+
+from .project import Project
+
+TRAINED = ("backbone", "judge", "extract", "tune", "train")  # what a kill may interrupt
+READ_IMAGES = {"prepare", "backbone", "judge", "extract", "evaluate", "interpret"}
+RERUN = {
+    "pipeline/prepare/sources/torchvision_sets.py": {"prepare"},
+    "pipeline/prepare/sources/parquet.py": {"prepare"},
+    "pipeline/flow/likelihood.py": {"tune", "train", "evaluate", "interpret"},
+    "pipeline/flow_task.py": {"tune", "train"},
+    "pipeline/judge/task.py": {"judge", "evaluate"},
+    "pipeline/pretraining/autoencoder.py": {"backbone"},
+    "pipeline/training/loop.py": {"backbone", "judge", "tune", "train"},
+    "pipeline/scores/literature/dci.py": {"evaluate"},
+    "pipeline/interpret/grids.py": {"interpret"},
+    "pipeline/comparison/depth.py": {"compare"},
+    "pipeline/tables/images.py": READ_IMAGES,
+    "pipeline/tables/parquet.py": READ_IMAGES | {"tune", "train"},
+    "pipeline/basis/draws.py": READ_IMAGES | {"tune", "train"},
+    "pipeline/basis/layout.py": {"tune", "train", "evaluate", "interpret", "compare"},
+    "pipeline/basis/weights.py": READ_IMAGES | {"train"},
+    "pipeline/params/study.py": {"check"},
+    "pipeline/tracking/store.py": set(),
+    "pipeline/serve.py": set(),
+}
+ALSO = {  # where a folder is listed, as the stage needs what lies beside the file
+    "pipeline/tables/images.py": {"tune", "train"},
+    "pipeline/basis/weights.py": {"tune"},
+}
+
+
+def test_a_comment_reruns_the_stages_whose_output_its_file_shapes(copy: Project) -> None:
+    copy.succeed("dvc", "repro", "check")  # as the copy has another `study`
+    before = _fingerprints(copy)
+    wrong = []
+    for file, expected in RERUN.items():
+        content = (copy.path / file).read_text()
+        (copy.path / file).write_text(f"{content}# a comment\n")
+        changed = {stage.partition("@")[0] for stage in json.loads(copy.succeed("dvc", "status", "--json").out)}
+        if not expected <= changed <= expected | ALSO.get(file, set()):
+            wrong.append(f"{file}: {', '.join(sorted(changed))} in place of {', '.join(sorted(expected))}")
+        moved = {stage for stage, name in _fingerprints(copy).items() if name != before[stage]}
+        if moved != changed & set(TRAINED):
+            wrong.append(f"{file}: run folders of {', '.join(sorted(moved))} moved, an edit elsewhere may not do so")
+        (copy.path / file).write_text(content)
+    assert not wrong, "\n".join(wrong)
+
+
+def _fingerprints(project: Project) -> dict[str, str]:
+    layered = ("extract", "tune", "train")
+    return {stage: fingerprint(stage, "latent" if stage in layered else None, project.path) for stage in TRAINED}

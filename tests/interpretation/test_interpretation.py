@@ -1,0 +1,141 @@
+"""The front door: a map and its network, opened from disk, against E, T and G called one by one."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+import pipeline
+from pipeline import Interpretation, move, sample, swap
+from pipeline.backbone.autoencoder import Autoencoder, AutoencoderBackbone
+from pipeline.backbone.backbone import Made, save_backbone
+from pipeline.backbone.classifier import Classifier, ClassifierBackbone
+from pipeline.backbone.kinds import load_backbone
+from pipeline.basis.layout import Layout
+from pipeline.errors import InputError
+from pipeline.flow import Flow, FlowConfig
+from pipeline.interpretation.iin import save_iin
+from pipeline.tables.images import to_unit_range
+
+LAYOUT = Layout.of(["digit", "colour"], [3, 2, 2])
+IMAGES = np.random.default_rng(0).integers(0, 256, (600, 32, 32, 3), dtype=np.uint8)  # more than a batch
+
+
+def make(models: Path, made: Made, layer: str, kept: list[int]) -> Path:
+    save_backbone(models / "backbone", made)
+    flow = Flow(FlowConfig(7, num_blocks=2, width=8, depth=1, seed=3))
+    flow.initialise(torch.randn(64, 7, generator=torch.Generator().manual_seed(0)))
+    cut = {"reduce": "mean", "kept": kept, "image_shape": [32, 32]}
+    card = {"backbone_sha256": load_backbone(models / "backbone").sha256, "layer": layer, "cut": cut}
+    save_iin(models / "layers" / layer / "iin", flow, LAYOUT, card, metrics="")
+    return models
+
+
+@pytest.fixture(scope="module")
+def drawing(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    made = AutoencoderBackbone.made(Autoencoder(7, 8, seed=0))
+    return make(tmp_path_factory.mktemp("drawing") / "models", made, "latent", list(range(7)))
+
+
+@pytest.fixture(scope="module")
+def deciding(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    models = tmp_path_factory.mktemp("deciding") / "models"
+    return make(models, ClassifierBackbone.made(Classifier(10, 8, seed=0), None), "stage1", [0, 1, 2, 4, 5, 6, 7])
+
+
+def close(found: Tensor, expected: Tensor) -> bool:
+    return found.shape == expected.shape and torch.allclose(found, expected, atol=1e-5)
+
+
+def test_five_lines_on_a_network_that_draws(drawing: Path) -> None:
+    iin = Interpretation.open(drawing, layer="latent")
+    codes = iin.codes(IMAGES)
+    edited = iin.edit(codes, swap("digit", codes.flip(0)))
+    pictures = iin.outputs(edited, IMAGES)
+
+    network = load_backbone(drawing / "backbone").network
+    z = network.encode(to_unit_range(IMAGES))[0]
+    with torch.no_grad():
+        assert close(codes, iin.iin.flow(z)[0])
+        expected = iin.iin.flow(z)[0]
+        expected[:, 3:5] = expected[:, 3:5].flip(0)
+        assert close(pictures, network.decode(iin.iin.flow.inverse(expected)))
+    assert not pictures.requires_grad
+    assert (pictures - iin.outputs(codes, IMAGES)).abs().max() > 1e-3
+
+
+def test_a_network_that_decides_with_a_dimension_that_is_carried_along(deciding: Path) -> None:
+    iin = Interpretation.open(deciding, layer="stage1")
+    backbone = load_backbone(deciding / "backbone")
+    latents = iin.latents(IMAGES)
+    assert latents.shape == (600, 7)
+    logits = backbone.run(to_unit_range(IMAGES))
+    assert torch.allclose(iin.outputs_of_latents(latents, IMAGES), logits, atol=1e-4)
+    assert torch.allclose(iin.outputs(iin.codes(IMAGES), IMAGES), logits, atol=1e-4)
+    edited = iin.edit(iin.codes(IMAGES), sample("residual", seed=1))
+    assert not torch.allclose(iin.outputs(edited, IMAGES), logits, atol=1e-2)
+
+
+def test_recipients_are_chosen_by_number_and_held_for_many_edits(deciding: Path) -> None:
+    """What passes the layer by is the recipient's: another recipient gives another decision."""
+    iin = Interpretation.open(deciding, layer="stage1")
+    codes, rows = iin.codes(IMAGES[:4]), np.array([2, 2, 0, 3])
+    chosen = iin.outputs(codes[[2, 2, 0, 3]], IMAGES, rows)
+    assert close(chosen, iin.outputs(codes, IMAGES[:4])[[2, 2, 0, 3]])
+    assert not close(iin.outputs(codes, IMAGES, rows), iin.outputs(codes, IMAGES[:4]))
+    outputs = iin.outputs_for(IMAGES[:4])
+    for amount in (0.0, 1.0, 2.0):
+        edited = iin.edit(codes, move("colour", [1.0, 0.0], amount))
+        assert torch.equal(outputs(edited), iin.outputs(edited, IMAGES[:4]))
+
+
+def test_a_map_of_another_network_is_refused(tmp_path: Path) -> None:
+    models = make(tmp_path / "models", AutoencoderBackbone.made(Autoencoder(7, 8, seed=0)), "latent", list(range(7)))
+    old = load_backbone(models / "backbone").sha256
+    save_backbone(models / "backbone", AutoencoderBackbone.made(Autoencoder(7, 8, seed=1)))
+    new = load_backbone(models / "backbone").sha256
+    with pytest.raises(InputError) as caught:
+        Interpretation.open(models, layer="latent")
+    line = f"the map was trained on network {old[:12]}, found network {new[:12]}"
+    assert str(caught.value) == f"{models}/layers/latent/iin: {line}"
+
+
+def test_a_layer_that_has_no_map_is_named(drawing: Path) -> None:
+    with pytest.raises(InputError, match=r"layers/stage1/iin/card\.json: not there"):
+        Interpretation.open(drawing, layer="stage1")
+
+
+def test_a_card_without_its_cut_is_named(tmp_path: Path) -> None:
+    models = make(tmp_path / "models", AutoencoderBackbone.made(Autoencoder(7, 8, seed=0)), "latent", list(range(7)))
+    path = models / "layers/latent/iin/card.json"
+    card = json.loads(path.read_text())
+    del card["cut"]
+    path.write_text(json.dumps(card))
+    with pytest.raises(InputError, match=r"layers/latent/iin: card of the map \w{12}: no key 'cut'"):
+        Interpretation.open(models, layer="latent")
+
+
+@pytest.mark.parametrize("images", [IMAGES[:, :8], IMAGES[..., :1], IMAGES.astype(np.float32), IMAGES[0]])
+def test_images_of_another_form_are_refused(drawing: Path, images: np.ndarray) -> None:
+    with pytest.raises(ValueError, match=r"images: found \w+ of shape \[[\d, ]+\], expected uint8 \[n, 32, 32, 3\]"):
+        Interpretation.open(drawing, layer="latent").codes(images)
+
+
+def test_an_edit_of_an_unknown_factor_is_refused(drawing: Path) -> None:
+    iin = Interpretation.open(drawing, layer="latent")
+    with pytest.raises(ValueError, match="no factor is named 'shape'; the factors are residual, digit, colour"):
+        iin.edit(iin.codes(IMAGES[:2]), sample("shape", seed=0))
+
+
+def test_importing_the_package_alone_stays_light() -> None:
+    program = "import sys, pipeline; assert 'torch' not in sys.modules; pipeline.swap; assert 'torch' in sys.modules"
+    subprocess.run([sys.executable, "-c", program], check=True)
+    for name in pipeline.__all__:
+        assert getattr(pipeline, name).__name__ == name
+    with pytest.raises(AttributeError, match="module 'pipeline' has no attribute 'anything'"):
+        _ = pipeline.anything

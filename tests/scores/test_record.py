@@ -1,0 +1,113 @@
+import json
+from pathlib import Path
+
+import pytest
+
+from pipeline.errors import InputError
+from pipeline.scores.record import (
+    as_json,
+    as_summary,
+    as_text,
+    read_scores,
+    read_transitions,
+    write_metrics,
+    write_scores,
+    write_transitions,
+)
+from pipeline.scores.statistics.score import PAIR_NATS, PROBE_GAP, PROBE_OWN, SWAP_SCORE, Score, probe_cell, probe_own
+
+SCORES = {
+    "probe/own": Score(0.961, 0.95, 0.97, chance=-0.0001, perfect=1.0),
+    "probe/own/digit": Score(0.0, 0.0, 0.0, chance=0.0, perfect=1.0),
+    "roundtrip/max": Score(3.21e-6),
+}
+
+
+def test_json_has_every_number_under_its_name() -> None:
+    loaded = json.loads(json.dumps(as_json(SCORES)))
+    assert list(loaded) == list(SCORES)
+    assert loaded["probe/own"] == {"value": 0.961, "low": 0.95, "high": 0.97, "chance": -0.0001, "perfect": 1.0}
+    assert loaded["roundtrip/max"] == {"value": 3.21e-6, "low": None, "high": None, "chance": None, "perfect": None}
+
+
+def test_what_is_written_is_read_number_for_number(tmp_path: Path) -> None:
+    scores = SCORES | {"swap/follow/digit": Score(1, 0.5, 1, 0.1, 1.0, {"pairs": 3, "factor": "digit", "share": 0.25})}
+    write_scores(tmp_path / "scores.json", scores)
+    read = read_scores(tmp_path / "scores.json")
+    assert list(read) == list(scores)
+    assert dict(read) == scores
+    write_scores(tmp_path / "again.json", read)
+    assert (tmp_path / "again.json").read_bytes() == (tmp_path / "scores.json").read_bytes()
+
+
+def test_scores_and_metrics_have_the_names_and_values_of_the_results_kept_in_the_repository(tmp_path: Path) -> None:
+    kept = Path(__file__).parents[2] / "results/latent/metrics.json"
+    values = json.loads(kept.read_text())
+    write_scores(tmp_path / "scores.json", {name: Score(value) for name, value in values.items()})
+    write_metrics(tmp_path / "metrics.json", read_scores(tmp_path / "scores.json"))
+    assert (tmp_path / "metrics.json").read_bytes() == kept.read_bytes()
+    assert {PROBE_GAP, PROBE_OWN, SWAP_SCORE, PAIR_NATS, probe_own("digit"), probe_cell("residual", "digit")} <= set(
+        values
+    )
+
+
+def test_metrics_are_values_alone(tmp_path: Path) -> None:
+    write_metrics(tmp_path / "metrics.json", SCORES)
+    flat = json.loads((tmp_path / "metrics.json").read_text())
+    assert flat == {"probe/own": 0.961, "probe/own/digit": 0.0, "roundtrip/max": 3.21e-6}
+
+
+def test_transitions_are_read_as_they_were_written(tmp_path: Path) -> None:
+    transitions = {"sample": {"residual": [[3, 1], [0, 4]], "digit": [[0, 4], [4, 0]]}}
+    write_transitions(tmp_path / "transitions.json", transitions)
+    assert read_transitions(tmp_path / "transitions.json") == transitions
+
+
+def test_a_missing_score_is_named_with_its_file_and_the_others_are_there(tmp_path: Path) -> None:
+    write_scores(tmp_path / "scores.json", SCORES)
+    scores = read_scores(tmp_path / "scores.json")
+    assert "probe/gap" not in scores
+    assert scores.get("probe/gap") is None
+    assert scores.get("probe/own") == SCORES["probe/own"]
+    with pytest.raises(InputError) as error:
+        scores["probe/gap"]
+    assert str(error.value) == f"{tmp_path}/scores.json: no score 'probe/gap'; run `dvc repro`"
+
+
+@pytest.mark.parametrize(
+    ("content", "line"),
+    [
+        ("[]", "found a list; scores by name are expected"),
+        ('{"probe/gap": 0.9}', "'probe/gap' is no score"),
+        ('{"probe/gap": {"low": 0.9}}', "'probe/gap' is no score"),
+        ('{"probe/gap": {"value": "high"}}', "'probe/gap' is no score"),
+        ('{"probe/gap": {"value": null}}', "'probe/gap' is no score"),
+        ('{"probe/gap": {"value": 0.9, "error": 0.1}}', "'probe/gap' is no score"),
+        ('{"probe/gap": {"value": 0.9, "low": 0.91, "high": 1}}', "lies outside its interval"),
+    ],
+)
+def test_a_file_of_no_scores_is_refused_in_one_line(content: str, line: str, tmp_path: Path) -> None:
+    (tmp_path / "scores.json").write_text(content)
+    with pytest.raises(InputError, match=r"scores\.json: ") as error:
+        read_scores(tmp_path / "scores.json")
+    assert line in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_a_summary_shows_what_a_person_asks_for_first() -> None:
+    others = {name: Score(0.5) for name in ("probe/matrix/digit/digit", "swap/stay/digit/colour", "per_dimension/mig")}
+    assert as_summary(SCORES | {"swap/score": Score(0.9)} | others).splitlines() == [
+        "  probe/own                              0.961  [0.950, 0.970]",
+        "  probe/own/digit                        0.000  [0.000, 0.000]",
+        "  roundtrip/max                        3.2e-06",
+        "  swap/score                             0.900",
+    ]
+
+
+def test_text_is_a_table_in_columns_of_equal_width() -> None:
+    assert as_text(SCORES).splitlines() == [
+        "score               value   95 % interval     chance  perfect",
+        "probe/own           0.961  0.950 to 0.970  -1.00e-04    1.000",
+        "probe/own/digit     0.000  0.000 to 0.000      0.000    1.000",
+        "roundtrip/max    3.21e-06               –          –        –",
+    ]
