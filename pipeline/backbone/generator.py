@@ -27,9 +27,7 @@ from pipeline.tables.images import Images, to_unit_range
 __all__ = ["GeneratorBackbone", "GeneratorCut", "open_generator"]
 
 _TRIED = 2  # images
-
 _ROUNDING = 1e-3  # by which an image may leave [−1, 1]
-
 _PIXEL = 3 / 255  # one and a half levels of a stored image
 
 

@@ -23,7 +23,6 @@ from pipeline.tables.images import to_pixels, to_unit_range
 __all__ = ["Labeller", "generated_source", "open_labeller"]
 
 BLOCK = 64  # images drawn at once: always the same ones together, so that an image is the same bits whoever asks
-
 KEY = "data.labeller"
 
 Labeller = Callable[[NDArray[np.uint8]], pa.Table]

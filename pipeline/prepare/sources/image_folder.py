@@ -15,7 +15,6 @@ from pipeline.prepare.sources.stored_images import Decoder, StoredImages, concep
 __all__ = ["image_folder"]
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm")
-
 PATH = "path"  # column of the table
 
 
