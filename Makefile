@@ -18,7 +18,8 @@ venv: $(STAMP)  ## .venv from requirements.lock; a changed lock file rebuilds it
 $(STAMP): requirements.lock
 	rm -rf $(VENV)
 	$(PYTHON) -m venv $(VENV)
-	$(VENV)/bin/pip install --quiet --disable-pip-version-check --no-deps -r requirements.lock
+	$(VENV)/bin/pip install --quiet --disable-pip-version-check --no-deps --no-compile -r requirements.lock
+	$(VENV)/bin/python -m compileall -qq -j 0 $(VENV)/lib || true  # on all CPUs; some packages hold files of another Python
 	$(VENV)/bin/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	touch $@
 

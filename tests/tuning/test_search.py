@@ -4,9 +4,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pipeline.training.curves import METRICS, entries
 from training.small_latents import NUM_DIMS, write_latents
 
+from pipeline.basis.curves import METRICS, entries
 from pipeline.basis.layout import Layout
 from pipeline.cluster import start_ray
 from pipeline.errors import InputError
