@@ -7,7 +7,6 @@ from typing import Any
 
 import torch
 from numpy.typing import NDArray
-from sklearn.metrics import balanced_accuracy_score, r2_score
 from torch import Tensor, nn
 
 from pipeline.basis.weights import CARD, read_card, read_weights, write_network
@@ -85,6 +84,9 @@ def heads_of(images: Images) -> dict[str, int]:
 
 def accuracy(network: JudgeNet, images: Images, device: torch.device) -> dict[str, float]:
     """Balanced accuracy of each category concept, R² (uniform over components, at least 0) of each continuous one."""
+    # its imports take a second, which each process that trains a judge would pay
+    from sklearn.metrics import balanced_accuracy_score, r2_score
+
     named = _name(network, to_unit_range(images.pixels), tuple(images.values), device)
     labelled = {name: labels >= 0 for name, labels in images.labels.items()}
     return {

@@ -4,7 +4,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from sklearn.metrics import balanced_accuracy_score
 from torch import Tensor, nn
 
 from pipeline.backbone.classifier import Classifier
@@ -90,6 +89,9 @@ class ClassifierTask:
 @torch.no_grad()
 def class_accuracy(network: nn.Module, images: Images, concept: str, device: torch.device) -> float:
     """Balanced accuracy of a network from images [B, 3, H, W] in [−1, 1] to logits, where the class is known."""
+    # its imports take a second, which each process that trains would pay
+    from sklearn.metrics import balanced_accuracy_score
+
     labelled = np.flatnonzero(images.labels[concept] >= 0)
     batches = np.array_split(labelled, len(labelled) // 512 + 1)
     logits = torch.cat([network(to_unit_range(images.pixels[rows]).to(device)) for rows in batches])
