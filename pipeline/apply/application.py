@@ -14,7 +14,7 @@ from pipeline.basis.layout import Layout
 from pipeline.errors import InputError
 from pipeline.interpretation.edits import Edit
 from pipeline.interpretation.interpretation import Interpretation
-from pipeline.prepare.sources.source import Decoder
+from pipeline.prepare.sources.stored_images import Decoder
 
 __all__ = ["Application", "apply_to_images", "read_images"]
 

@@ -12,7 +12,6 @@ from pipeline.tables.images import to_pixels
 __all__ = ["applied_sheet"]
 
 MOST = 8  # images
-
 _LABELS = ("image", "decoded z", "decoded T⁻¹(T(z))", "after the edit")
 
 

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from pipeline.backbone.backbone import LatentBackbone, Made
-from pipeline.backbone.cut import Cut, Noise, Reduce
+from pipeline.backbone.cut import Cut, Noise
+from pipeline.backbone.reduction import Reduce
 from pipeline.params import BackboneParams
 from pipeline.tables.images import Images
 

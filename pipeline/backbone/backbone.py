@@ -14,8 +14,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from pipeline.backbone.cut import Cut, Reduce
+from pipeline.backbone.cut import Cut
 from pipeline.backbone.hooks import state_sha256
+from pipeline.backbone.reduction import Reduce
 from pipeline.basis.weights import write_network
 from pipeline.errors import InputError
 from pipeline.params import BackboneParams

@@ -16,8 +16,9 @@ from torch import Tensor, nn
 from pipeline.backbone.backbone import EXPORTED, LatentBackbone, Made
 from pipeline.backbone.brought_network import load_weights, weights_file
 from pipeline.backbone.callable_network import from_callable
-from pipeline.backbone.cut import Cut, Noise, Reduce
+from pipeline.backbone.cut import Cut, Noise
 from pipeline.backbone.exported_network import from_exported
+from pipeline.backbone.reduction import Reduce
 from pipeline.basis.draws import draw_seed
 from pipeline.errors import InputError, one_line
 from pipeline.params import BackboneParams
@@ -26,9 +27,7 @@ from pipeline.tables.images import Images, to_unit_range
 __all__ = ["GeneratorBackbone", "GeneratorCut", "open_generator"]
 
 _TRIED = 2  # images
-
 _ROUNDING = 1e-3  # by which an image may leave [−1, 1]
-
 _PIXEL = 3 / 255  # one and a half levels of a stored image
 
 

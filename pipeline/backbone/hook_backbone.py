@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from pipeline.backbone.backbone import Backbone
-from pipeline.backbone.cut import Cut, Noise, Reduce, from_vector, num_dims, to_vector
+from pipeline.backbone.cut import Cut, Noise
 from pipeline.backbone.hooks import Layer, capture, layer_table, replace, require_layer
+from pipeline.backbone.reduction import Reduce, from_vector, num_dims, to_vector
 from pipeline.errors import InputError, one_line
 
 __all__ = ["AS_IT_IS", "HookBackbone", "HookCut", "Preprocess", "list_layers"]

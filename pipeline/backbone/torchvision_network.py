@@ -19,7 +19,6 @@ from pipeline.tables.images import Images
 __all__ = ["USUAL_SIZE", "TorchvisionBackbone", "from_torchvision", "weights_classes"]
 
 USUAL_SIZE = 224  # as of most of ImageNet's networks
-
 _USUAL = Preprocess(USUAL_SIZE, (0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 
 

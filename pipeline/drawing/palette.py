@@ -22,15 +22,10 @@ __all__ = [
 ]
 
 _GREY = "#858b96"
-
 HEADER = "#e3e5e8"  # behind real images
-
 _COLOURS = ("#2f66b3", "#c9572f", "#3b8a5a", "#7f56a8", "#a8842c", "#2b8c96", "#b04a78")
-
 GAP = 8  # pixels between images
-
 HEADER_GAP = 36  # pixels between a header and the grid
-
 _PAD = 8  # of the band around a header
 
 

@@ -38,13 +38,9 @@ __all__ = [
 ]
 
 DPI = 200
-
 FONT = "DejaVu Sans"  # ships with matplotlib
-
 INK, MUTED = "#1f2430", "#5b6270"
-
 MARGIN = 48  # pixels, on all sides
-
 TITLE, CAPTION = 13.0, 9.0  # points
 
 _STYLE = {

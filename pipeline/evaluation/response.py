@@ -26,7 +26,6 @@ from pipeline.tables.latents import Latents
 __all__ = ["EDITS", "Responses", "respond", "responding"]
 
 EDITS = ("sample", "swap", "walk")
-
 BATCH = 500  # inputs at once
 
 

@@ -21,7 +21,6 @@ from pipeline.scores.statistics.score import response_name
 __all__ = ["decision_sheet", "example_sheet", "response_sheet"]
 
 KINDS = {"sample": "drawn from N(0, 1)", "swap": "swapped", "walk": "walked in"}
-
 _SHADES = (1.0, 0.62, 0.32)  # of a factor's colour, by kind
 
 _MEASURES = {
@@ -32,15 +31,10 @@ _MEASURES = {
 }
 
 _PANEL = 420
-
 MOST_CLASSES = 20
-
 _NUM_ROWS, _DRAWS = 6, 200
-
 _TOPS = (0.1, 0.25, 0.5, 1.0)  # of the axis of shares: the lowest that all bars fit below
-
 _LONGEST = 260  # pixels, of the name of a class
-
 _COLOURS = LinearSegmentedColormap.from_list("decisions", ["#ffffff", "#9db8dc", "#1d3f73"])
 
 

@@ -14,9 +14,7 @@ from pipeline.interpretation.edits import path, sample, swap
 __all__ = ["SwapGrid", "path_sheet", "reconstructions", "sample_sheet", "swap_grid", "swap_sheet"]
 
 _NUM_ROWS = 5
-
 _NUM_PAIRS = 4
-
 _LABELS = ("line in the code", "line in z")
 
 _LABELS_RECONSTRUCTIONS = (

@@ -31,7 +31,6 @@ from pipeline.tables.images import to_unit_range
 __all__ = ["Interpretation"]
 
 _ENCODED = 250  # images at once
-
 _DECODED = 500  # recipients at once
 
 

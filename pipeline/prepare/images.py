@@ -18,7 +18,7 @@ from pipeline.basis.draws import draw_seed
 from pipeline.errors import InputError
 from pipeline.files import atomic_folder
 from pipeline.params import DataParams
-from pipeline.prepare.sources.source import Rendered, Source
+from pipeline.prepare.sources.stored_images import Rendered, Source
 from pipeline.prepare.sources.table import open_source
 from pipeline.prepare.sources.torchvision_sets import Roots
 from pipeline.prepare.splits import split_originals

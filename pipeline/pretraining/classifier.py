@@ -7,8 +7,8 @@ import torch
 from torch import Tensor, nn
 
 from pipeline.backbone.classifier import Classifier
-from pipeline.backbone.cut import to_vector
 from pipeline.backbone.hooks import capture
+from pipeline.backbone.reduction import to_vector
 from pipeline.basis.curves import last_value
 from pipeline.basis.draws import draw_seed
 from pipeline.pairing.pairs import PairSampler

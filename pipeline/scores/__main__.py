@@ -28,9 +28,7 @@ from pipeline.scores.record import as_json, as_text
 from pipeline.scores.statistics.score import Score
 
 _OWN = ("code", "original")  # columns that are no concepts
-
 _WORTH_A_PROCESS = 1000  # rows, above which fitting takes longer than to start another process
-
 _SUBSET = ("subset_rows", "train_rows", "test_rows")  # details that say how many rows a score was measured on
 
 

@@ -41,13 +41,9 @@ __all__ = [
 ]
 
 FORMAT = "2"
-
 SPLITS = ("train", "val", "test")
-
 ROW_GROUP = 2048  # rows at most: a few MB of 32x32 images or of latents, small enough to stream
-
 KEY = b"invertible-interpretation"
-
 _BASE = [pa.field("id", pa.int64()), pa.field("original", pa.int64()), pa.field("split", pa.string())]
 
 

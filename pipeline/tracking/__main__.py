@@ -26,7 +26,6 @@ from pipeline.tracking.server import root_cause
 from pipeline.tracking.store import Store, artifact_folder, check_server, experiment_link, run_link, shown
 
 START_SECONDS = 120.0  # two busy cores take 30 s
-
 STOP_SECONDS = 10.0
 
 

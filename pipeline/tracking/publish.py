@@ -41,11 +41,8 @@ __all__ = ["SEND_ERRORS", "Stage", "bring_level", "last_whole_stage", "publish"]
 Stage = Literal["tune", "train", "evaluate", "interpret"]
 
 STAGES: tuple[Stage, ...] = ("tune", "train", "evaluate", "interpret")
-
 SEND_ERRORS = (MlflowException, requests.RequestException, OSError)
-
 SWEEP = "iin.sweep_run_id"
-
 RESTORED = {"restored": "true"}  # the run was opened after its training, of which no more is known than its files say
 
 

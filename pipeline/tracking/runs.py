@@ -34,19 +34,12 @@ __all__ = [
 ]
 
 LAYER = "layer"
-
 NOTE = "mlflow.note.content"
-
 KIND = "iin.kind"  # training, sweep or trial
-
 SHA256 = "iin.weights_sha256"
-
 FINGERPRINT = "iin.fingerprint"
-
 CARD_TAGS = {"backbone_sha256": "iin.backbone_sha256", "data_sha256": "iin.data_sha256", "fingerprint": FINGERPRINT}
-
 WRITTEN_BY_REPRO = (Places().lock, Places().results("*"), Places().comparison)  # changes here do not come by hand
-
 BATCH = 1000  # points a request, the most that a server takes
 
 

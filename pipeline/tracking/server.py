@@ -16,7 +16,6 @@ __all__ = ["NoAnswerError", "ask_server", "root_cause", "within"]
 Result = TypeVar("Result")
 
 SEARCH = "/api/2.0/mlflow/experiments/search"  # asks for a right to read, as /health does not
-
 GATEWAY_ERRORS = (429, 502, 503, 504)  # a proxy speaks for a server that is down or busy
 
 

@@ -42,7 +42,6 @@ SETTINGS = {
 }
 
 LOCAL_UI = "http://127.0.0.1:5000"  # where `python -m pipeline.tracking ui` serves a SQLite store
-
 ANSWER_SECONDS = 10.0
 
 EXPERIMENT_NOTE = (

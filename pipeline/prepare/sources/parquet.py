@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from pipeline.errors import InputError, one_line
-from pipeline.prepare.sources.source import Decoder, StoredImages, concepts_of
+from pipeline.prepare.sources.stored_images import Decoder, StoredImages, concepts_of
 
 __all__ = ["parquet"]
 

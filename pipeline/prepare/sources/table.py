@@ -10,7 +10,7 @@ from pipeline.params import DataParams
 from pipeline.prepare.sources.colormnist import ColorMnist
 from pipeline.prepare.sources.image_folder import image_folder
 from pipeline.prepare.sources.parquet import parquet
-from pipeline.prepare.sources.source import Decoder, Source
+from pipeline.prepare.sources.stored_images import Decoder, Source
 from pipeline.prepare.sources.torchvision_sets import Roots, celeba, cifar10, fashion_mnist, mnist, mnist_digits
 
 __all__ = ["SOURCES", "open_source"]

@@ -12,7 +12,7 @@ from torchvision.datasets import CIFAR10, MNIST, CelebA, FashionMNIST
 
 from pipeline.errors import InputError, one_line
 from pipeline.params import DATA_ROOT
-from pipeline.prepare.sources.source import Concepts, Decoder, StoredImages
+from pipeline.prepare.sources.stored_images import Concepts, Decoder, StoredImages
 
 __all__ = ["Roots", "celeba", "cifar10", "fashion_mnist", "mnist", "mnist_digits"]
 

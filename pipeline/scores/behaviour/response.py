@@ -14,7 +14,6 @@ from pipeline.scores.statistics.score import Score
 __all__ = ["ResponseTally", "response", "response_scores"]
 
 _SUM_ERROR = 1e-3  # what rounding to float16 may do to the sum of a softmax
-
 _MEASURES = ("changed", "total_variation", "jensen_shannon", "class_deviation")
 
 

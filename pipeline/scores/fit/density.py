@@ -32,7 +32,6 @@ from pipeline.scores.statistics.score import PAIR_NATS, Score
 __all__ = ["bits_per_dim", "block_total_correlation", "gaussian_nats", "likelihood_scores", "scale_and_correlation"]
 
 _SINGULAR = 1e-10  # smallest eigenvalue of a correlation matrix that a float64 log-determinant can bear
-
 _NUM_PERMUTATIONS = 20
 
 

@@ -23,7 +23,6 @@ from pipeline.scores.statistics.score import Score
 __all__ = ["SharedPairs", "pair_correlation", "shared_pairs"]
 
 _NUM_PERMUTATIONS = 20
-
 _MIN_PAIRS = 3
 
 

@@ -29,9 +29,7 @@ from pipeline.scores.statistics.score import Score
 __all__ = ["NUM_STAGES", "dci"]
 
 NUM_STAGES = 20
-
 _NUM_BLOCKS = 5  # of the jackknife: each refits all trees, as does the one permutation
-
 _NOTHING = 1e-11  # added to importances, as there: an entropy of zeros is that of equal shares
 
 

@@ -39,9 +39,7 @@ __all__ = [
 ]
 
 NUM_BINS = 20
-
 _NEARLY_ALL = 0.95
-
 _NO_INFORMATION = 1e-12  # nats; below it a sum of p log(p / q) is rounding
 
 Concepts = Mapping[str, NDArray[Any]]
@@ -49,7 +47,6 @@ Concepts = Mapping[str, NDArray[Any]]
 Measurement = tuple[float, dict[str, float]]  # a value, and what details say beside it
 
 _NUM_PERMUTATIONS = 10
-
 _LISTED = 10
 
 

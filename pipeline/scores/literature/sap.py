@@ -27,7 +27,6 @@ from pipeline.scores.statistics.score import Score
 __all__ = ["sap"]
 
 _NUM_PERMUTATIONS = 3  # each refits a machine for every dimension and concept
-
 _NO_SPREAD = 1e-9  # of standardised numbers: a resample that repeats one value
 
 

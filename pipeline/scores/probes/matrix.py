@@ -37,9 +37,7 @@ from pipeline.scores.statistics.score import PROBE_GAP, PROBE_OWN, Score, probe_
 __all__ = ["ProbeMatrix", "gap_resamples", "matrix_scores", "probe_matrix", "probe_scores"]
 
 _NUM_PERMUTATIONS: Mapping[Kind, int] = {"linear": 5, "rbf": 3}  # each refits every probe
-
 _MANY_CONCEPTS = 10  # one permutation of so many gives as good a mean as five of two
-
 _MAX_ROWS: Mapping[Kind, int] = {"linear": 10_000, "rbf": 2_000}  # a kernel of n rows costs n² memory, n³ time
 
 _Columns = dict[str, NDArray[np.float64]]  # by concept, [..., F]

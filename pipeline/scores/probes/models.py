@@ -48,7 +48,6 @@ __all__ = [
 Kind = Literal["linear", "rbf"]
 
 NUM_FOLDS = 5
-
 _OUTERMOST = 100  # one row in a hundred, at each end of a dimension, does not set its unit
 
 Fold = tuple[NDArray[np.intp], NDArray[np.intp]]  # rows to fit to, rows to predict

@@ -34,11 +34,8 @@ __all__ = [
 ]
 
 LEVEL = 0.95
-
 NUM_RESAMPLES = 1000  # the ends of a 95 % interval then rest on 25 resamples each
-
 NUM_BLOCKS = 20
-
 _CHUNK = 1 << 22  # counts held at once, 32 MiB
 
 

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from pipeline.backbone.cut import from_vector, num_dims, to_vector
+from pipeline.backbone.reduction import from_vector, num_dims, to_vector
 from pipeline.errors import InputError
 
 SHAPES = {"vector": (4, 7), "map": (4, 5, 3, 3), "tokens": (4, 6, 5)}
