@@ -61,9 +61,9 @@ def depth_sheet(results: Mapping[str, Scores], layouts: Mapping[str, Layout]) ->
         f"Layers from the image ({layers[0]}) to the output ({layers[-1]}). Lines: 95 % intervals. Grey: the residual, "
         "which holds all that no concept names.",
     )
-    for number, (what, lines) in enumerate(panels):
+    for number, (heading, lines) in enumerate(panels):
         top = sheet.top + 50 + number * (_PANEL + 150)
-        sheet.text(what, MARGIN, top - 46, fontweight="bold")
+        sheet.text(heading, MARGIN, top - 46, fontweight="bold")
         axes = sheet.axes(MARGIN + 90, top, width - 2 * MARGIN - 90 - right, _PANEL)
         _draw(axes, list(range(len(layers))), lines, layout)
         axes.set_xticks(range(len(layers)), layers)

@@ -21,7 +21,7 @@ PATH = "path"  # column of the table
 def image_folder(
     folder: str, table: str | None, concepts: Sequence[str], graded: Mapping[str, float], decode: Decoder
 ) -> StoredImages:
-    """Images of a folder, with the concepts `chosen`.
+    """Images of a folder, with the concepts that are asked for.
 
     Args:
         folder: of the images. Without a table each subfolder is a class of concept `class`.
@@ -37,12 +37,12 @@ def image_folder(
     if not root.is_dir():
         raise InputError(f"data.path: {root} is no folder; one of images is expected")
     paths, columns = _tree(root) if table is None else _listed(root, Path(table))
-    found = concepts_of(columns, concepts, graded, {}, table or folder)
+    labelled = concepts_of(columns, concepts, graded, {}, table or folder)
 
     def read(originals: NDArray[np.int64]) -> list[NDArray[np.uint8] | str]:
         return [decode(paths[row].read_bytes(), str(paths[row])) for row in originals]
 
-    return StoredImages(read, found, next((name for name in concepts if name not in found.values), None))
+    return StoredImages(read, labelled, next((name for name in concepts if name not in labelled.values), None))
 
 
 def _tree(root: Path) -> tuple[list[Path], pa.Table]:

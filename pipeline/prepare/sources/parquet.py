@@ -40,15 +40,15 @@ def parquet(
     column = _image_column(schema, image_column, place)
     missing = [name for name in concepts if name not in schema.names]
     if missing:
-        known = ", ".join(name for name in schema.names if name != column)
-        raise InputError(f"data.concepts: no concept '{missing[0]}' in {place}; its columns are {known}")
+        columns = ", ".join(name for name in schema.names if name != column)
+        raise InputError(f"data.concepts: no concept '{missing[0]}' in {place}; its columns are {columns}")
     names = _class_names(schema)
-    found = concepts_of(files.columns(concepts), concepts, graded, names, place)
+    labelled = concepts_of(files.columns(concepts), concepts, graded, names, place)
 
     def read(originals: NDArray[np.int64]) -> list[NDArray[np.uint8] | str]:
         return [decode(*files.image(int(row), column)) for row in originals]
 
-    return StoredImages(read, found, next((name for name in concepts if name not in found.values), None))
+    return StoredImages(read, labelled, next((name for name in concepts if name not in labelled.values), None))
 
 
 @dataclass(frozen=True)
@@ -100,16 +100,16 @@ class _Files:
         if self._loaded is None or self._loaded[0] != place:
             with self._open(group.path) as file:
                 self._loaded = place, file.read_row_group(group.number, columns=[column])[column]
-        found: Any = self._loaded[1][row - group.first].as_py()
+        cell: Any = self._loaded[1][row - group.first].as_py()
         name = f"{group.path}, row {row}"
-        if isinstance(found, Mapping):
-            content, path = found.get("bytes"), found.get("path")
+        if isinstance(cell, Mapping):
+            content, path = cell.get("bytes"), cell.get("path")
             if content is None and path:
                 return self._file(path, group.path), str(path)
             return content or b"", f"{name} ({path})" if path else name
-        if isinstance(found, str):
-            return self._file(found, group.path), found
-        return found or b"", name
+        if isinstance(cell, str):
+            return self._file(cell, group.path), cell
+        return cell or b"", name
 
     def _file(self, path: str, beside: str) -> bytes:
         """A file that a row names, relative to the folder of its table."""
@@ -167,10 +167,10 @@ def _image_column(schema: pa.Schema, chosen: str | None, place: str) -> str:
     named = [field for field in fields if field.name in ("image", "img")]
     if len(fields) == 1 or named:
         return str((named or fields)[0].name)
-    what = (
+    fault = (
         f"no image column '{chosen}'" if chosen else "no image column" if not fields else "more than one image column"
     )
-    raise InputError(f"{place}: {what}; its columns are {', '.join(f'{f.name} ({f.type})' for f in schema)}")
+    raise InputError(f"{place}: {fault}; its columns are {', '.join(f'{f.name} ({f.type})' for f in schema)}")
 
 
 def _holds_images(field: pa.Field) -> bool:

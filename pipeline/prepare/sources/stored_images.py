@@ -150,10 +150,10 @@ class StoredImages:
 
     def render(self, originals: NDArray[np.int64], copy: int, warps: Warps | None) -> Rendered:  # noqa: ARG002
         """Each original [m] as it is, or warped; all copies show the same."""
-        found = self._read(originals)
-        images = [image for image in found if not isinstance(image, str)]
-        unread = tuple(image for image in found if isinstance(image, str))
-        sound = np.array([not isinstance(image, str) for image in found], dtype=bool)
+        decoded = self._read(originals)
+        images = [image for image in decoded if not isinstance(image, str)]
+        unread = tuple(image for image in decoded if isinstance(image, str))
+        sound = np.array([not isinstance(image, str) for image in decoded], dtype=bool)
         rows = originals[sound]
         pixels = np.stack(images) if images else np.empty((0, 1, 1, 3), np.uint8)
         if warps is not None and images:
@@ -200,7 +200,7 @@ def concepts_of(
         InputError: there is no such column, it is of another type, or it is continuous and not graded though no two
             rows share a value.
     """
-    of = Concepts({}, {}, {}, {})
+    concepts = Concepts({}, {}, {}, {})
     for name in chosen:
         if name not in table.column_names:
             raise InputError(
@@ -211,21 +211,21 @@ def concepts_of(
         if pa.types.is_dictionary(kind):
             column, kind = column.cast(kind.value_type), kind.value_type
         if pa.types.is_floating(kind) or pa.types.is_decimal(kind) or (name in graded and pa.types.is_integer(kind)):
-            _add_continuous(of, name, column, name in graded, where)
+            _add_continuous(concepts, name, column, name in graded, where)
         elif pa.types.is_integer(kind) and name in names:
-            _add_named(of, name, column, names[name], where)
+            _add_named(concepts, name, column, names[name], where)
         elif pa.types.is_integer(kind) or pa.types.is_boolean(kind) or pa.types.is_string(kind):
-            _add_classes(of, name, column)
+            _add_classes(concepts, name, column)
         elif pa.types.is_null(kind):
             raise InputError(f"{where}: concept '{name}' is missing in every row")
         else:
             raise InputError(
                 f"{where}: concept '{name}' is of type {kind}; accepted are integers, booleans, strings and numbers"
             )
-    return of
+    return concepts
 
 
-def _add_continuous(of: Concepts, name: str, column: pa.Array, graded: bool, where: str) -> None:
+def _add_continuous(concepts: Concepts, name: str, column: pa.Array, graded: bool, where: str) -> None:
     values = column.cast(pa.float64()).to_numpy(zero_copy_only=False).astype(np.float32)
     known = np.isfinite(values)
     different, inverse = np.unique(values[known], return_inverse=True)
@@ -234,27 +234,27 @@ def _add_continuous(of: Concepts, name: str, column: pa.Array, graded: bool, whe
             f"{where}: concept '{name}': no two of its {known.sum()} values are equal, so that there are no pairs; "
             f"data.graded: {{{name}: length}} pairs rows by the distance of their values"
         )
-    of.labels[name] = _filled(known, inverse)
-    of.categories[name] = len(different)
-    of.values[name] = np.where(known, values, np.nan)[:, None].astype(np.float32)
+    concepts.labels[name] = _filled(known, inverse)
+    concepts.categories[name] = len(different)
+    concepts.values[name] = np.where(known, values, np.nan)[:, None].astype(np.float32)
 
 
-def _add_named(of: Concepts, name: str, column: pa.Array, names: Sequence[str], where: str) -> None:
+def _add_named(concepts: Concepts, name: str, column: pa.Array, names: Sequence[str], where: str) -> None:
     labels = column.cast(pa.int64()).fill_null(-1).to_numpy(zero_copy_only=False)
     if len(labels) and labels.max() >= len(names):
         raise InputError(f"{where}: concept '{name}': found {labels.max()}, but {len(names)} classes have names")
-    of.labels[name] = np.maximum(labels, -1)  # Hugging Face writes −1 where a class is not known
-    of.categories[name], of.class_names[name] = len(names), tuple(names)
+    concepts.labels[name] = np.maximum(labels, -1)  # Hugging Face writes −1 where a class is not known
+    concepts.categories[name], concepts.class_names[name] = len(names), tuple(names)
 
 
-def _add_classes(of: Concepts, name: str, column: pa.Array) -> None:
+def _add_classes(concepts: Concepts, name: str, column: pa.Array) -> None:
     known = column.is_valid().to_numpy(zero_copy_only=False)
     if pa.types.is_string(column.type):
         known &= pc.fill_null(pc.utf8_length(pc.utf8_trim_whitespace(column)), 0).to_numpy(zero_copy_only=False) > 0
     different, inverse = np.unique(np.array(column.filter(pa.array(known)).to_pylist()), return_inverse=True)
-    of.labels[name] = _filled(known, inverse)
-    of.categories[name] = len(different)
-    of.class_names[name] = tuple(str(entry) for entry in different)
+    concepts.labels[name] = _filled(known, inverse)
+    concepts.categories[name] = len(different)
+    concepts.class_names[name] = tuple(str(entry) for entry in different)
 
 
 def _filled(known: NDArray[np.bool_], inverse: NDArray[np.intp]) -> NDArray[np.int64]:
