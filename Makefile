@@ -27,7 +27,7 @@ repro: venv  ## run the pipeline: dvc repro
 	$(ACTIVATE) && dvc repro && python -m pipeline.tracking link
 
 test: venv  ## run the tests
-	$(ACTIVATE) && OMP_NUM_THREADS=1 python -m pytest -n 4 --dist loadfile --no-loadscope-reorder
+	$(ACTIVATE) && OMP_NUM_THREADS=1 python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
 
 lint: venv  ## ruff and mypy
 	$(ACTIVATE) && ruff check . && ruff format --check . && mypy

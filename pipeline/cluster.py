@@ -149,6 +149,17 @@ def _start(folder: str) -> None:
     ray_constants.ENABLE_RAY_CLUSTER = False
     # Nobody reclaims this machine: Ray Train need not start a process that waits for it.
     os.environ.setdefault("RAY_TRAIN_ENABLE_PREEMPTION_WATCHER", "0")
+    try:
+        _init(folder)
+    except Exception as error:  # Ray has no type of its own for it
+        if "timed out during startup" not in str(error):
+            raise
+        print("Ray did not start within its 30 s, as happens on a busy machine; one more try", file=sys.stderr)
+        ray.shutdown()
+        _init(folder)
+
+
+def _init(folder: str) -> None:
     ray.init(
         address="local", include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR, _temp_dir=folder
     )

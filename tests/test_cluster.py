@@ -93,3 +93,19 @@ def test_a_line_is_dropped_from_stderr_and_no_other(capfd):
         os.write(2, b"a harmless error\nan error\n")
     os.write(2, b"a harmless error after the block\n")
     assert capfd.readouterr().err == "an error\na harmless error after the block\n"
+
+
+def test_a_start_that_took_too_long_is_tried_once_more(monkeypatch, capsys):
+    tries, start = [], ray.init
+
+    def late_once(*args, **keywords):
+        tries.append(1)
+        if len(tries) == 1:
+            raise Exception("The current node timed out during startup.")  # noqa: TRY002 (as Ray does)
+        return start(*args, **keywords)
+
+    monkeypatch.setattr(ray, "init", late_once)
+    with start_ray(MachineParams()):
+        assert ray.cluster_resources()["CPU"] >= 1
+    assert len(tries) == 2
+    assert "one more try" in capsys.readouterr().err
