@@ -101,7 +101,7 @@ def test_a_start_that_took_too_long_is_tried_once_more(monkeypatch, capsys):
     def late_once(*args, **keywords):
         tries.append(1)
         if len(tries) == 1:
-            raise Exception("The current node timed out during startup.")  # noqa: TRY002 (as Ray does)
+            raise Exception("The current node timed out during startup.")
         return start(*args, **keywords)
 
     monkeypatch.setattr(ray, "init", late_once)
