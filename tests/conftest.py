@@ -11,16 +11,25 @@ from pipeline.params import DataParams
 
 # Files and folders that take longest, started first: the last worker process would else wait for one of them alone.
 # The first makes the study that all of end_to_end waits for; what needs no study fills the other processes meanwhile.
+# A process is given its next file when two tests are left to it, so that a file of one or two long tests would have
+# the next one wait behind it: one of many short tests stands between.
 LONG = (
     "end_to_end/test_training",
     "training/test_distributed",
     "training/test_compiling",
     "extract/test_resume",
     "tuning/test_search",
+    "interpret/test_decisions",
     "end_to_end/test_classifier",
-    "end_to_end/test_generator",
+    "prepare/test_sources",
     "end_to_end/test_brought",
+    "flow/test_contract",
+    "end_to_end/test_generator",
+    "backbone/test_hooks",
     "end_to_end/test_studies",
+    "scores/test_probe_traps",
+    "end_to_end/test_grain",
+    "scores/test_probe",
     "end_to_end",
     "extract",
     "training",

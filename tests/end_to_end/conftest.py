@@ -1,4 +1,4 @@
-"""The tiny study, run twice from nothing: made once for all test processes, and never written to."""
+"""The tiny study, run twice from nothing, once disturbed: made once for all test processes, and never written to."""
 
 import fcntl
 import json
@@ -12,7 +12,7 @@ import pytest
 
 from pipeline.tracking.store import quieten_mlflow
 
-from .project import Done, Project, finish
+from .project import Done, Project, finish, in_mid_training
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ def _quiet_mlflow() -> None:
 
 @pytest.fixture(scope="session")
 def cold_runs(tmp_path_factory: pytest.TempPathFactory) -> tuple[Repro, Repro]:
-    """Two clones, each after `dvc repro` from nothing; both ran at once."""
+    """Two clones, each after `dvc repro` from nothing; both ran at once, and the second lost a worker in mid-training."""
     base = tmp_path_factory.getbasetemp()
     folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "end_to_end"
     folder.mkdir(exist_ok=True)
@@ -52,7 +52,9 @@ def cold_runs(tmp_path_factory: pytest.TempPathFactory) -> tuple[Repro, Repro]:
         if not record.exists():
             projects = [Project.clone(folder / name) for name in ("study", "again")]
             processes = [project.start("dvc", "repro") for project in projects]
-            record.write_text(json.dumps([asdict(finish(process)) for process in processes]))
+            with in_mid_training(projects[1], processes[1]) as training:
+                training.worker.kill()
+                record.write_text(json.dumps([asdict(finish(process)) for process in processes]))
     first, second = (Done(**done) for done in json.loads(record.read_text()))
     return Repro(Project(folder / "study"), first), Repro(Project(folder / "again"), second)
 
@@ -66,7 +68,7 @@ def study(cold_runs: tuple[Repro, Repro]) -> Repro:
 
 @pytest.fixture(scope="session")
 def again(cold_runs: tuple[Repro, Repro]) -> Repro:
-    """The second of the two; only read."""
+    """The second of the two, whose worker was killed; only read."""
     assert cold_runs[1].done.code == 0, f"{cold_runs[1].done.out}\n{cold_runs[1].done.err}"
     return cold_runs[1]
 

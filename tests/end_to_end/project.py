@@ -5,19 +5,22 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterable, Mapping
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psutil
 from imports import ROOT
 from PIL import Image
 from ruamel.yaml import YAML
 
 from pipeline.files import sha256_file
 
-__all__ = ["OUTPUTS", "STAGES", "STEPS", "Done", "Project", "finish", "write_images"]
+__all__ = ["OUTPUTS", "STAGES", "STEPS", "Done", "Project", "Training", "finish", "in_mid_training", "write_images"]
 
 PATIENCE = 1500.0  # seconds; a loaded machine takes ten times as long as an idle one
 STEPS = 300  # of the flow: time enough to kill it in the middle
@@ -163,6 +166,36 @@ class Project:
         """Path and SHA-256 of each file below `places`, but for the `.gitignore` files that dvc writes there."""
         found = [file for place in places for file in (self.path / place).rglob("*") if file.is_file()]
         return {str(file.relative_to(self.path)): sha256_file(file) for file in found if file.name != ".gitignore"}
+
+
+@dataclass(frozen=True)
+class Training:
+    """A `dvc repro` that trains: the process of dvc, that of the stage, and that of Ray's worker."""
+
+    dvc: "subprocess.Popen[str]"
+    stage: psutil.Process
+    worker: psutil.Process
+
+
+@contextmanager
+def in_mid_training(project: Project, dvc: "subprocess.Popen[str]") -> Iterator[Training]:
+    """Wait for the second of the fifteen checkpoints of the flow; end dvc where the block fails."""
+    end = time.monotonic() + PATIENCE
+    folders: set[Path] = set()
+    try:
+        while not list(project.path.glob(".runs/train-*/gen-0001/step-00000040")):
+            assert dvc.poll() is None, finish(dvc)
+            assert time.monotonic() < end, "no second checkpoint"
+            time.sleep(0.02)
+        tree = psutil.Process(dvc.pid).children(recursive=True)
+        (stage,) = (process for process in tree if process.cmdline()[1:3] == ["-m", "stages.train"])
+        (worker,) = (process for process in tree if process.name() == "ray::RayTrainWorker")
+        folders = {Path(worker.cwd()).relative_to("/tmp").parts[0]}
+        yield Training(dvc, stage, worker)
+    finally:
+        dvc.kill()
+        for folder in folders:  # Ray's own, which a killed stage cannot remove
+            shutil.rmtree(Path("/tmp") / folder, ignore_errors=True)
 
 
 def write_images(folder: Path, num: int) -> Path:

@@ -1,4 +1,7 @@
-"""Two runs from nothing, in two folders at one time, give the same bytes; the backbone stays as it was trained."""
+"""Two runs from nothing, in two folders at one time, give the same bytes; the backbone stays as it was trained.
+
+The worker that trained the second flow was killed with SIGKILL on the way, of which nothing is left to be seen.
+"""
 
 import hashlib
 import json
@@ -9,7 +12,7 @@ from pipeline.files import sha256_file
 from pipeline.tables.parquet import SPLITS, read_schema
 
 from .conftest import Repro
-from .project import OUTPUTS
+from .project import OUTPUTS, STAGES
 
 
 def test_every_output_has_the_same_bytes(study: Repro, again: Repro) -> None:
@@ -17,6 +20,12 @@ def test_every_output_has_the_same_bytes(study: Repro, again: Repro) -> None:
     assert {"data/latents/latent/train-00000.parquet", "results/latent/figures/swap_digit.png"} <= first.keys()
     assert first.keys() == second.keys()
     assert [name for name in first if first[name] != second[name]] == []
+
+
+def test_a_killed_worker_is_no_matter(again: Repro) -> None:
+    assert sorted(again.done.ran) == sorted(STAGES)
+    assert "going on" not in again.done.out
+    assert again.done.err == ""
 
 
 def test_the_locks_agree(study: Repro, again: Repro) -> None:

@@ -1,51 +1,25 @@
-"""The stage `train` under dvc: a killed worker, a killed dvc, two workers, a store that does not answer."""
+"""The stage `train` under dvc: a killed dvc, two workers, a store that does not answer. A killed worker: test_cold."""
 
 import json
 import re
 import shutil
 import socket
-import subprocess
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
-import psutil
 import pytest
 from mlflow import MlflowClient
 
 from .conftest import Repro
-from .project import PATIENCE, Project, finish
+from .project import PATIENCE, Project, finish, in_mid_training
 
 COMMAND = ("dvc", "repro", "train@latent")
 IIN = "models/layers/latent/iin"
 UPLOAD = "python -m pipeline.tracking upload --layer latent"
 
 
-@dataclass(frozen=True)
-class Training:
-    """A `dvc repro` that trains: the process of dvc, that of the stage, and that of Ray's worker."""
-
-    dvc: "subprocess.Popen[str]"
-    stage: psutil.Process
-    worker: psutil.Process
-
-
-def test_a_killed_worker_changes_nothing(untrained: Project, same_iin: Callable[[Project], None]) -> None:
-    with in_mid_training(untrained) as training:
-        training.worker.kill()
-        done = finish(training.dvc)
-    assert done.code == 0, f"{done.out}\n{done.err}"
-    assert done.ran == ["check", "train@latent"]
-    assert "going on" not in done.out
-    assert done.err == ""
-    same_iin(untrained)
-
-
 def test_a_killed_dvc_goes_on_by_the_same_command(untrained: Project, same_iin: Callable[[Project], None]) -> None:
-    with in_mid_training(untrained) as training:
+    with in_mid_training(untrained, untrained.start(*COMMAND)) as training:
         training.dvc.kill()
         training.stage.kill()
         finish(training.dvc)
@@ -85,28 +59,6 @@ def test_a_store_that_does_not_answer_is_filled_later(study: Repro, untrained: P
 
     assert "uploaded layer latent" in untrained.succeed(*UPLOAD.split()).out
     assert_every_point_once(untrained, "iin-test-a-store-that-does-not-answer-is-filled-later")
-
-
-@contextmanager
-def in_mid_training(project: Project) -> Iterator[Training]:
-    """Start `dvc repro train@latent` and wait for the second of its fifteen checkpoints."""
-    end = time.monotonic() + PATIENCE
-    dvc = project.start(*COMMAND)
-    folders: set[Path] = set()
-    try:
-        while not list(project.path.glob(".runs/train-*/gen-0001/step-00000040")):
-            assert dvc.poll() is None, finish(dvc)
-            assert time.monotonic() < end, "no second checkpoint"
-            time.sleep(0.02)
-        tree = psutil.Process(dvc.pid).children(recursive=True)
-        (stage,) = (process for process in tree if process.cmdline()[1:3] == ["-m", "stages.train"])
-        (worker,) = (process for process in tree if process.name() == "ray::RayTrainWorker")
-        folders = {Path(worker.cwd()).relative_to("/tmp").parts[0]}
-        yield Training(dvc, stage, worker)
-    finally:
-        dvc.kill()
-        for folder in folders:  # Ray's own, which a killed stage cannot remove
-            shutil.rmtree(Path("/tmp") / folder, ignore_errors=True)
 
 
 def entries(project: Project) -> list[dict[str, Any]]:
