@@ -16,6 +16,7 @@ __all__ = [
     "atomic_file",
     "atomic_folder",
     "disk_errors",
+    "parse_yaml",
     "read_json",
     "read_yaml",
     "sha256_file",
@@ -104,15 +105,22 @@ def read_yaml(path: Path, hint: str = "run `dvc repro`") -> Any:
         path: of the file.
         hint: what to do where it is not there.
     """
+    try:
+        text = path.read_bytes()
+    except FileNotFoundError:
+        raise InputError(f"{path}: not there; {hint}") from None
+    return parse_yaml(text, str(path))
+
+
+def parse_yaml(text: bytes, name: str) -> Any:
+    """The content of a YAML file of that name, as `read_yaml` reads it."""
     from ruamel.yaml import YAML  # a model that MLflow serves reads no YAML, and has no reader of it
     from ruamel.yaml.error import YAMLError
 
     try:
-        return YAML(typ="safe", pure=True).load(path.read_text())
-    except FileNotFoundError:
-        raise InputError(f"{path}: not there; {hint}") from None
+        return YAML(typ="safe", pure=True).load(text.decode())
     except (YAMLError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: no YAML ({one_line(error)})") from None
+        raise InputError(f"{name}: no YAML ({one_line(error)})") from None
 
 
 def sha256_file(path: Path) -> str:

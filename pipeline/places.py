@@ -88,9 +88,14 @@ class Places:
         return self.root / "studies"
 
     @property
-    def checked(self) -> Path:
-        """Says that params.yaml was read and is right."""
-        return self.root / ".checks" / "params_ok"
+    def checked_images(self) -> Path:
+        """Says what the source of the images holds; stage prepare depends on it."""
+        return self.root / ".checks" / "images.json"
+
+    @property
+    def checked_network(self) -> Path:
+        """The same of a network that was brought along, for the stages that open it."""
+        return self.root / ".checks" / "network.json"
 
     @property
     def images(self) -> Path:

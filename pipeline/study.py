@@ -6,19 +6,23 @@ that is removed afterwards. The workspace stays as it was; `dvc exp show` and th
 """
 
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from pydantic import BaseModel
+
 from pipeline.entry import run
 from pipeline.errors import InputError
-from pipeline.files import read_yaml
-from pipeline.params import DATA_ROOT, load_params
+from pipeline.files import parse_yaml, read_yaml
+from pipeline.inputs.paths import data_root
+from pipeline.params import DATA_ROOT, Params, load_params
 from pipeline.places import Places
 
-__all__ = ["assignments", "read_study"]
+__all__ = ["assignments", "read_study", "uncommitted"]
 
 
 def main() -> None:
@@ -26,19 +30,22 @@ def main() -> None:
     if len(sys.argv) != 2:
         raise InputError(f"usage: python -m pipeline.study NAME; there are {_names()}")
     name, project = sys.argv[1], Places(Path.cwd())  # absolute, as the experiment runs in another folder
+    changes = read_study(name)
+    edits = uncommitted(project)
     machine = load_params().machine
     folders = {"storage": machine.storage} | ({} if machine.data_root is None else {"data_root": machine.data_root})
     absolute = {key: str(project.root / folder) for key, folder in folders.items()}
     if DATA_ROOT in os.environ:
-        os.environ[DATA_ROOT] = str(project.root / os.environ[DATA_ROOT])
+        os.environ[DATA_ROOT] = str(project.root / str(data_root(None)))
     os.environ.setdefault("MLFLOW_TRACKING_URI", f"sqlite:///{project.store}")
     os.environ.update(_identity())
-    changes = {**read_study(name), "study": name, "machine": absolute}
     # An earlier run of the study makes room; `--force` would do so too, but also run every stage anew.
     subprocess.run(["dvc", "exp", "remove", name], capture_output=True, check=False)
     command = ["dvc", "exp", "run", "--temp", "--name", name]
-    for assignment in assignments(changes, read_yaml(project.params)):
+    for assignment in assignments({**changes, "study": name, "machine": absolute}, read_yaml(project.params)):
         command += ["-S", assignment]
+    if edits:
+        print(f"study {name}: on params.yaml with its edits that are not committed: {', '.join(edits)}", flush=True)
     os.execvp(command[0], command)
 
 
@@ -55,33 +62,103 @@ def read_study(name: str) -> dict[str, Any]:
     return content
 
 
-def assignments(changes: Mapping[str, Any], stated: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
-    """`key=value` for each param that differs, keys dotted, lists and null as YAML writes them in a line.
+def uncommitted(project: Places) -> list[str]:
+    """Keys of params.yaml, dotted, that differ from the last commit: the study takes them as they stand.
 
-    A key that params.yaml does not have, such as an argument of a callable, is added, which `++` stands for.
+    Raises:
+        InputError: there is no repository of git, or it holds no params.yaml.
+    """
+    try:
+        shown = subprocess.run(
+            ["git", "show", f"HEAD:./{project.params.name}"], cwd=project.root, capture_output=True, check=True
+        )
+    except FileNotFoundError:
+        raise InputError("a study is an experiment of DVC, which needs git; git is not there") from None
+    except subprocess.CalledProcessError as error:
+        reason = error.stderr.decode(errors="replace").strip().partition("\n")[0]
+        raise InputError(
+            f"a study is an experiment of DVC, which needs a commit of git that holds {project.params.name} ({reason})"
+        ) from None
+    committed, found = _flat(parse_yaml(shown.stdout, f"HEAD:{project.params.name}")), _flat(read_yaml(project.params))
+    return sorted(key for key in committed | found if key not in committed or committed[key] != found.get(key))
+
+
+def assignments(
+    changes: Mapping[str, Any],
+    stated: Mapping[str, Any],
+    section: type[BaseModel] = Params,
+    prefix: str = "",
+) -> Iterator[str]:
+    """What `dvc exp run -S` takes for each param that differs, quoted as Hydra's grammar has it.
+
+    Keys of a section are changed one by one; a mapping that is a value, such as `data.graded`, is replaced as a whole.
 
     Args:
         changes: the params that differ.
-        stated: those of params.yaml.
-        prefix: of the keys, where they are of a section.
+        stated: the params that they differ from.
+        section: whose keys they are.
+        prefix: what stands before a key, with its dot.
 
-    Example:
-        >>> stated = {"flow": {"rho": 0.975, "sizes": "estimate"}, "backbone": {"arguments": {}}}
-        >>> list(assignments({"flow": {"rho": 0.9, "sizes": [12, 10, 10]}}, stated))
-        ['flow.rho=0.9', 'flow.sizes=[12,10,10]']
-        >>> list(assignments({"backbone": {"arguments": {"depth": 3}}}, stated))
-        ['++backbone.arguments.depth=3']
+    Raises:
+        InputError: a key or a value is one that the grammar cannot carry.
     """
     for key, value in changes.items():
+        path = f"{prefix}{key}"
+        if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", str(key)):
+            raise InputError(f"{path}: unknown key")
+        inner = section.model_fields[key].annotation if key in section.model_fields else None
         before = stated.get(key)
-        if isinstance(value, dict):
-            yield from assignments(value, before if isinstance(before, Mapping) else {}, f"{prefix}{key}.")
+        if isinstance(value, Mapping) and isinstance(inner, type) and issubclass(inner, BaseModel):
+            yield from assignments(value, before if isinstance(before, Mapping) else {}, inner, f"{path}.")
             continue
-        sign = "" if key in stated else "++"
-        if isinstance(value, list):
-            yield f"{sign}{prefix}{key}=[{','.join(str(item) for item in value)}]"
-        else:
-            yield f"{sign}{prefix}{key}={'null' if value is None else value}"
+        if isinstance(value, Mapping) and isinstance(before, Mapping):
+            yield f"~{path}"
+        yield f"++{path}={_written(value, path)}"
+
+
+def _written(value: Any, path: str) -> str:
+    """A value in Hydra's grammar."""
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int | float):
+        return repr(value)
+    if isinstance(value, str) and value != "???":  # which OmegaConf has for what is missing
+        return _quoted(value)
+    if isinstance(value, list):
+        return f"[{','.join(_written(item, path) for item in value)}]"
+    if isinstance(value, Mapping):
+        return f"{{{','.join(f'{_key(key, path)}:{_written(item, path)}' for key, item in value.items())}}}"
+    raise InputError(f"{path}: {value!r} can't be carried by `dvc exp run -S`; accepted are numbers, strings and lists")
+
+
+def _quoted(text: str) -> str:
+    """A string in quotes; backslashes count double before a quote, and before what OmegaConf takes for a reference."""
+    text = re.sub(r"(\\*)\$\{", r"\1\1\\${", text)
+    text = re.sub(r"(\\*)'", r"\1\1\\'", text)
+    ending = re.search(r"\\*\Z", text)
+    return f"'{text}{ending.group() if ending else ''}'"
+
+
+def _key(key: Any, path: str) -> str:
+    """A key of a mapping that is a value: Hydra knows no quotes there, and no letters but those of ASCII."""
+    text = str(key)
+    word = re.fullmatch(r"[A-Za-z_][A-Za-z0-9_\-/\\+.%*@?|()\[\]{}:=, ]*(?<! )", text)
+    if word is None or text.lower() in ("true", "false", "null", "inf", "nan"):
+        raise InputError(
+            f"{path}: key '{text}' can't be carried by `dvc exp run -S`; have this mapping in params.yaml itself"
+        )
+    return re.sub(r"[\\()\[\]{}:=, ]", r"\\\g<0>", text)
+
+
+def _flat(content: Any, prefix: str = "") -> dict[str, Any]:
+    """Dotted key → value, of nested mappings."""
+    flat: dict[str, Any] = {}
+    for key, value in content.items():
+        inner = isinstance(value, Mapping) and value
+        flat |= _flat(value, f"{prefix}{key}.") if inner else {f"{prefix}{key}": value}
+    return flat
 
 
 def _identity() -> dict[str, str]:

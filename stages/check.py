@@ -1,15 +1,22 @@
-"""Check the whole of params.yaml, so that a misspelt key is refused although no other stage lists it."""
+"""Check the whole of params.yaml, and look at what it names: files, folders, addresses and modules of a person.
+
+DVC runs this each time, so that what changed there is known to it, and a misspelt key is refused although no other
+stage lists it.
+"""
 
 from pipeline.entry import run
-from pipeline.files import write_atomic
+from pipeline.files import write_json
+from pipeline.inputs.checked import check_inputs
 from pipeline.params import load_params
 from pipeline.places import Places
 
 
 def main() -> None:
-    """Refuse a wrong params.yaml; the output is constant, so that a right one reruns nothing."""
-    load_params()
-    write_atomic(Places().checked, "params.yaml was read and every key is known\n")
+    """Refuse a wrong params.yaml; what is written says nothing of params.yaml itself, but of what it names."""
+    places = Places()
+    checked = check_inputs(load_params(), places)
+    write_json(places.checked_images, checked.images)
+    write_json(places.checked_network, checked.network)
 
 
 if __name__ == "__main__":

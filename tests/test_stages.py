@@ -13,6 +13,7 @@ PLUMBING = {
     "pipeline.errors": "words of an error",
     "pipeline.files": "writes bytes as they are given, whole or not at all",
     "pipeline.entry": "how a process starts and ends",
+    "pipeline.inputs": "finds what params.yaml names; what that holds is in `.checks`, on which its readers depend",
     "pipeline.places": "where a stage reads and writes, as dvc.yaml itself says it",
     "pipeline.progress": "what is printed while a stage runs",
     "pipeline.cluster": "where work runs; the same study on another machine is the same study",
@@ -51,7 +52,7 @@ def _imported(stage: str) -> set[str]:
     """Modules that shape what a stage writes; check's own work is what others have as plumbing."""
     plumbing, also = set(PLUMBING), set()
     if stage == "check":
-        plumbing, also = plumbing - {"pipeline.params"} | {"pipeline.flow"}, CHECKED
+        plumbing, also = plumbing - {"pipeline.params", "pipeline.inputs"} | {"pipeline.flow"}, CHECKED
     return {name for name in imported_deeply(f"stages.{stage}", plumbing) | also if not is_bare(name)}
 
 

@@ -25,12 +25,12 @@ from pipeline.drawing.sheet import house_style
 from pipeline.entry import command_parser, run
 from pipeline.errors import InputError
 from pipeline.files import atomic_folder
+from pipeline.inputs.paths import IMAGE_SUFFIXES
 from pipeline.interpretation.edits import Edit, move, sample, swap
 from pipeline.interpretation.iin import load_iin
 from pipeline.interpretation.interpretation import Interpretation
 from pipeline.places import Places
-from pipeline.prepare.sources.image_folder import SUFFIXES
-from pipeline.tracking.model import iin_folder
+from pipeline.tracking.model import experiment_of, iin_folder
 
 __all__ = ["Request", "requested"]
 
@@ -56,7 +56,11 @@ def main() -> None:
     try:
         interpretation = Interpretation.join(iin, backbone)
     except InputError as error:
-        raise InputError(f"--backbone: {arguments.backbone}: {error}") from None
+        study = experiment_of(arguments.model) or "NAME"
+        raise InputError(
+            f"--backbone: {arguments.backbone}: {error}; a study has its own, for --backbone: "
+            f"dvc get . models/backbone --rev {study} --out FOLDER (or all of it here: dvc exp apply {study})"
+        ) from None
     paths = _listed(arguments.images)
     request = requested(arguments, interpretation, len(paths))
     applied = apply_to_images(interpretation, paths, None if request is None else request.edit)
@@ -136,9 +140,9 @@ def _factor(name: str, layout: Layout, option: str) -> str:
 def _listed(folder: Path) -> list[Path]:
     if not folder.is_dir():
         raise InputError(f"--images: {folder} is no folder")
-    paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES and path.is_file())
+    paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in IMAGE_SUFFIXES and path.is_file())
     if not paths:
-        raise InputError(f"--images: no images in {folder}; accepted are {', '.join(SUFFIXES)}")
+        raise InputError(f"--images: no images in {folder}; accepted are {', '.join(IMAGE_SUFFIXES)}")
     return paths
 
 

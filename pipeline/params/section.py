@@ -1,16 +1,19 @@
 """What sections of params.yaml have in common: frozen, typed, no key that nobody reads; and a network's training."""
 
+import os
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator
 
-__all__ = ["Count", "Decay", "Optimisation", "Positive", "Section"]
+__all__ = ["Count", "Decay", "Optimisation", "PathName", "Positive", "Section"]
 
 Positive = Annotated[float, Field(gt=0)]
 
 Count = Annotated[int, Field(ge=1)]
 
 Decay = Annotated[float, Field(ge=0, lt=1)]
+
+PathName = Annotated[str, AfterValidator(os.path.expanduser)]  # a path, or what may be one: `~` is the home folder
 
 
 class Section(BaseModel):

@@ -7,7 +7,7 @@ from pydantic import Field, field_validator, model_validator
 from pipeline.params.data import DataParams
 from pipeline.params.flow import FlowParams, TrainParams, TuneParams
 from pipeline.params.networks import BackboneParams, JudgeParams, LatentsParams
-from pipeline.params.section import Count, Section
+from pipeline.params.section import Count, PathName, Section
 
 __all__ = ["DATA_ROOT", "EvaluateParams", "InterpretParams", "MachineParams", "Params"]
 
@@ -49,9 +49,9 @@ class MachineParams(Section):
     """Ray Train workers of backbone and train."""
     cpus_per_worker: Annotated[int, Field(ge=1)] = 1
     gpus_per_worker: Annotated[int, Field(ge=0)] = 0
-    data_root: str | None = None
+    data_root: PathName | None = None
     """Where torchvision's data sets lie; empty: where IIN_DATA_ROOT points, else they are downloaded."""
-    storage: str = ".runs"
+    storage: PathName = ".runs"
     """Folder of checkpoints, times and rates; relative to the project."""
 
 

@@ -24,7 +24,7 @@ from pipeline.tracking.packing import copy_package, needs_of
 from pipeline.tracking.server import NoAnswerError, root_cause
 from pipeline.tracking.store import find_store, shown
 
-__all__ = ["iin_folder", "log_model"]
+__all__ = ["experiment_of", "iin_folder", "log_model"]
 
 NAME = "iin"
 
@@ -89,6 +89,14 @@ def iin_folder(model: str) -> Path:
         raise InputError(
             f"--model: '{model}' is no folder, and no run at {shown(store.address)} ({one_line(error, 120)})"
         ) from None
+
+
+def experiment_of(model: str) -> str | None:
+    """The experiment of DVC, such as a study, that a run is of; None: it is of none, or `model` is a folder."""
+    if Path(model).is_dir():
+        return None
+    name: str | None = find_store(load_params().study).client().get_run(model).data.tags.get("dvc.experiment")
+    return name
 
 
 def _signature() -> ModelSignature:

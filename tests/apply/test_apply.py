@@ -148,6 +148,7 @@ def test_what_is_wrong_is_one_line(drawing: Place, more: list[str], message: str
         main()
     assert str(caught.value).startswith(message)
     assert "\n" not in str(caught.value)
+    assert ("dvc get . models/backbone --rev NAME --out FOLDER" in str(caught.value)) == ("other" in more)
     assert not (drawing.folder / "wrong").exists()
 
 

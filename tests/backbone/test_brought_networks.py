@@ -88,6 +88,10 @@ def test_a_torchvision_model_is_the_same_for_the_same_seed() -> None:
     assert state_sha256(first) == state_sha256(again) != state_sha256(other)
     assert first(torch.zeros(1, 3, 64, 64)).shape == (1, 7)
     assert "nearest are resnet18" in refusal(from_torchvision, "resnet17", None, {})
+    of_another = refusal(from_torchvision, "resnet18", "ResNet34_Weights.IMAGENET1K_V1", {})
+    assert of_another.startswith(
+        "backbone.weights: no weights 'ResNet34_Weights.IMAGENET1K_V1' of resnet18, nor a file"
+    )
     message = refusal(from_torchvision, "resnet18", "IMAGENET", {})
     assert message.startswith("backbone.weights: no weights 'IMAGENET' of resnet18, nor a file of that name; accepted")
     assert message.endswith("are DEFAULT, IMAGENET1K_V1")
@@ -199,6 +203,8 @@ def test_classes_of_torchvisions_weights_go_by_its_names(tmp_path: Path) -> None
     names = weights_classes(params)
     assert names is not None
     assert (len(names), names[:2]) == (1000, ["tench", "goldfish"])
+    full = params.model_copy(update={"weights": "ResNet18_Weights.IMAGENET1K_V1"})
+    assert weights_classes(full) == names
     assert weights_classes(params.model_copy(update={"weights": str(tmp_path / "w.pt")})) is None
     assert weights_classes(params.model_copy(update={"weights": None})) is None
     assert weights_classes(params.model_copy(update={"concept": "digit"})) is None
@@ -237,3 +243,15 @@ def test_an_exported_network_is_copied(tmp_path: Path) -> None:
 def test_a_network_that_gives_something_else_is_refused(changes: dict[str, object], message: str) -> None:
     params = BackboneParams.model_validate({"kind": "torch", "network": f"{HERE}:small", **changes})
     assert refusal(make_backbone, params, TABLE, 0).startswith(message)
+
+
+@pytest.mark.parametrize("weights", ["IMAGENET1K_V1", "ResNet18_Weights.IMAGENET1K_V1"])
+def test_torchvisions_weights_go_by_either_name(monkeypatch: pytest.MonkeyPatch, weights: str) -> None:
+    import torchvision
+
+    asked: list[str] = []
+    monkeypatch.setattr(
+        torchvision.models, "get_model", lambda _, weights: asked.append(weights) or torch.nn.Identity()
+    )
+    from_torchvision("resnet18", weights, {})
+    assert asked == ["IMAGENET1K_V1"]

@@ -76,8 +76,9 @@ def again(cold_runs: tuple[Repro, Repro]) -> Repro:
 @pytest.fixture
 def copy(study: Repro, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Project]:
     """A copy of the study that a test may change, with an MLflow experiment `iin-<name of the test>`."""
-    yield study.project.copy(tmp_path / "copy", study=request.node.originalname.replace("_", "-"))
-    shutil.rmtree(tmp_path / "copy")
+    folder = tmp_path / "Jörg (2)"  # as people's folders are called
+    yield study.project.copy(folder, study=request.node.originalname.replace("_", "-"))
+    shutil.rmtree(folder)
 
 
 @pytest.fixture

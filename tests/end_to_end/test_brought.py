@@ -74,7 +74,20 @@ def test_a_network_and_images_that_a_person_brings(copy: Project) -> None:
     assert "preserve/accuracy" not in scores, "nobody has said what its seven classes are"
     assert scores["probe/own/brightness"]["value"] > 0.2
 
+    readers = {"backbone", "extract@inner", "evaluate@inner", "interpret@inner"}
+    assert changed(copy, "mine.py", "# a comment\n") == readers
+    assert changed(copy, "concepts.csv", "gone.png,a,0.5\n") == readers | {"prepare"}
+
     copy.edit({"backbone": {"network": "mime:make"}})
     done = copy.run("python", "-m", "stages.backbone")
     message = "error: backbone.network: no module 'mime' can be imported (No module named 'mime')\n"
     assert (done.code, done.err) == (1, message)
+
+
+def changed(project: Project, file: str, more: str) -> set[str]:
+    """Stages that run anew after a line was added to a file of a person's."""
+    with (project.path / file).open("a") as opened:
+        opened.write(more)
+    project.succeed("dvc", "repro", "check")
+    status = json.loads(project.succeed("dvc", "status", "--json").out)
+    return set(status) - {"check"}  # which always runs

@@ -52,8 +52,11 @@ def test_a_study_runs_beside_the_workspace(study: Repro, copy: Project, tmp_path
     figures = {item.path for item in client.list_artifacts(run.info.run_id, "figures")}
     assert figures == {f"figures/{path.name}" for path in (study.path / "results/latent/figures").iterdir()}
     assert "small_residual" in copy.succeed("dvc", "exp", "show", "--csv").out
+    copy.succeed("dvc", "get", ".", "models/backbone", "--rev", "small_residual", "--out", "fetched")
+    names = {path.name: path.read_bytes() for path in (copy.path / "fetched").iterdir()}
+    assert names == {path.name: path.read_bytes() for path in (study.path / "models/backbone").iterdir()}
 
-    assert copy.succeed("python", "-m", "pipeline.study", "small_residual", **stranger).ran == []
+    assert copy.succeed("python", "-m", "pipeline.study", "small_residual", **stranger).ran == ["check"]
 
 
 def parsed(text: str) -> dict[str, Any]:

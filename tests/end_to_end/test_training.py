@@ -30,7 +30,7 @@ def test_a_killed_dvc_goes_on_by_the_same_command(untrained: Project, same_iin: 
     assert not (untrained.path / IIN).exists()
 
     done = untrained.succeed(*COMMAND)
-    assert done.ran == ["train@latent"]
+    assert done.ran == ["check", "train@latent"]
     assert f"train latent: 1 worker(s) on cpu, going on from step {step}\n" in done.out
     same_iin(untrained)
     assert_every_point_once(untrained, "iin-test-a-killed-dvc-goes-on-by-the-same-command")

@@ -230,7 +230,7 @@ def test_corrupt_images_are_named_counted_and_left_out(tmp_path: Path, capsys: p
     [
         ({"source": "image_folder", "path": "nowhere"}, "data.path: nowhere is no folder; one of images is expected"),
         ({"source": "parquet", "path": "nowhere/*.parquet"}, "data.path: nowhere/*.parquet can't be read"),
-        ({"source": "parquet", "path": "nowhere"}, "data.path: nowhere can't be read"),
+        ({"source": "parquet", "path": "nowhere"}, "data.path: nowhere is not there; a Parquet file, "),
         ({"source": "parquet", "path": "SET", "image_column": "photo"}, "SET: no image column 'photo'; its columns are "
          "image (struct<bytes: binary, path: string>), kind (int64)"),
         ({"source": "parquet", "path": "SET", "concepts": ("shape",)}, "data.concepts: no concept 'shape' in SET; its "

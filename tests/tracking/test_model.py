@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.errors import InputError
-from pipeline.tracking.model import iin_folder
+from pipeline.tracking.model import experiment_of, iin_folder
 from pipeline.tracking.packing import copy_package, needs_of
 from pipeline.tracking.publish import publish
 from pipeline.tracking.store import check_server
@@ -101,6 +101,9 @@ def test_a_run_that_is_fetched(model: Path) -> None:
     fetched = iin_folder(run.info.run_id)
     for name in ("card.json", "weights.safetensors"):
         assert (fetched / name).read_bytes() == (artifacts / name).read_bytes()
+    assert (experiment_of(str(artifacts)), experiment_of(run.info.run_id)) == (None, None)
+    store.client().set_tag(run.info.run_id, "dvc.experiment", "wide")
+    assert experiment_of(run.info.run_id) == "wide"
 
 
 @pytest.mark.usefixtures("project")

@@ -10,11 +10,11 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from pipeline.errors import InputError, one_line
+from pipeline.inputs.paths import IMAGE_SUFFIXES
 from pipeline.prepare.sources.stored_images import Decoder, StoredImages, concepts_of
 
 __all__ = ["image_folder"]
 
-SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm")
 PATH = "path"  # column of the table
 
 
@@ -46,7 +46,7 @@ def image_folder(
 
 
 def _tree(root: Path) -> tuple[list[Path], pa.Table]:
-    paths = sorted(path for path in root.glob("*/**/*") if path.suffix.lower() in SUFFIXES and path.is_file())
+    paths = sorted(path for path in root.glob("*/**/*") if path.suffix.lower() in IMAGE_SUFFIXES and path.is_file())
     if not paths:
         raise InputError(f"data.path: no images below {root}; one folder a class, or data.table, is expected")
     return paths, pa.table({"class": [path.relative_to(root).parts[0] for path in paths]})

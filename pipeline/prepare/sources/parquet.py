@@ -1,20 +1,18 @@
 """Image sets in Parquet, as Hugging Face `datasets` lays them out: bytes or paths, class names in the metadata."""
 
-import fnmatch
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import fsspec
 import numpy as np
 import pyarrow as pa
-import pyarrow.fs
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from pipeline.errors import InputError, one_line
+from pipeline.inputs.parquet_files import find_parquet
 from pipeline.prepare.sources.stored_images import Decoder, StoredImages, concepts_of
 
 __all__ = ["parquet"]
@@ -64,7 +62,8 @@ class _Files:
     """Files of a set; one row group of images is in memory at a time."""
 
     def __init__(self, place: str) -> None:
-        self._system, paths = _find(place)
+        found = find_parquet(place)
+        self._system, paths = found.system, found.paths
         self._groups: list[_Group] = []
         rows = 0
         for path in paths:
@@ -129,37 +128,6 @@ class _Files:
             return pq.ParquetFile(self._system.open_input_file(path))
         except (pa.ArrowException, OSError) as error:
             raise InputError(f"{path}: no Parquet file ({one_line(error, 120)})") from None
-
-
-def _find(place: str) -> tuple[pyarrow.fs.FileSystem, list[str]]:
-    """File system and sorted files of a file, folder or glob."""
-    try:
-        system, path = _file_system(place)
-        info = system.get_file_info(path)
-        if info.type == pyarrow.fs.FileType.File:
-            return system, [path]
-        if info.type == pyarrow.fs.FileType.Directory:
-            base, pattern = path, f"{path.rstrip('/')}/*.parquet"
-        else:
-            base, pattern = path[: min(path.find(sign) for sign in "*?[" if sign in path)].rpartition("/")[0], path
-        entries = system.get_file_info(pyarrow.fs.FileSelector(base, recursive=True))
-    except (OSError, ValueError, ImportError, pa.ArrowException) as error:
-        raise InputError(f"data.path: {place} can't be read ({one_line(error, 150)})") from None
-    paths = sorted(entry.path for entry in entries if fnmatch.fnmatch(entry.path, pattern))
-    if not paths:
-        raise InputError(f"data.path: no Parquet files in {place}")
-    return system, paths
-
-
-def _file_system(place: str) -> tuple[pyarrow.fs.FileSystem, str]:
-    if "://" not in place:
-        return pyarrow.fs.LocalFileSystem(), str(Path(place).absolute())
-    try:
-        system, path = pyarrow.fs.FileSystem.from_uri(place)
-        return system, path
-    except (pa.ArrowInvalid, ValueError):
-        system, path = fsspec.core.url_to_fs(place)
-        return pyarrow.fs.PyFileSystem(pyarrow.fs.FSSpecHandler(system)), path
 
 
 def _image_column(schema: pa.Schema, chosen: str | None, place: str) -> str:

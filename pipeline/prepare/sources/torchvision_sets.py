@@ -1,6 +1,5 @@
 """Torchvision's data sets, from a root that the user names or downloaded: MNIST, Fashion-MNIST, CIFAR-10, CelebA."""
 
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +10,7 @@ from numpy.typing import NDArray
 from torchvision.datasets import CIFAR10, MNIST, CelebA, FashionMNIST
 
 from pipeline.errors import InputError, one_line
+from pipeline.inputs.paths import data_root, in_root
 from pipeline.params import DATA_ROOT
 from pipeline.prepare.sources.stored_images import Concepts, Decoder, StoredImages
 
@@ -34,10 +34,7 @@ class Roots:
 
     def resolve(self, path: str | None) -> str | None:
         """A relative path that is not there is one in the root; others are as they are."""
-        root = self.given or os.environ.get(DATA_ROOT)
-        if path is None or root is None or "://" in path or Path(path).is_absolute() or Path(path).exists():
-            return path
-        return str(Path(root, path))
+        return None if path is None else in_root(path, data_root(self.given))
 
     def open(self, make: Callable[..., Any], **arguments: Any) -> Any:
         """A torchvision data set, from the given root, or downloaded where there is none.
@@ -49,7 +46,7 @@ class Roots:
         Raises:
             InputError: it is not in the root, or can't be downloaded; the line says how to give it.
         """
-        root = self.given or os.environ.get(DATA_ROOT)
+        root = data_root(self.given)
         try:
             if root is not None:
                 return make(root=root, download=False, **arguments)

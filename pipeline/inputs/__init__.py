@@ -1,0 +1,1 @@
+"""What params.yaml names outside of it: files, folders, addresses and modules, and what they hold."""

@@ -1,0 +1,177 @@
+"""What params.yaml names outside of it: that it is there, that no stage removes it, and what it holds.
+
+DVC removes the outputs of a stage before it begins. What the stages read from elsewhere it does not know; it knows the
+files that stage check writes of it.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pipeline.errors import InputError
+from pipeline.files import read_yaml
+from pipeline.inputs.contents import Contents, Found, digest, found_file, walk
+from pipeline.inputs.modules import installed_version, source_files
+from pipeline.inputs.paths import IMAGE_SUFFIXES, data_root, in_root, names_weights, weights_file
+from pipeline.params import Params
+from pipeline.places import Places
+
+__all__ = ["Checked", "check_inputs", "outputs"]
+
+_REMOVED = "which dvc removes before its stage begins; what is yours needs a place of its own"
+
+
+@dataclass(frozen=True)
+class Checked:
+    """What lies behind params.yaml, by key: number of files, bytes and checksum, or the version of a package.
+
+    Attributes:
+        images: what stage prepare reads.
+        network: what the stages that open the network read.
+    """
+
+    images: dict[str, Any]
+    network: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class _Named:
+    """What a key names.
+
+    Attributes:
+        key: of params.yaml.
+        value: as params.yaml has it.
+        places: files and folders that no stage may remove, links resolved.
+        root: where the files lie.
+        files: name → file; what they hold is looked at.
+        known: in place of files, what is known of something that lies elsewhere.
+    """
+
+    key: str
+    value: str
+    places: Sequence[Path] = ()
+    root: Path = Path()
+    files: Mapping[str, Found] | None = None
+    known: Mapping[str, Any] | None = None
+
+
+def check_inputs(params: Params, places: Places) -> Checked:
+    """Look at all that params.yaml names.
+
+    Args:
+        params: all sections.
+        places: of the project.
+
+    Raises:
+        InputError: something is not there or can't be read, or it and an output of dvc.yaml lie one in the other.
+    """
+    outs = list(outputs(places, params.layers))
+    _require_apart(_Named("machine.storage", params.machine.storage, [Path(params.machine.storage).resolve()]), outs)
+    root = data_root(params.machine.data_root)
+    if root is not None:
+        _require_apart(_Named("machine.data_root", root, [Path(root).resolve()]), outs)
+    images, network = list(_images(params, root, outs)), list(_network(params))
+    for named in (*images, *network):
+        _require_apart(named, outs, read=True)
+    contents = Contents(places.root / params.machine.storage / "contents")
+    of_images, of_network = ({named.key: _content(named, contents) for named in part} for part in (images, network))
+    return Checked(of_images | of_network if params.data.source == "generator" else of_images, of_network)
+
+
+def outputs(places: Places, layers: Iterable[str]) -> Iterator[Path]:
+    """Files and folders that the stages of dvc.yaml write, of all layers."""
+    for stage in read_yaml(places.pipeline, "run from the project's folder")["stages"].values():
+        for listed in (entry for kind in ("outs", "metrics", "plots") for entry in stage.get(kind, ())):
+            name = listed if isinstance(listed, str) else next(iter(listed))
+            yield from {places.root / name.replace("${item.layer}", layer) for layer in layers}
+
+
+def _images(params: Params, root: str | None, outs: Sequence[Path]) -> Iterator[_Named]:
+    """What the source of images reads."""
+    data = params.data
+    if data.source == "image_folder":
+        assert data.path is not None  # as its section has been checked
+        yield _folder("data.path", in_root(data.path, root), images_alone=data.table is None)
+    if data.source == "parquet":
+        assert data.path is not None
+        yield _parquet(in_root(data.path, root), outs)
+    if data.table is not None:
+        yield _file("data.table", data.table, Path(in_root(data.table, root)), "a CSV or Parquet file is expected")
+    if data.labeller is not None:
+        folder = Path(data.labeller).is_dir()
+        yield _folder("data.labeller", data.labeller) if folder else _module("data.labeller", data.labeller)
+
+
+def _network(params: Params) -> Iterator[_Named]:
+    """What a network that was brought along is made from."""
+    backbone = params.backbone
+    if backbone.traits.network is None:
+        return
+    assert backbone.network is not None  # as its section has been checked
+    if backbone.kind == "exported" or (backbone.kind == "generator" and backbone.network.endswith(".pt2")):
+        expected = "a file that torch.export.save wrote is expected"
+        yield _file("backbone.network", backbone.network, Path(backbone.network), expected)
+    elif backbone.kind != "torchvision":
+        yield _module("backbone.network", backbone.network)
+    if backbone.weights and not (backbone.kind == "torchvision" and names_weights(backbone.weights)):
+        expected = "a safetensors file or a checkpoint of weights is expected"
+        yield _file("backbone.weights", backbone.weights, weights_file(backbone.weights), expected)
+
+
+def _folder(key: str, value: str, *, images_alone: bool = False) -> _Named:
+    root = Path(value)
+    if not root.is_dir():
+        raise InputError(f"{key}: {value} is no folder; one of images is expected")
+    files, links = walk(root, lambda name: not images_alone or name.lower().endswith(IMAGE_SUFFIXES))
+    return _Named(key, value, [root.resolve(), *links], root, files)
+
+
+def _file(key: str, value: str, path: Path, expected: str) -> _Named:
+    if not path.is_file():
+        raise InputError(f"{key}: {value} is not there; {expected}")
+    return _Named(key, value, [path.resolve()], path, {"": found_file(path)})
+
+
+def _module(key: str, value: str) -> _Named:
+    module, colon, _ = value.partition(":")
+    if not colon:
+        expected = "package.module:callable" + (" or a folder" if key == "data.labeller" else "")
+        raise InputError(f"{key}: found '{value}', expected {expected}")
+    if version := installed_version(module):
+        return _Named(key, value, known={"version": version})
+    sources = source_files(module, key)
+    files = {name: found_file(path) for name, path in sources.items()}
+    return _Named(key, value, [path.resolve() for path in sources.values()], Path(), files)
+
+
+def _parquet(place: str, outs: Sequence[Path]) -> _Named:
+    from pipeline.inputs.parquet_files import find_parquet  # pyarrow takes a moment, which every check would wait for
+
+    key, found = "data.path", find_parquet(place)
+    if not found.is_local:
+        marks = list(found.marks())
+        return _Named(key, place, known={"files": len(marks), "sha256": digest(marks)})
+    for output in outs:
+        if found.would_hold(output.absolute()):
+            raise InputError(f"{key}: {place} takes in {output}, {_REMOVED}")
+    base = Path(found.base)
+    tables, images = [Path(path) for path in found.paths], list(found.named_images())
+    files = {path.relative_to(base).as_posix(): found_file(path) for path in (*tables, *images)}
+    one_a_folder = {image.parent: image for image in images}.values()
+    return _Named(key, place, [path.resolve() for path in (*tables, *one_a_folder)], base, files)
+
+
+def _content(named: _Named, contents: Contents) -> Mapping[str, Any]:
+    return contents.of(named.key, named.root, named.files or {}) if named.known is None else named.known
+
+
+def _require_apart(named: _Named, outs: Sequence[Path], *, read: bool = False) -> None:
+    """Refuse what a stage would remove, and a folder that is read and holds what a stage writes."""
+    resolved = [(str(place), out) for out in outs for place in {out.resolve(), out.parent.resolve() / out.name}]
+    for path in map(str, named.places):
+        for place, out in resolved:
+            if f"{path}/".startswith(f"{place}/"):
+                raise InputError(f"{named.key}: {named.value} lies in {out}, {_REMOVED}")
+            if read and place.startswith(f"{path}/"):
+                raise InputError(f"{named.key}: {named.value} takes in {out}, {_REMOVED}")
