@@ -78,3 +78,8 @@ def test_a_network_and_images_that_a_person_brings(copy: Project) -> None:
     done = copy.run("python", "-m", "stages.backbone")
     message = "error: backbone.network: no module 'mime' can be imported (No module named 'mime')\n"
     assert (done.code, done.err) == (1, message)
+
+    copy.edit({"backbone": {"network": "mine:make"}, "layers": ["inner", "innr"]})
+    done = copy.run("python", "-m", "stages.backbone")
+    assert done.code == 1
+    assert done.err.startswith("error: layers: no layer 'innr' in the network; nearest are inner")
