@@ -36,9 +36,7 @@ def test_a_concept_of_one_value_among_them_is_refused(tmp_path: Path) -> None:
 
 def test_a_layer_needs_a_number_for_each_factor() -> None:
     require_dimensions("head", 3, 2)
-    with pytest.raises(
-        InputError, match=r"2 numbers of layer 'head' vary .*, at least 3 are needed for 2 concepts"
-    ):
+    with pytest.raises(InputError, match=r"2 numbers of layer 'head' vary .*, at least 3 are needed for 2 concepts"):
         require_dimensions("head", 2, 2)
 
 
