@@ -125,8 +125,7 @@ def flow_setup(params: Params, latents: Path, layout: Layout) -> tuple[FlowTaskC
         batch_size=params.train.batch_size,
         seed=params.seed,
     )
-    cut = {"reduce": table.reduce, "kept": table.kept.tolist(), "image_shape": list(table.image_shape)}
-    return setup, {"backbone_sha256": table.backbone_sha256, "layer": table.layer, "cut": cut}
+    return setup, {"backbone_sha256": table.backbone_sha256, "layer": table.layer, "cut": table.cut}
 
 
 def flow_card(setup: FlowTaskConfig, params: TrainParams, origin: dict[str, Any], run: Path) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from pipeline.interpretation.iin import save_iin
 from pipeline.params import load_params
 from pipeline.places import Places
 from pipeline.runs import run_folder
+from pipeline.tables.axes import axes_file
 from pipeline.tracking.store import check_server
 from pipeline.tracking.tracker import RunTracker
 from pipeline.training.compiling import COMPILE_FROM
@@ -26,7 +27,8 @@ def main() -> None:
     with RunTracker(store, layer, card, storage / METRICS):
         result = train_with_ray(FlowTask, setup, params.train, params.machine, storage, compile_from=COMPILE_FROM)
         flow = restore_flow(setup.shape, result.model)
-        save_iin(places.iin(layer), flow, candidate.layout, card, metrics=result.metrics)
+        axes = axes_file(places.latents(layer))
+        save_iin(places.iin(layer), flow, candidate.layout, card, metrics=result.metrics, axes=axes)
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from pipeline.backbone.backbone import LatentBackbone, Made
 from pipeline.backbone.cut import Cut, Noise
-from pipeline.backbone.reduction import Reduce
+from pipeline.backbone.reduction import MEAN, Reduction
 from pipeline.params import BackboneParams
 from pipeline.tables.images import Images
 
@@ -128,7 +128,7 @@ class AutoencoderBackbone(LatentBackbone):
         """Images [B, 3, H, W] in [−1, 1] to their reconstructions from the mean of the latent."""
         return self.network.decode(self.network.encode(images.to(self.device))[0])
 
-    def cut(self, layer: str, reduce: Reduce = "mean", kept: NDArray[np.int64] | None = None) -> Cut:  # noqa: ARG002
+    def cut(self, layer: str, reduction: Reduction = MEAN, kept: NDArray[np.int64] | None = None) -> Cut:  # noqa: ARG002
         """E and G of the latent."""
         return LatentCut(self.network, self.device)
 

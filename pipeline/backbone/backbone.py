@@ -5,6 +5,7 @@ gives for an image, and how it is cut at a layer. `pipeline.backbone.kinds` has 
 """
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -16,10 +17,10 @@ from torch import Tensor, nn
 
 from pipeline.backbone.cut import Cut
 from pipeline.backbone.hooks import state_sha256
-from pipeline.backbone.reduction import Reduce
+from pipeline.backbone.reduction import MEAN, Reduction
 from pipeline.basis.weights import write_network
 from pipeline.errors import InputError
-from pipeline.params import BackboneParams
+from pipeline.params import BackboneParams, LatentsParams
 from pipeline.tables.images import Images
 
 __all__ = ["EXPORTED", "Backbone", "LatentBackbone", "Made", "save_backbone"]
@@ -121,23 +122,30 @@ class Backbone(ABC):
         return {self.concept: self.run(images).argmax(dim=1).cpu().numpy()}
 
     @abstractmethod
-    def cut(self, layer: str, reduce: Reduce = "mean", kept: NDArray[np.int64] | None = None) -> Cut:
+    def cut(self, layer: str, reduction: Reduction = MEAN, kept: NDArray[np.int64] | None = None) -> Cut:
         """E and G of a layer.
 
         Args:
             layer: `latent` where that is the one layer, else the dotted name of a module.
-            reduce: what of a map [C, H, W] or of tokens [L, C] enters T.
+            reduction: what of a map or of tokens enters T.
             kept: the numbers of the layer that enter T, ascending, as others are constant; None: all.
         """
 
     @abstractmethod
-    def require_layer(self, layer: str, reduce: Reduce, images: Tensor) -> None:
-        """Refuse a layer that is not there, can't be captured and replaced, or is too wide, with one line.
+    def require_layers(self, layers: Sequence[str], params: LatentsParams, images: Tensor) -> dict[str, Reduction]:
+        """Refuse what can't be studied, with one line, before anything is trained on it.
 
         Args:
-            layer: its name.
-            reduce: what of it would enter T.
-            images: [B, 3, H, W] in [−1, 1], any; they are sent through the network once.
+            layers: their names.
+            params: section `latents`: what of a layer is to enter T.
+            images: [B, 3, H, W] in [−1, 1], any; they are sent through the network a few times.
+
+        Returns:
+            Layer → what of it is z.
+
+        Raises:
+            InputError: a layer is not there, can't be captured and replaced, is too wide, or it is not certain what its
+                channels are; or what the network gives for an image is not the same each time and in any batch.
         """
 
     @abstractmethod
@@ -160,8 +168,9 @@ class Backbone(ABC):
 class LatentBackbone(Backbone):
     """A network whose one layer is `latent`, a vector of its own of `num_dims` numbers; all of them enter T."""
 
-    def require_layer(self, layer: str, reduce: Reduce, images: Tensor) -> None:
-        """Nothing can be wrong with it: params.yaml lets no other layer through."""
+    def require_layers(self, layers: Sequence[str], params: LatentsParams, images: Tensor) -> dict[str, Reduction]:  # noqa: ARG002
+        """Nothing can be wrong with its one layer, which is a vector: params.yaml lets nothing else through."""
+        return dict.fromkeys(layers, Reduction(params.reduction))
 
     def layers(self, size: int | None) -> str:  # noqa: ARG002
         """The one layer, and its width."""

@@ -18,7 +18,8 @@ from pipeline.backbone.brought_network import load_weights, weights_file
 from pipeline.backbone.callable_network import from_callable
 from pipeline.backbone.cut import Cut, Noise
 from pipeline.backbone.exported_network import from_exported
-from pipeline.backbone.reduction import Reduce
+from pipeline.backbone.reduction import MEAN, Reduction
+from pipeline.backbone.trial import HALF, require_steady
 from pipeline.basis.draws import draw_seed
 from pipeline.errors import InputError, one_line
 from pipeline.params import BackboneParams
@@ -114,7 +115,7 @@ class GeneratorBackbone(LatentBackbone):
         """Refused: it takes no image."""
         raise InputError(f"a generator has no encoder: the {len(images)} images given have no latents")
 
-    def cut(self, layer: str, reduce: Reduce = "mean", kept: NDArray[np.int64] | None = None) -> Cut:  # noqa: ARG002
+    def cut(self, layer: str, reduction: Reduction = MEAN, kept: NDArray[np.int64] | None = None) -> Cut:  # noqa: ARG002
         """The decoder; its prior is in place of an encoder."""
         return GeneratorCut(self.network, self.card["num_dims"], self.card["seed"], self.device)
 
@@ -128,7 +129,8 @@ def open_generator(params: BackboneParams, seed: int, device: torch.device | str
         device: where it runs.
 
     Raises:
-        InputError: it can't be opened, its weights do not fit, or it makes no images in [−1, 1] of z.
+        InputError: it can't be opened, its weights do not fit, it makes no images in [−1, 1] of z, or not the same
+            each time and in any batch.
     """
     assert params.network is not None  # as its section has been checked
     exported = _exported(params)
@@ -136,15 +138,16 @@ def open_generator(params: BackboneParams, seed: int, device: torch.device | str
     if params.weights:
         load_weights(network, weights_file(params.weights))
     decoder = GeneratorCut(network.to(device), params.num_dims, seed, torch.device(device))
-    z = decoder.prior(np.arange(_TRIED))
+    z = decoder.prior(np.arange(_TRIED)).to(device)
     try:
-        images = decoder.network(z.to(device))
+        images = decoder.network(z)
     except (RuntimeError, ValueError, TypeError, AssertionError) as error:
         raise InputError(
             f"backbone: '{params.network}' does not take latents {tuple(z.shape)} ({one_line(error, 200)}); see "
             "backbone.num_dims"
         ) from None
     _require_images(images, params.network)
+    require_steady(lambda some: {"its image": network(some)}, z, params.network, half=images.dtype in HALF)
     return decoder
 
 

@@ -4,7 +4,7 @@ What the classifier that is trained here and all networks that are brought along
 at any layer that a forward calls once.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -15,9 +15,11 @@ from torch import Tensor, nn
 
 from pipeline.backbone.backbone import Backbone
 from pipeline.backbone.cut import Cut, Noise
-from pipeline.backbone.hooks import Layer, capture, layer_table, replace, require_layer
-from pipeline.backbone.reduction import Reduce, from_vector, num_dims, to_vector
+from pipeline.backbone.hooks import Layer, capture, capture_all, layer_table, replace, require_layer
+from pipeline.backbone.reduction import MEAN, Reduction, from_vector, num_dims, to_vector
+from pipeline.backbone.trial import HALF, attempt, require_same_buffers, require_steady
 from pipeline.errors import InputError, one_line
+from pipeline.params import LatentsParams
 
 __all__ = ["AS_IT_IS", "HookBackbone", "HookCut", "Preprocess", "list_layers"]
 
@@ -66,8 +68,8 @@ class HookCut(Cut):
 
     Attributes:
         network: in eval mode; called with one tensor, it gives one.
-        layer: dotted name of a module that is called once in a forward and gives one tensor.
-        reduce: what of a map or of tokens enters T.
+        layer: dotted name of a module that is called once in a forward and gives one tensor of floats.
+        reduction: what of a map or of tokens enters T.
         kept: the numbers of the layer that enter T, ascending, as others are constant; None: all.
         preprocess: from images in [−1, 1] to what the network expects.
         device: where it runs.
@@ -75,7 +77,7 @@ class HookCut(Cut):
 
     network: nn.Module
     layer: str
-    reduce: Reduce
+    reduction: Reduction
     kept: NDArray[np.int64] | None
     preprocess: Preprocess
     device: torch.device
@@ -86,7 +88,7 @@ class HookCut(Cut):
     def encode(self, images: Tensor) -> tuple[Tensor, Tensor | None]:
         """Images [B, 3, H, W] in [−1, 1] to the numbers of the layer that enter T [B, N]; they have no noise."""
         output, _ = capture(self.network, self.layer, self.preprocess(images.to(self.device)))
-        z = to_vector(output, self.reduce)
+        z = to_vector(output, self.reduction)
         kept = self._kept()
         return z if kept is None else z.index_select(1, kept), None
 
@@ -94,7 +96,7 @@ class HookCut(Cut):
         """From z [B, N] to logits or images; all else of the layer, and of what passes it by, is the recipients'."""
         inputs = self.preprocess(images.to(self.device))
         output, _ = capture(self.network, self.layer, inputs)
-        own = to_vector(output, self.reduce)
+        own = to_vector(output, self.reduction)
         kept, tail = self._kept(), _tail(self.network, self.layer)
 
         @torch.no_grad()
@@ -102,8 +104,9 @@ class HookCut(Cut):
             z = z.to(self.device)
             if kept is not None:
                 z = own.index_copy(1, kept, z)
-            value = from_vector(z, output, self.reduce)
-            return replace(self.network, self.layer, inputs, value) if tail is None else tail(value.clone())
+            value = from_vector(z, output, self.reduction)
+            answer = replace(self.network, self.layer, inputs, value) if tail is None else tail(value.clone())
+            return answer.float()
 
         return run
 
@@ -116,18 +119,30 @@ class HookBackbone(Backbone):
 
     @torch.no_grad()
     def run(self, images: Tensor) -> Tensor:
-        """Images [B, 3, H, W] in [−1, 1] to the network's logits or images."""
+        """Images [B, 3, H, W] in [−1, 1] to the network's logits or images, float32 whatever it computes in."""
         output: Tensor = self.network(self._preprocess(images.to(self.device)))
-        return output
+        return output.float()
 
-    def cut(self, layer: str, reduce: Reduce = "mean", kept: NDArray[np.int64] | None = None) -> Cut:
+    def cut(self, layer: str, reduction: Reduction = MEAN, kept: NDArray[np.int64] | None = None) -> Cut:
         """E and G of a module that a forward calls once."""
-        return HookCut(self.network, layer, reduce, kept, self._preprocess, self.device)
+        return HookCut(self.network, layer, reduction, kept, self._preprocess, self.device)
 
-    def require_layer(self, layer: str, reduce: Reduce, images: Tensor) -> None:
-        """Refuse a layer that is not there, can't be captured and replaced, or is too wide, with one line."""
-        module = require_layer(self.network, layer, self._preprocess(images.to(self.device)))
-        num_dims(module.shape or (), reduce, layer)
+    def require_layers(self, layers: Sequence[str], params: LatentsParams, images: Tensor) -> dict[str, Reduction]:
+        """Refuse what can't be captured and replaced or is too wide, and a network that is no function of one image."""
+        inputs, name = self._preprocess(images.to(self.device)), self.card.get("network") or self.card["kind"]
+        buffers = {key: buffer.clone() for key, buffer in self.network.named_buffers()}
+        table = attempt(lambda some: layer_table(self.network, some), inputs, name)
+        found = {layer: require_layer(self.network, layer, table) for layer in layers}
+        reductions = {layer: _reduction(entry, params) for layer, entry in found.items()}
+
+        def forward(some: Tensor) -> dict[str, Tensor]:
+            values, output = capture_all(self.network, layers, some)
+            return {f"layer '{layer}'": value for layer, value in values.items()} | {"its output": output}
+
+        types = {entry.dtype for entry in table} | {weight.dtype for weight in self.network.parameters()}
+        require_steady(forward, inputs, name, half=not types.isdisjoint(HALF))
+        require_same_buffers(self.network, buffers, name)
+        return reductions
 
     def layers(self, size: int | None) -> str:
         """All modules, with the shape that each gives, or why it can't be used."""
@@ -138,6 +153,15 @@ class HookBackbone(Backbone):
         return Preprocess.from_card(self.card["input"])
 
 
+def _reduction(layer: Layer, params: LatentsParams) -> Reduction:
+    """What section `latents` makes of a layer: its channels are found where the section does not say them."""
+    shape = layer.shape or ()
+    channels = layer.channels if params.channels == "auto" else params.channels
+    reduction = Reduction(params.reduction, None if len(shape) == 1 or params.reduction == "none" else channels)
+    num_dims(shape, reduction, layer.name)
+    return reduction
+
+
 def _tail(network: nn.Module, layer: str) -> nn.Module | None:
     """The modules after a layer, where a network is one after another: the others need not run again."""
     names = [name for name, _ in network.named_children()]
@@ -146,37 +170,42 @@ def _tail(network: nn.Module, layer: str) -> nn.Module | None:
     return nn.Sequential(*list(network.children())[names.index(layer) + 1 :])
 
 
+_SHOWN = 3  # images: the batch is told from tokens and windows, which go first in some layers
+
+
 def list_layers(network: nn.Module, size: int) -> str:
-    """Each module by its dotted name, its class, the shape that it gives, and its dimensions under `latents.reduce`.
+    """Each module by its dotted name, its class, the shape that it gives, its channels, and N under `latents.reduce`.
 
     Args:
         network: in eval mode.
-        size: side of the black image that is sent through it.
+        size: side of the black images that are sent through it.
 
     Raises:
-        InputError: it does not take such an image.
+        InputError: it does not take such images.
     """
     try:
-        table = layer_table(network, torch.zeros(1, 3, size, size))
+        table = layer_table(network, torch.zeros(_SHOWN, 3, size, size))
     except (RuntimeError, ValueError, AssertionError) as error:
         raise InputError(
-            f"--size: the network does not take an image of {size}x{size} ({one_line(error, 200)})"
+            f"--size: the network does not take {_SHOWN} images of {size}x{size} ({one_line(error, 200)})"
         ) from None
-    rows = [("layer", "module", "shape", "mean", "none")]
+    rows = [("layer", "module", "shape", "channels", "mean", "none")]
     for layer in table:
         if layer.shape is None:
-            rows.append((layer.name, layer.module, f"can't be used: it {layer.reason}", "", ""))
+            rows.append((layer.name, layer.module, f"can't be used: it {layer.reason}", "", "", ""))
         else:
             shape = "x".join(str(length) for length in layer.shape)
-            rows.append((layer.name, layer.module, shape, _width(layer, "mean"), _width(layer, "none")))
-    widths = [max(len(row[column]) for row in rows if column != 2 or row[3]) for column in range(5)]
+            channels = "" if len(layer.shape) not in (2, 3) else layer.channels or "not certain"
+            mean, none = (_width(layer, Reduction(how, layer.channels)) for how in ("mean", "none"))
+            rows.append((layer.name, layer.module, shape, channels, mean, none))
+    widths = [max(len(row[column]) for row in rows if column != 2 or row[5]) for column in range(6)]
     lines = ("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in rows)
     return "\n".join(line.rstrip() for line in lines)
 
 
-def _width(layer: Layer, reduce: Reduce) -> str:
+def _width(layer: Layer, reduction: Reduction) -> str:
     """Dimensions that a flow would get; a dash where it can't take them."""
     try:
-        return str(num_dims(layer.shape or (), reduce, layer.name))
+        return str(num_dims(layer.shape or (), reduction, layer.name))
     except InputError:
         return "-"

@@ -1,5 +1,6 @@
 """The kinds of network that can be interpreted, by the name that `backbone.kind` and a card have for them."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -11,14 +12,16 @@ from pipeline.backbone.classifier import ClassifierBackbone
 from pipeline.backbone.exported_network import ExportedBackbone
 from pipeline.backbone.generator import GeneratorBackbone
 from pipeline.backbone.hooks import state_sha256
+from pipeline.backbone.reduction import Reduction
 from pipeline.backbone.torchvision_network import TorchvisionBackbone
+from pipeline.backbone.trial import trial_rows
 from pipeline.basis.weights import CARD, read_card, read_weights
 from pipeline.errors import InputError
 from pipeline.files import read_json
-from pipeline.params import BackboneParams
-from pipeline.tables.images import Images
+from pipeline.params import BackboneParams, LatentsParams
+from pipeline.tables.images import Images, to_unit_range
 
-__all__ = ["KINDS", "holds_backbone", "load_backbone", "make_backbone"]
+__all__ = ["KINDS", "holds_backbone", "load_backbone", "make_backbone", "require_layers"]
 
 KINDS: dict[str, type[Backbone]] = {
     "autoencoder": AutoencoderBackbone,
@@ -42,6 +45,28 @@ def make_backbone(params: BackboneParams, images: Images, seed: int) -> Made:
         InputError: it can't be opened, its weights do not fit, or it does not give what `params.output` says.
     """
     return KINDS[params.kind].make(params, images, seed)
+
+
+def require_layers(made: Made, layers: Sequence[str], params: LatentsParams, images: Images) -> dict[str, Reduction]:
+    """Refuse a network and layers of it that can't be studied, before anything is trained: `Backbone.require_layers`.
+
+    Args:
+        made: of `make_backbone`; it is not changed.
+        layers: of params.yaml.
+        params: section `latents`.
+        images: some rows of the images table, of which a few are sent through the network.
+
+    Returns:
+        Layer → what of it is z.
+
+    Raises:
+        InputError: what is wrong, on one line.
+    """
+    state = state_sha256(made.network)
+    backbone = KINDS[made.card["kind"]](made.network, made.card, "", state, torch.device("cpu"))
+    reductions = backbone.require_layers(layers, params, to_unit_range(images.pixels[trial_rows(len(images))]))
+    backbone.require_untouched()
+    return reductions
 
 
 def load_backbone(folder: Path, device: torch.device | str = "cpu") -> Backbone:

@@ -5,7 +5,8 @@ pair correlations and total correlation on draws z = mean + scale · ε with a f
 models the density of.
 """
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -13,7 +14,6 @@ from numpy.typing import NDArray
 
 from pipeline.basis.draws import draw_seed
 from pipeline.basis.layout import Layout
-from pipeline.errors import InputError
 from pipeline.evaluation.response import respond, responding
 from pipeline.flow import Flow, graded_rho, latent_nats, pair_nats
 from pipeline.interpretation.edits import swap
@@ -34,6 +34,7 @@ from pipeline.tables.latents import Latents
 __all__ = ["evaluate"]
 
 Array = NDArray[Any]
+Measured = TypeVar("Measured")
 
 
 @torch.no_grad()
@@ -42,22 +43,15 @@ def evaluate(
 ) -> tuple[dict[str, Score], Transitions]:
     """All scores by name, those to select by first; and of a classifier how edits move its decisions.
 
+    A score that needs more images than there are, for so many dimensions, is left out, and a line says so.
+
     Args:
         test: the test split, with the network and its map.
         judge: names what an image shows; None for a backbone that gives logits.
         train: training latents, for the Gaussian that the flow is compared with.
         params: how much is drawn.
         seed: the study's.
-
-    Raises:
-        InputError: the test split has too few images to estimate a covariance of N dimensions from.
     """
-    num, num_dims = len(test.latents), test.layout.num_dims
-    if num <= 2 * num_dims:
-        raise InputError(
-            f"test split: {num} images are too few for {num_dims} dimensions; more than "
-            f"{2 * num_dims} are needed: see data.test_share, backbone.num_dims and latents.reduce"
-        )
     scores, per_dimension = _label_scores(test, seed)
     transitions: Transitions = {}
     if judge is not None:
@@ -81,11 +75,6 @@ def _label_scores(test: Rows, seed: int) -> tuple[dict[str, Score], dict[str, Sc
         print(
             f"scores that read labels: {len(rows)} of {len(latents)} test images have a value in every concept",
             flush=True,
-        )
-    if len(rows) <= 2 * latents.num_dims:
-        raise InputError(
-            f"test split: {len(rows)} images have a value in every concept, more than {2 * latents.num_dims} are "
-            f"needed for {latents.num_dims} dimensions"
         )
     targets = {name: target[rows] for name, target in latents.targets().items()}
     seeds = FittedSeeds(draw_seed(seed, "evaluate/probes"), draw_seed(seed, "evaluate/per_dimension"))
@@ -128,10 +117,11 @@ def _densities(test: Rows, train: Latents, num_pairs: int, seed: int) -> dict[st
 
     drawn = latents.draw(_rng(seed, "evaluate/test_noise"))
     drawn_code, drawn_log_abs_det = iin.flow(torch.from_numpy(drawn))
+    fitted = train.draw(_rng(seed, "evaluate/train_noise"))
     scores = likelihood_scores(
         nats.numpy(),
         latent_nats(drawn_code, drawn_log_abs_det).numpy(),
-        gaussian_nats(train.draw(_rng(seed, "evaluate/train_noise")), drawn),
+        _unless_too_few("nll/gain_over_gaussian", lambda: gaussian_nats(fitted, drawn)),
         latents.num_dims,
         draw_seed(seed, "evaluate/likelihood_intervals"),
         originals,
@@ -143,8 +133,19 @@ def _densities(test: Rows, train: Latents, num_pairs: int, seed: int) -> dict[st
         code_a.numpy()[near], code_b.numpy()[near], pairs.concept[near], layout, intervals, groups=originals[near]
     )
     chance = draw_seed(seed, "evaluate/total_correlation")
-    scores["block_tc"] = block_total_correlation(drawn_code.numpy(), layout, chance, groups=latents.original)
-    return scores
+    total = _unless_too_few(
+        "block_tc", lambda: block_total_correlation(drawn_code.numpy(), layout, chance, groups=latents.original)
+    )
+    return scores if total is None else scores | {"block_tc": total}
+
+
+def _unless_too_few(name: str, compute: Callable[[], Measured]) -> Measured | None:
+    """What a score is computed from; None, with a line, where the rows are too few for a covariance of N dimensions."""
+    try:
+        return compute()
+    except ValueError as error:  # too few rows, or a covariance without an inverse
+        print(f"{name} is left out: {error}", flush=True)
+        return None
 
 
 def _round_trips(test: Rows) -> dict[str, Score]:

@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from pipeline.backbone.kinds import load_backbone
+from pipeline.backbone.reduction import Reduction
 from pipeline.cluster import Resources
 from pipeline.errors import InputError
 from pipeline.params import LatentsParams
@@ -63,15 +64,16 @@ class Encoder:
     """The frozen backbone on its device, and one row group after another.
 
     Args:
-        setup: the network, by an absolute path as an actor runs elsewhere; its layer, and what of it is a latent.
+        setup: the network, by an absolute path as an actor runs elsewhere, and its layer.
+        reduction: what of the layer is a latent.
         worker: what this actor has of the machine.
     """
 
-    def __init__(self, setup: LatentsSetup, worker: Resources) -> None:
+    def __init__(self, setup: LatentsSetup, reduction: Reduction, worker: Resources) -> None:
         torch.set_num_threads(worker.cpus)
         self._backbone = load_backbone(setup.backbone, worker.device)
-        self._cut = self._backbone.cut(setup.layer, setup.params.reduce)
-        self._setup = setup
+        self._cut = self._backbone.cut(setup.layer, reduction)
+        self._setup, self._reduction = setup, reduction
 
     def __call__(self, batch: pa.Table) -> pa.Table:
         """Encode the row group of the one item of a batch, in column `work`.
@@ -130,7 +132,7 @@ class Encoder:
         metadata: dict[str, Any] = {
             "backbone_sha256": self._backbone.sha256,
             "layer": self._setup.layer,
-            "reduce": self._setup.params.reduce,
+            **self._reduction.to_card(),
             "shape": [mean.shape[1]],
             "image_shape": list(image_shape),
             "noise": self._cut.noise,

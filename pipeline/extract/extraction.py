@@ -17,12 +17,17 @@ import numpy as np
 import ray
 
 from pipeline.backbone.kinds import load_backbone
+from pipeline.backbone.reduction import Reduction
+from pipeline.backbone.trial import trial_rows
 from pipeline.cluster import Resources, without_line
 from pipeline.errors import InputError
 from pipeline.extract.encoder import Encoder, LatentsSetup, Work
-from pipeline.files import atomic_folder, write_json
+from pipeline.extract.enough import require_dimensions, require_scorable, said_of_few
+from pipeline.extract.principal import principal_axes, write_along
+from pipeline.files import atomic_folder, sha256_file, write_json
 from pipeline.params import MachineParams
 from pipeline.progress import Progress
+from pipeline.tables.axes import AXES, axes_file, write_axes
 from pipeline.tables.images import decode, to_unit_range
 from pipeline.tables.latents import LATENTS_CARD, shard_name
 from pipeline.tables.parquet import SPLITS, group_rows, read_group, read_schema, read_table, vector_column
@@ -50,28 +55,37 @@ def extract(
 
     Raises:
         InputError: the images table or the backbone is missing or damaged, the table's rows were changed, the backbone
-            has no such layer or it can't be used, or a latent is not finite.
+            has no such layer or it can't be used, a latent is not finite, or there are too few images or numbers.
     """
     work = [item for split in SPLITS for item in _work(setup.images, split, run_folder)]
-    sha256 = _require_layer(setup)
+    require_scorable(setup.images)
+    sha256, reduction = _require_layer(setup)
     run_folder.mkdir(parents=True, exist_ok=True)
     missing = [item for item in work if not _is_sound(item, sha256)]
     done = sum(item["rows"] for item in work) - sum(item["rows"] for item in missing)
     progress = Progress(f"extract {setup.layer}", sum(item["rows"] for item in work), done, unit="image")
     if done:
         print(f"extract {setup.layer}: {len(work) - len(missing)} of {len(work)} shards are there already", flush=True)
-    for shard in _encoded(missing, setup, machine, worker):
+    for shard in _encoded(missing, setup, reduction, machine, worker):
         if shard["error"]:
             raise InputError(shard["error"])
         done += shard["rows"]
         progress.update(done)
+    rows = {split: sum(item["rows"] for item in work if item["split"] == split) for split in SPLITS}
     with atomic_folder(folder) as beside:
-        for item in work:
-            _take(Path(item["shard"]), beside)
-        shards = [beside / shard_name(item["split"], item["group"]) for item in work if item["split"] == "train"]
-        write_json(beside / LATENTS_CARD, latents_card(shards, setup.params.jitter))
+        _collect(work, beside, setup, reduction)
+        train = _shards(work, beside, "train")
+        card = latents_card(train, setup.params.jitter)
+        if (path := axes_file(beside)) is not None:
+            card["axes_sha256"] = sha256_file(path)
+        metadata = read_schema(train[0])[1]
+        num_dims = metadata["shape"][0] - len(card.get("constant", ()))
+        require_dimensions(setup.layer, num_dims, len(metadata["concepts"]))
+        write_json(beside / LATENTS_CARD, card)
     shutil.rmtree(run_folder, ignore_errors=True)
-    return {split: sum(item["rows"] for item in work if item["split"] == split) for split in SPLITS}
+    if few := said_of_few(setup.layer, num_dims, rows):
+        print(few, flush=True)
+    return rows
 
 
 def _work(images: Path, split: str, run_folder: Path) -> list[Work]:
@@ -103,17 +117,19 @@ def _is_sound(item: Work, sha256: str) -> bool:
     return bool(record["rows"] == item["rows"] and record["backbone_sha256"] == sha256)
 
 
-def _require_layer(setup: LatentsSetup) -> str:
-    """The backbone's sha256; what can't be done with it is one line here, and a crash of Ray's in an actor."""
+def _require_layer(setup: LatentsSetup) -> tuple[str, Reduction]:
+    """The backbone's sha256, and what of the layer is z; what can't be done is one line here, in an actor a crash."""
     backbone = load_backbone(setup.backbone)
     path = setup.images / f"{SPLITS[0]}.parquet"
-    images = to_unit_range(decode(read_group(path, 0)["image"][:2], path))
-    backbone.require_layer(setup.layer, setup.params.reduce, images)
-    return backbone.sha256
+    stored = read_group(path, 0)["image"]
+    images = to_unit_range(decode(stored.take(trial_rows(len(stored))), path))
+    reduction = backbone.require_layers([setup.layer], setup.params, images)[setup.layer]
+    backbone.require_untouched()
+    return backbone.sha256, reduction
 
 
 def _encoded(
-    work: list[Work], setup: LatentsSetup, machine: MachineParams, worker: Resources
+    work: list[Work], setup: LatentsSetup, reduction: Reduction, machine: MachineParams, worker: Resources
 ) -> Iterator[dict[str, Any]]:
     """Have the shards written; gives what `Encoder` says of each as it is done."""
     if not work:
@@ -125,7 +141,11 @@ def _encoded(
     fit = int(available["GPU" if worker.gpus else "CPU"]) // max(worker.gpus or worker.cpus, 1)
     shards = ray.data.from_items([{"work": item} for item in work], override_num_blocks=len(work)).map_batches(
         Encoder,
-        fn_constructor_kwargs={"setup": replace(setup, backbone=setup.backbone.resolve()), "worker": worker},
+        fn_constructor_kwargs={
+            "setup": replace(setup, backbone=setup.backbone.resolve()),
+            "reduction": reduction,
+            "worker": worker,
+        },
         batch_size=1,
         batch_format="pyarrow",
         num_cpus=worker.cpus,
@@ -135,6 +155,25 @@ def _encoded(
     with without_line("has constructor arguments in the object store"):  # Ray's own, held as long as the actors live
         for batch in shards.iter_batches(batch_size=None, batch_format="pyarrow"):
             yield from batch.to_pylist()
+
+
+def _shards(work: list[Work], folder: Path, split: str) -> list[Path]:
+    """A split's shards in a folder, in the order of their rows."""
+    return [folder / shard_name(item["split"], item["group"]) for item in work if item["split"] == split]
+
+
+def _collect(work: list[Work], folder: Path, setup: LatentsSetup, reduction: Reduction) -> None:
+    """Put all shards into a folder, along the principal directions of the training rows where these are z."""
+    shards = [Path(item["shard"]) for item in work]
+    if reduction.num_axes is None:
+        for shard in shards:
+            _take(shard, folder)
+        return
+    train = _shards(work, shards[0].parent, "train")
+    axes = principal_axes(train, reduction.num_axes, setup.layer)
+    write_axes(folder / AXES, axes)
+    for shard in shards:
+        write_along(shard, axes, folder / shard.name)
 
 
 def _take(shard: Path, folder: Path) -> None:

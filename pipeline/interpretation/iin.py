@@ -10,7 +10,9 @@ from torch import Tensor
 from pipeline.basis.layout import Layout
 from pipeline.basis.weights import CARD, read_card, read_weights, write_network
 from pipeline.errors import InputError
+from pipeline.files import sha256_file
 from pipeline.flow import Flow, FlowConfig
+from pipeline.tables.axes import AXES, Axes, read_axes
 
 __all__ = ["Iin", "load_iin", "save_iin"]
 
@@ -26,12 +28,14 @@ class Iin:
         layout: names and sizes of its factors.
         card: everything that `save_iin` was given, with `layout`, `flow` and `weights_sha256`.
         sha256: of the weights file; names the network (the MLflow tag).
+        axes: principal directions of the layer, along which its latents lie; None: along the layer's own.
     """
 
     flow: Flow
     layout: Layout
     card: dict[str, Any]
     sha256: str
+    axes: Axes | None = None
 
     @torch.no_grad()
     def transform(self, latents: Tensor) -> Tensor:
@@ -60,20 +64,31 @@ class Iin:
         return float(self._said("rho"))
 
     @property
-    def reduce(self) -> Literal["mean", "none"]:
-        """What of a map or of tokens is the latent: `mean` of each channel, or `none`."""
-        reduce: Literal["mean", "none"] = self._said("cut")["reduce"]
-        return reduce
+    def cut(self) -> dict[str, Any]:
+        """What of the layer is the latent, as `Latents.cut` has it."""
+        cut: dict[str, Any] = self._said("cut")
+        return cut
+
+    @property
+    def reduce(self) -> str:
+        """What of a map or of tokens is the latent: each channel's `mean`, `none`, all, `token 0`, or `pca 32`."""
+        return str(self.cut["reduce"])
+
+    @property
+    def channels(self) -> Literal["first", "last"] | None:
+        """Which axis of the layer they are; None where it makes no difference."""
+        channels: Literal["first", "last"] | None = self.cut.get("channels")
+        return channels
 
     @property
     def kept(self) -> tuple[int, ...]:
         """Which numbers of the layer enter T [N], ascending; the others are constant and carried along."""
-        return tuple(self._said("cut")["kept"])
+        return tuple(self.cut["kept"])
 
     @property
     def image_shape(self) -> tuple[int, int]:
         """Height and width of the images, in pixels."""
-        height, width = self._said("cut")["image_shape"]
+        height, width = self.cut["image_shape"]
         return height, width
 
     def _said(self, key: str) -> Any:
@@ -82,7 +97,9 @@ class Iin:
         return self.card[key]
 
 
-def save_iin(folder: Path, flow: Flow, layout: Layout, card: dict[str, Any], *, metrics: str) -> None:
+def save_iin(
+    folder: Path, flow: Flow, layout: Layout, card: dict[str, Any], *, metrics: str, axes: Path | None = None
+) -> None:
     """Write a trained flow as one folder, whole or not at all; a folder of that name is replaced.
 
     Args:
@@ -91,9 +108,10 @@ def save_iin(folder: Path, flow: Flow, layout: Layout, card: dict[str, Any], *, 
         layout: its factors.
         card: what else a reader needs (rho, layer, backbone sha256, …); no time, host or path.
         metrics: content of metrics.jsonl, the curves.
+        axes: file of the principal directions that the latents lie along; None: there is none.
     """
     shape = {"layout": layout.as_dict(), "flow": asdict(flow.config)}
-    write_network(Path(folder), flow, card | shape, metrics=metrics)
+    write_network(Path(folder), flow, card | shape, metrics=metrics, also={} if axes is None else {AXES: axes})
 
 
 def load_iin(folder: Path) -> Iin:
@@ -112,4 +130,14 @@ def load_iin(folder: Path) -> Iin:
             )
         flow = Flow(config)
     sha256 = read_weights(folder, card, flow)
-    return Iin(flow.eval(), layout, card, sha256)
+    return Iin(flow.eval(), layout, card, sha256, _axes(folder, card.get("cut", {}).get("axes_sha256")))
+
+
+def _axes(folder: Path, expected: str | None) -> Axes | None:
+    """The principal directions that the card names, where it does."""
+    if expected is None:
+        return None
+    axes = read_axes(folder / AXES)
+    if (found := sha256_file(folder / AXES)) != expected:
+        raise InputError(f"{folder / AXES}: sha256 {found[:12]}, expected {expected[:12]} as its card says")
+    return axes

@@ -21,6 +21,7 @@ from torch import Tensor
 from pipeline.backbone.backbone import Backbone
 from pipeline.backbone.cut import Cut
 from pipeline.backbone.kinds import load_backbone
+from pipeline.backbone.reduction import Reduction
 from pipeline.basis.layout import Layout
 from pipeline.errors import InputError
 from pipeline.interpretation.edits import Edit
@@ -80,7 +81,12 @@ class Interpretation:
             raise InputError(
                 f"the map was trained on network {iin.backbone_sha256[:12]}, found network {backbone.sha256[:12]}"
             )
-        return cls(iin, backbone, backbone.cut(iin.layer, iin.reduce, np.array(iin.kept, np.int64)))
+        axes = None
+        if iin.axes is not None:
+            centre, directions = torch.from_numpy(iin.axes.centre), torch.from_numpy(iin.axes.directions)
+            axes = (centre.to(backbone.device), directions.to(backbone.device))
+        reduction = Reduction(iin.reduce, iin.channels, axes)
+        return cls(iin, backbone, backbone.cut(iin.layer, reduction, np.array(iin.kept, np.int64)))
 
     @property
     def layout(self) -> Layout:

@@ -47,7 +47,7 @@ class Rows:
             raise InputError(
                 f"latents of layer '{latents.layer}' have {latents.num_dims} dimensions, the flow {iin.layout.num_dims}"
             )
-        if (latents.layer, latents.reduce, tuple(latents.kept)) != (iin.layer, iin.reduce, iin.kept):
+        if (latents.layer, latents.cut) != (iin.layer, iin.cut):
             raise InputError(
                 f"latents of layer '{latents.layer}' ({latents.reduce}) are not what the map of layer '{iin.layer}' "
                 f"({iin.reduce}) was trained on; run `dvc repro`"

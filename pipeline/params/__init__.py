@@ -1,7 +1,7 @@
 """params.yaml as pydantic models; unknown keys and impossible values are refused by name."""
 
 from pipeline.params.data import DataParams, WarpParams
-from pipeline.params.flow import FlowParams, TrainParams, TuneParams
+from pipeline.params.flow import FlowParams, TrainParams, TuneParams, require_mixing
 from pipeline.params.messages import load_params
 from pipeline.params.networks import BackboneParams, JudgeParams, LatentsParams
 from pipeline.params.section import Optimisation
@@ -23,4 +23,5 @@ __all__ = [
     "TuneParams",
     "WarpParams",
     "load_params",
+    "require_mixing",
 ]

@@ -4,10 +4,13 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
 
+from pipeline.errors import InputError
 from pipeline.flow import FlowShape
 from pipeline.params.section import Count, Decay, Optimisation, Positive, Section
 
-__all__ = ["FlowParams", "TrainParams", "TuneParams"]
+__all__ = ["FlowParams", "TrainParams", "TuneParams", "require_mixing"]
+
+_MOST_ROTATED = 2048  # dimensions: one rotation in float64 holds 32 MiB then, and a flow has one a block
 
 
 class FlowParams(Section, FlowShape):  # type: ignore[misc]  # its config freezes it, which mypy does not see
@@ -57,3 +60,21 @@ class TuneParams(Section):
         if len(set(values)) != len(values):
             raise ValueError("a value is listed twice; each may be listed once")
         return values
+
+
+def require_mixing(mixing: str, num_dims: int, what: str) -> None:
+    """Refuse rotations of so many dimensions that they would fill the memory.
+
+    Args:
+        mixing: as section `flow` has it.
+        num_dims: N.
+        what: whose N it is, for an error.
+
+    Raises:
+        InputError: a line that names flow.mixing.
+    """
+    if mixing != "shuffle" and num_dims > _MOST_ROTATED:
+        raise InputError(
+            f"flow.mixing: found '{mixing}' of {num_dims} dimensions ({what}), which takes up to {_MOST_ROTATED}; "
+            "accepted above is shuffle"
+        )

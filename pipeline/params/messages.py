@@ -2,7 +2,7 @@
 
 import difflib
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
 
@@ -80,6 +80,6 @@ def _field_names() -> set[str]:
     while pending:
         for name, field in pending.pop().model_fields.items():
             names.add(name)
-            if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
-                pending.append(field.annotation)
+            parts = (field.annotation, *get_args(field.annotation))
+            pending += [part for part in parts if isinstance(part, type) and issubclass(part, BaseModel)]
     return names

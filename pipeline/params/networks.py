@@ -1,5 +1,6 @@
 """Sections `backbone` and `judge`: the frozen network that is interpreted, and the one that names what images show."""
 
+import re
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
@@ -8,7 +9,7 @@ from pydantic_core import PydanticKnownError
 
 from pipeline.params.section import Count, Optimisation, PathName, Positive, Section
 
-__all__ = ["KINDS", "BackboneParams", "InputParams", "JudgeParams", "LatentsParams", "Traits"]
+__all__ = ["KINDS", "BackboneParams", "InputParams", "JudgeParams", "LatentsParams", "PcaParams", "Traits"]
 
 CALLED = "package.module:callable"
 
@@ -49,6 +50,12 @@ def _known(kind: str) -> str:
     return kind
 
 
+def _reduced(reduce: str) -> str:
+    if reduce not in ("mean", "none") and not re.fullmatch(r"token (0|[1-9]\d*)", reduce):
+        raise ValueError("input should be 'mean', 'none' or the number of a token, such as 'token 0'")
+    return reduce
+
+
 class InputParams(Section):
     """What a network that was brought along expects of an image; an empty key takes what its kind usually has."""
 
@@ -65,7 +72,7 @@ class BackboneParams(Optimisation):
 
     kind: Annotated[str, AfterValidator(_known)] = "autoencoder"
     """One of `KINDS`."""
-    num_dims: Annotated[int, Field(ge=2, le=2048)] = 32
+    num_dims: Annotated[int, Field(ge=2, le=4096)] = 32
     """N, the length of an autoencoder's or a generator's latent vector."""
     width: Annotated[int, Field(ge=8, multiple_of=8)] = 32
     """Channels of the first convolution, in eights; the deeper ones have twice and four times as many."""
@@ -120,12 +127,28 @@ class JudgeParams(Optimisation):
     learning_rate: Positive = 3e-3
 
 
+class PcaParams(Section):
+    """Value of `latents.reduce` that stands for principal directions."""
+
+    pca: Annotated[int, Field(ge=2, le=4096)]
+    """How many, the first ones, of what `mean` gives; of a vector, of the vector itself."""
+
+
 class LatentsParams(Section):
     """Extraction of latents."""
 
     batch_size: Count = 512
     """Images that the backbone encodes at once; part of the study, as it may change the last bit of a latent."""
-    reduce: Literal["mean", "none"] = "mean"
-    """What of a map [C, H, W] or tokens [L, C] enters the flow: each channel's mean, or all numbers."""
+    reduce: Annotated[str, AfterValidator(_reduced)] | PcaParams = "mean"
+    """What of a map or of tokens enters the flow: each channel's `mean`; `none`, all numbers; `token 0`, that token
+    alone; or `{pca: 32}`, the first 32 principal directions of what `mean` gives. All else is carried along."""
+    channels: Literal["auto", "first", "last"] = "auto"
+    """Which axis of a map or of tokens holds the channels: the first, as (C, H, W), or the last, as (H, W, C); `auto`
+    goes by the classes of the modules, then by two equal lengths, and refuses what is not certain."""
     jitter: Annotated[float, Field(gt=0, lt=1)] = 0.05
     """Scale of the noise on a layer that has none of its own, in shares of each dimension's standard deviation."""
+
+    @property
+    def reduction(self) -> str:
+        """Key `reduce` as a card names it: `mean`, `none`, `token 0`, `pca 32`."""
+        return self.reduce if isinstance(self.reduce, str) else f"pca {self.reduce.pca}"

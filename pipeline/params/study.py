@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field, field_validator, model_validator
 
 from pipeline.params.data import DataParams
-from pipeline.params.flow import FlowParams, TrainParams, TuneParams
+from pipeline.params.flow import FlowParams, TrainParams, TuneParams, require_mixing
 from pipeline.params.networks import BackboneParams, JudgeParams, LatentsParams
 from pipeline.params.section import Count, PathName, Section
 
@@ -127,16 +127,19 @@ class Params(Section):
         return self
 
     @model_validator(mode="after")
-    def _test_split_fits(self) -> "Params":
-        """What evaluate needs; without `max_images` the source says how many images there are, not params.yaml."""
-        max_images, num_dims = self.data.max_images, self.backbone.num_dims
-        if not self.backbone.has_latent:
-            return self  # the width of a layer is known once it is extracted
-        if max_images is not None and (found := round(self.data.test_share * max_images)) <= 2 * num_dims:
+    def _latent_is_whole(self) -> "Params":
+        reduction, kind, num_dims = self.latents.reduction, self.backbone.kind, self.backbone.num_dims
+        if self.backbone.has_latent and reduction not in ("mean", "none"):
             raise ValueError(
-                f"data.max_images: {max_images} with data.test_share = {self.data.test_share} give "
-                f"{found} test images, expected more than {2 * num_dims}, twice backbone.num_dims"
+                f"latents.reduce: found '{reduction}', but backbone.kind is '{kind}': all {num_dims} numbers of its "
+                "latent (backbone.num_dims) enter the flow; accepted are 'mean' and 'none'"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _mixing_fits(self) -> "Params":
+        if self.backbone.has_latent:  # the width of another layer is known once it is extracted
+            require_mixing(self.flow.mixing, self.backbone.num_dims, "backbone.num_dims")
         return self
 
     @model_validator(mode="after")

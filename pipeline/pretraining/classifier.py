@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from pipeline.backbone.classifier import Classifier
 from pipeline.backbone.hooks import capture
-from pipeline.backbone.reduction import to_vector
+from pipeline.backbone.reduction import MEAN, to_vector
 from pipeline.basis.curves import last_value
 from pipeline.basis.draws import draw_seed
 from pipeline.pairing.pairs import PairSampler
@@ -74,7 +74,7 @@ class ClassifierTask:
         shares: dict[str, float] = {}
         for layer, _ in self.model.named_children():
             outputs = [capture(self.model, layer, part.to(self._device))[0] for part in parts]
-            latents = torch.cat([to_vector(output, "mean") for output in outputs]).cpu().numpy()
+            latents = torch.cat([to_vector(output, MEAN) for output in outputs]).cpu().numpy()
             a, b, concept = latents[self._pairs.a], latents[self._pairs.b], self._pairs.concept
             if len(self._val.labels) + 1 > latents.shape[1] - len(constant_dims(a, b)):
                 continue

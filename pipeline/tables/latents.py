@@ -32,10 +32,12 @@ class Latents:
         values: continuous concept → value [n, D], NaN where it is missing.
         backbone_sha256: of the weights that gave these latents.
         layer: where the backbone was split.
-        reduce: what of a map or of tokens is the latent: `mean` of each channel, or `none`.
+        reduce: what of a map or of tokens is the latent: each channel's `mean`, `none`, all, `token 0`, or `pca 32`.
         kept: which numbers of the layer these are [N], ascending; the others are constant and carried along.
         image_shape: height and width of the images.
         graded: concept → length, of those whose pairs are graded by the distance of their values.
+        channels: which axis of the layer they are, `first` or `last`; None where it makes no difference.
+        axes_sha256: of the file of the principal directions that they lie along; None: along the layer's own.
     """
 
     id: NDArray[np.int64]
@@ -46,10 +48,12 @@ class Latents:
     values: dict[str, NDArray[np.float32]]
     backbone_sha256: str
     layer: str
-    reduce: Literal["mean", "none"]
+    reduce: str
     kept: NDArray[np.int64]
     image_shape: tuple[int, int]
     graded: dict[str, float] = field(default_factory=dict)
+    channels: Literal["first", "last"] | None = None
+    axes_sha256: str | None = None
 
     def __len__(self) -> int:
         return len(self.id)
@@ -58,6 +62,17 @@ class Latents:
     def num_dims(self) -> int:
         """N."""
         return int(self.mean.shape[1])
+
+    @property
+    def cut(self) -> dict[str, Any]:
+        """What of the layer these are, as the card of a map that is trained on them says it."""
+        also = {"channels": self.channels, "axes_sha256": self.axes_sha256}
+        return {
+            "reduce": self.reduce,
+            "kept": self.kept.tolist(),
+            "image_shape": list(self.image_shape),
+            **{key: value for key, value in also.items() if value is not None},
+        }
 
     def targets(self) -> dict[str, NDArray[np.int64] | NDArray[np.float32]]:
         """What a concept is scored by: its value [n, D] where it is continuous, else its category [n]."""
@@ -117,6 +132,8 @@ def load_latents(folder: Path, split: str, backbone_sha256: str | None = None) -
         kept=kept,
         image_shape=(metadata["image_shape"][0], metadata["image_shape"][1]),
         graded=metadata.get("graded", {}),
+        channels=metadata.get("channels"),
+        axes_sha256=card.get("axes_sha256"),
     )
 
 

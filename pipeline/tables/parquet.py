@@ -31,6 +31,7 @@ __all__ = [
     "group_rows",
     "images_schema",
     "latents_schema",
+    "metadata_of",
     "read_group",
     "read_schema",
     "read_table",
@@ -152,6 +153,11 @@ def read_table(path: Path, columns: Sequence[str] | None = None) -> tuple[pa.Tab
     except (pa.ArrowException, OSError) as error:
         raise InputError(f"{path}: truncated or damaged ({one_line(error)})") from None
     return table, record
+
+
+def metadata_of(record: Mapping[str, Any]) -> dict[str, Any]:
+    """Of what `read_table` found beside the rows, what `write_table` was given."""
+    return {key: value for key, value in record.items() if key not in ("format", "rows", "checksums")}
 
 
 def group_rows(path: Path) -> list[int]:

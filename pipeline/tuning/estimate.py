@@ -7,7 +7,7 @@ from pipeline.basis.layout import Layout
 from pipeline.errors import InputError
 from pipeline.pairing.pairs import pair_sampler
 from pipeline.pairing.sizes import constant_dims, factor_sizes
-from pipeline.params import FlowParams
+from pipeline.params import FlowParams, require_mixing
 from pipeline.tables.latents import Latents
 
 __all__ = ["estimate_layout"]
@@ -26,9 +26,11 @@ def estimate_layout(latents: Latents, params: FlowParams, seed: int) -> Layout:
         seed: the study's.
 
     Raises:
-        InputError: the params' sizes do not sum to the number of dimensions, or what `factor_sizes` refuses.
+        InputError: the params' sizes do not sum to the number of dimensions, these are too many for `flow.mixing`, or
+            what `factor_sizes` refuses.
     """
     concepts = tuple(latents.labels)
+    require_mixing(params.mixing, latents.num_dims, f"layer {latents.layer}")
     if params.sizes != "estimate":
         if sum(params.sizes) != latents.num_dims:
             raise InputError(

@@ -66,7 +66,7 @@ def make(folder: Path, made: Made, layer: str, kept: list[int]) -> Place:
         Image.fromarray(image).save(folder / "images" / ("deep" if number > 8 else "") / f"{number:02d}.png")
     save_backbone(folder / "backbone", made)
     backbone = load_backbone(folder / "backbone")
-    z, _ = backbone.cut(layer, "mean").encode(to_unit_range(PIXELS))
+    z, _ = backbone.cut(layer).encode(to_unit_range(PIXELS))
     flow = Flow(FlowConfig(7, num_blocks=2, width=8, depth=1, seed=3))
     flow.initialise(z[:, kept])
     cut = {"reduce": "mean", "kept": kept, "image_shape": [32, 32]}

@@ -226,7 +226,7 @@ def test_an_exported_network_is_copied(tmp_path: Path) -> None:
     (tmp_path / "net.pt2").unlink()
     backbone = load_backbone(tmp_path / "backbone")
     assert torch.equal(backbone.run(IMAGES), small().eval()(IMAGES))
-    cut = backbone.cut("0.1", "mean")
+    cut = backbone.cut("0.1")
     z, scale = cut.encode(IMAGES)
     assert (z.shape, scale) == ((2, 6), None)
     assert torch.equal(cut.rest(IMAGES)(z), backbone.run(IMAGES))

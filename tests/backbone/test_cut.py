@@ -3,10 +3,11 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from backbone import unsteady
 from pipeline.backbone.classifier import Classifier
 from pipeline.backbone.hook_backbone import AS_IT_IS, HookCut
 from pipeline.backbone.hooks import capture, replace
-from pipeline.backbone.reduction import to_vector
+from pipeline.backbone.reduction import Reduction, to_vector
 
 IMAGES = torch.rand(3, 3, 32, 32, generator=torch.Generator().manual_seed(0)) * 2 - 1
 CPU = torch.device("cpu")
@@ -34,8 +35,10 @@ def skip() -> nn.Module:
     return Skip().eval().requires_grad_(False)
 
 
-def cut(network: nn.Module, layer: str, reduce: str = "mean", kept: list[int] | None = None) -> HookCut:
-    return HookCut(network, layer, reduce, None if kept is None else np.array(kept), AS_IT_IS, CPU)
+def cut(
+    network: nn.Module, layer: str, how: str = "mean", kept: list[int] | None = None, channels: str | None = None
+) -> HookCut:
+    return HookCut(network, layer, Reduction(how, channels), None if kept is None else np.array(kept), AS_IT_IS, CPU)
 
 
 @pytest.mark.parametrize("reduce", ["mean", "none"])
@@ -52,7 +55,7 @@ def test_the_rest_of_a_chain_is_what_a_replaced_forward_gives(classifier: nn.Mod
     """The modules before the layer are left out of it."""
     found, _ = capture(classifier, layer, IMAGES)
     other = found + torch.randn(found.shape, generator=torch.Generator().manual_seed(1))
-    z = to_vector(other, "none")
+    z = to_vector(other, Reduction("none"))
     assert torch.equal(cut(classifier, layer, "none").rest(IMAGES)(z), replace(classifier, layer, IMAGES, other))
 
 
@@ -84,3 +87,54 @@ def test_many_edits_of_the_same_recipients_do_not_disturb_each_other(classifier:
     assert torch.equal(run(z + 1), first)
     assert torch.equal(z, kept)
     assert not torch.equal(first, classifier(IMAGES))
+
+
+@pytest.mark.parametrize("layer", ["trunk", "features"])
+@pytest.mark.parametrize("network", [unsteady.Autocast(), *map(unsteady.Precise, ("bfloat16", "float16", "float64"))])
+def test_a_layer_of_another_precision_is_cast_and_cast_back(network: nn.Module, layer: str) -> None:
+    network = network.eval().requires_grad_(False)
+    for how in ("mean", "none"):
+        there = cut(network, layer, how)
+        z, _ = there.encode(IMAGES)
+        back = there.rest(IMAGES)(z)
+        assert (z.dtype, back.dtype) == (torch.float32, torch.float32)
+        assert torch.equal(back, network(IMAGES))
+        rounded = there.rest(IMAGES)(z * (1 + 1e-6))
+        assert torch.allclose(rounded, back, atol=1e-4), "what a flow rounds is less than the layer shows"
+        assert (there.rest(IMAGES)(z + 1) - back).abs().max() > 1e-2
+
+
+def test_channels_that_are_last_are_moved_as_a_whole() -> None:
+    network = unsteady.ChannelsLast().eval().requires_grad_(False)
+    there = cut(network, "sum", channels="last")
+    z, _ = there.encode(IMAGES)
+    assert z.shape == (3, 12)
+    assert torch.equal(there.rest(IMAGES)(z), network(IMAGES))
+    moved = z + torch.eye(12)[3]
+    expected = network(IMAGES) + network.get_parameter("head.weight")[:, 3]  # the head is linear in the means
+    assert torch.allclose(there.rest(IMAGES)(moved), expected, atol=1e-5)
+
+
+def test_one_token_is_edited_and_the_others_are_the_recipients() -> None:
+    network = unsteady.Tokens().eval().requires_grad_(False)
+    there = cut(network, "block", "token 0", channels="last")
+    z, _ = there.encode(IMAGES)
+    found, _ = capture(network, "block", IMAGES)
+    assert torch.equal(z, found[:, 0])
+    assert torch.equal(there.rest(IMAGES)(z), network(IMAGES))
+    changed = found.clone()
+    changed[:, 0] += 1
+    assert torch.equal(there.rest(IMAGES)(z + 1), replace(network, "block", IMAGES, changed))
+    assert not torch.allclose(there.rest(IMAGES)(z + 1), network(IMAGES), atol=1e-3)
+
+
+def test_principal_directions_and_what_is_kept_of_them() -> None:
+    network = unsteady.ChannelsLast().eval().requires_grad_(False)
+    directions = torch.linalg.qr(torch.randn(12, 3, dtype=torch.float64, generator=torch.Generator().manual_seed(2)))[0]
+    axes = (torch.zeros(12, dtype=torch.float64), directions)
+    there = HookCut(network, "sum", Reduction("pca 3", "last", axes), np.array([0, 2]), AS_IT_IS, CPU)
+    z, _ = there.encode(IMAGES)
+    assert z.shape == (3, 2)
+    assert torch.equal(there.rest(IMAGES)(z), network(IMAGES))
+    along = directions[:, 2].float() @ network.get_parameter("head.weight").T
+    assert torch.allclose(there.rest(IMAGES)(z + torch.tensor([0.0, 1.0])), network(IMAGES) + along, atol=1e-5)

@@ -8,6 +8,7 @@ import torch
 from pipeline.backbone.backbone import save_backbone
 from pipeline.backbone.generator import open_generator
 from pipeline.backbone.kinds import load_backbone, make_backbone
+from pipeline.backbone.reduction import MEAN
 from pipeline.cluster import Resources
 from pipeline.errors import InputError
 from pipeline.extract.encoder import Encoder, LatentsSetup
@@ -89,7 +90,7 @@ def test_latents_are_the_draws_themselves_without_noise(tmp_path: Path) -> None:
     test = load_images(images, "test")
     save_backbone(tmp_path / "backbone", make_backbone(params().backbone, test, 0))
     setup = LatentsSetup(images, tmp_path / "backbone", "latent", LatentsParams(batch_size=8))
-    encoder = Encoder(setup, Resources(1, 0, "cpu"))
+    encoder = Encoder(setup, MEAN, Resources(1, 0, "cpu"))
     folder = tmp_path / "latents"
     folder.mkdir()
     for name in SPLITS:

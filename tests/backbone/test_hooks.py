@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from pipeline.backbone.autoencoder import Autoencoder
 from pipeline.backbone.classifier import Classifier
-from pipeline.backbone.hooks import capture, layer_table, replace, require_layer, state_sha256
+from pipeline.backbone.hooks import capture, capture_all, layer_table, replace, require_layer, state_sha256
 from pipeline.backbone.torchvision_network import from_torchvision
 from pipeline.errors import InputError
 from pipeline.judge.network import JudgeNet
@@ -139,7 +139,7 @@ def test_a_capture_is_a_clone_that_an_activation_in_place_does_not_overwrite(odd
 )
 def test_what_can_not_be_used_is_one_line(odd: nn.Module, layer: str, message: str) -> None:
     calls: tuple[Callable[[], object], ...] = (
-        lambda: require_layer(odd, layer, INPUTS),
+        lambda: require_layer(odd, layer, layer_table(odd, INPUTS)),
         lambda: capture(odd, layer, INPUTS),
         lambda: replace(odd, layer, INPUTS, torch.zeros(5, 6)),
     )
@@ -156,7 +156,7 @@ def test_a_module_with_two_names_goes_by_both() -> None:
     network = frozen(nn.ModuleDict({"a": shared, "b": nn.Sequential(shared)}))
     network.forward = lambda inputs: network["b"](inputs)  # type: ignore[method-assign]
     assert [layer.name for layer in layer_table(network, INPUTS)] == ["a", "b"]
-    assert require_layer(network, "b.0", INPUTS).shape == (4,)
+    assert require_layer(network, "b.0", layer_table(network, INPUTS)).shape == (4,)
     found, output = capture(network, "b.0", INPUTS)
     assert torch.equal(found, output)
 
@@ -176,3 +176,17 @@ def test_the_hash_sees_every_weight_and_buffer(odd: nn.Module) -> None:
         assert state_sha256(odd) != before
         tensor[0] -= 1
     assert state_sha256(odd) == before
+
+
+def test_several_layers_are_captured_in_one_forward(odd: nn.Module) -> None:
+    found, output = capture_all(odd, ["last", "first"], INPUTS)
+    assert torch.equal(output, odd(INPUTS))
+    for layer, value in found.items():
+        assert torch.equal(value, capture(odd, layer, INPUTS)[0])
+    with pytest.raises(InputError, match="'twice' can't be used, as it runs 2 times"):
+        capture_all(odd, ["last", "twice"], INPUTS)
+
+
+def test_a_table_says_of_what_type_a_layer_is(odd: nn.Module) -> None:
+    types = {layer.name: layer.dtype for layer in layer_table(odd.bfloat16(), INPUTS.bfloat16())}
+    assert (types["first"], types["twice"]) == (torch.bfloat16, None)

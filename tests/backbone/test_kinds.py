@@ -13,7 +13,8 @@ from backbone.toys import toy_images
 from pipeline.backbone.backbone import Made, save_backbone
 from pipeline.backbone.hook_backbone import AS_IT_IS, HookBackbone
 from pipeline.backbone.kinds import KINDS, holds_backbone, load_backbone, make_backbone
-from pipeline.params import BackboneParams, networks
+from pipeline.backbone.reduction import Reduction
+from pipeline.params import BackboneParams, LatentsParams, networks
 from pipeline.pretraining.tasks import PRETRAINING
 from pipeline.tables.images import Images, to_unit_range
 
@@ -55,8 +56,8 @@ def test_a_new_kind_needs_its_class_and_its_entry(tmp_path: Path, monkeypatch: p
     with torch.no_grad():
         expected = made.network(images)
     assert torch.equal(backbone.run(images), expected)
-    backbone.require_layer("narrow", "mean", images)
-    assert backbone.layers(size=None).splitlines()[1].split() == ["narrow", "Conv2d", "6x8x8", "6", "384"]
+    assert backbone.require_layers(["narrow"], LatentsParams(), images) == {"narrow": Reduction("mean", "first")}
+    assert backbone.layers(size=None).splitlines()[1].split() == ["narrow", "Conv2d", "6x8x8", "first", "6", "384"]
     cut = backbone.cut("narrow")
     z, scale = cut.stored_latents(IMAGES.pixels, IMAGES.original)
     assert (z.shape, scale, cut.noise) == ((5, 6), None, "jitter")

@@ -83,6 +83,11 @@ def test_a_network_and_images_that_a_person_brings(copy: Project) -> None:
     message = "error: backbone.network: no module 'mime' can be imported (No module named 'mime')\n"
     assert (done.code, done.err) == (1, message)
 
+    copy.edit({"backbone": {"network": "mine:make"}, "layers": ["inner", "innr"]})
+    done = copy.run("python", "-m", "stages.backbone")
+    assert done.code == 1
+    assert done.err.startswith("error: layers: no layer 'innr' in the network; nearest are inner")
+
 
 def changed(project: Project, file: str, more: str) -> set[str]:
     """Stages that run anew after a line was added to a file of a person's."""

@@ -1,11 +1,13 @@
 """Wrong inputs met by the stages themselves: one line on stderr, exit code 1, and nothing half-written."""
 
+from dataclasses import replace
+
+import numpy as np
 import pytest
 
 from pipeline.backbone.autoencoder import Autoencoder, AutoencoderBackbone
 from pipeline.backbone.backbone import save_backbone
 from pipeline.backbone.kinds import load_backbone
-from pipeline.errors import InputError
 from pipeline.evaluation.evaluation import evaluate
 from pipeline.interpretation.interpretation import Interpretation
 from pipeline.interpretation.rows import Rows
@@ -75,18 +77,26 @@ def test_a_full_disk(copy: Project) -> None:
     assert line == "data/images/train.parquet: no space left; nothing half-written is kept"
 
 
-def test_too_few_test_images(study: Repro) -> None:
+def test_too_few_test_images_leave_out_the_score_that_needs_more(
+    study: Repro, capsys: pytest.CaptureFixture[str]
+) -> None:
     latents = {split: load_latents(study.path / LATENTS, split) for split in ("train", "val")}
     assert len(latents["val"]) <= 2 * latents["val"].num_dims
-    with pytest.raises(InputError, match=r"^test split: 30 images are too few for 32 dimensions; more than 64"):
-        evaluate(
-            Rows.of(
-                Interpretation.open(study.path / "models", "latent"),
-                latents["val"],
-                load_images(study.path / "data/images", "val"),
-            ),
-            load_judge(study.path / "models/judge"),
-            latents["train"],
-            load_params(study.path / "params.yaml").evaluate,
-            seed=0,
-        )
+    few = np.arange(latents["val"].num_dims)
+    train = replace(latents["train"], mean=latents["train"].mean[few], scale=latents["train"].scale[few])
+    scores, _ = evaluate(
+        Rows.of(
+            Interpretation.open(study.path / "models", "latent"),
+            latents["val"],
+            load_images(study.path / "data/images", "val"),
+        ),
+        load_judge(study.path / "models/judge"),
+        train,
+        load_params(study.path / "params.yaml").evaluate,
+        seed=0,
+    )
+    out = capsys.readouterr().out
+    assert "block_tc is left out: block_tc: 30 rows are too few for 32 dimensions; more than 64 are needed\n" in out
+    assert "nll/gain_over_gaussian is left out: train: the covariance of 32 rows of 32 dimensions is singular" in out
+    assert {"probe/gap", "swap/score", "pair/own", "nll/pair_nats", "roundtrip/max", "per_dimension/mig"} <= set(scores)
+    assert not {"block_tc", "nll/gain_over_gaussian"} & set(scores)

@@ -11,12 +11,16 @@ import torch
 
 from pipeline.backbone.autoencoder import Autoencoder, AutoencoderBackbone
 from pipeline.backbone.backbone import save_backbone
+from pipeline.backbone.classifier import Classifier, ClassifierBackbone
 from pipeline.backbone.kinds import load_backbone
+from pipeline.backbone.reduction import Reduction
 from pipeline.cluster import Resources, start_ray
 from pipeline.errors import InputError
 from pipeline.extract.encoder import LatentsSetup
 from pipeline.extract.extraction import extract
+from pipeline.files import sha256_file
 from pipeline.params import LatentsParams, MachineParams
+from pipeline.tables.axes import AXES, read_axes
 from pipeline.tables.images import load_images, to_unit_range
 from pipeline.tables.latents import load_latents, shard_name
 from pipeline.tables.parquet import SPLITS, read_table
@@ -119,3 +123,21 @@ def test_a_damaged_backbone_is_refused_before_anything_starts(extraction: Extrac
     with pytest.raises(InputError, match=r"weights\.safetensors: sha256 \w{12}, expected \w{12} as its card says"):
         damaged.run(tmp_path / "latents")
     assert [path.name for path in tmp_path.iterdir()] == ["backbone"]
+
+
+def test_a_layer_along_its_principal_directions(extraction: Extraction, tmp_path: Path) -> None:
+    save_backbone(tmp_path / "backbone", ClassifierBackbone.made(Classifier(10, 8, seed=0), None))
+    params = LatentsParams.model_validate({"batch_size": 64, "reduce": {"pca": 4}})
+    setup = LatentsSetup(extraction.images, tmp_path / "backbone", "stage2", params)
+    extract(setup, tmp_path / "latents", tmp_path / "runs", MACHINE, extraction.worker)
+    latents, path = load_latents(tmp_path / "latents", "test"), tmp_path / "latents" / AXES
+    cut = {"reduce": "pca 4", "kept": [0, 1, 2, 3], "image_shape": [32, 32], "channels": "first"}
+    assert latents.cut == cut | {"axes_sha256": sha256_file(path)}
+    axes, images = read_axes(path), to_unit_range(load_images(extraction.images, "test").pixels)
+    along = Reduction("pca 4", "first", (torch.from_numpy(axes.centre), torch.from_numpy(axes.directions)))
+    there = load_backbone(tmp_path / "backbone").cut("stage2", along)
+    torch.testing.assert_close(torch.from_numpy(latents.mean), there.encode(images)[0], rtol=0, atol=1e-5)
+    train = load_latents(tmp_path / "latents", "train").mean.astype(np.float64)
+    assert np.abs(train.mean(axis=0)).max() < 1e-5
+    assert np.abs(np.corrcoef(train.T) - np.eye(4)).max() < 1e-3
+    assert (np.diff(train.std(axis=0)) < 0).all()

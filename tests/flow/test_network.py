@@ -78,10 +78,13 @@ def _stirred(config: FlowConfig, z: Tensor) -> Flow:
     return flow
 
 
-@pytest.mark.parametrize("num_dims", [2, 3, 2047, 2048])
-def test_widths_from_2_to_2048_and_a_batch_of_one(num_dims: int) -> None:
+WIDTHS = [(2, "rotation"), (3, "rotation"), (2047, "rotation"), (2048, "rotation"), (4096, "shuffle")]
+
+
+@pytest.mark.parametrize(("num_dims", "mixing"), WIDTHS)
+def test_widths_from_2_to_4096_and_a_batch_of_one(num_dims: int, mixing: str) -> None:
     z = torch.randn(8, num_dims, generator=torch.Generator().manual_seed(0))
-    flow = _stirred(FlowConfig(num_dims, num_blocks=2, width=16), z)
+    flow = _stirred(FlowConfig(num_dims, num_blocks=2, width=16, mixing=mixing), z)
     with torch.no_grad():
         for rows in (z, z[:1]):
             code, log_abs_det = flow(rows)

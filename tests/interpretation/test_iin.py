@@ -3,13 +3,16 @@
 import json
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 
 from pipeline.basis.layout import Layout
 from pipeline.errors import InputError
+from pipeline.files import sha256_file
 from pipeline.flow import Flow, FlowConfig
 from pipeline.interpretation.iin import load_iin, save_iin
+from pipeline.tables.axes import AXES, Axes, write_axes
 
 LAYOUT = Layout(("residual", "digit"), (3, 1))
 METRICS = '{"step": 1, "train/pair_nats": 2.0}\n'
@@ -106,3 +109,24 @@ def test_a_missing_file_is_named(folder, name):
     (folder / name).unlink()
     with pytest.raises(InputError, match=f"{name}: not there"):
         load_iin(folder)
+
+
+def test_principal_directions_come_along_and_are_those_of_the_card(folder, tmp_path):
+    write_axes(tmp_path / "axes", Axes(np.zeros(6), np.eye(6)[:, :4]))
+    cut = {
+        "reduce": "pca 4",
+        "kept": [0, 1, 2, 3],
+        "image_shape": [32, 32],
+        "axes_sha256": sha256_file(tmp_path / "axes"),
+    }
+    save_iin(tmp_path / "along", trained(), LAYOUT, {"cut": cut}, metrics="", axes=tmp_path / "axes")
+    iin = load_iin(tmp_path / "along")
+    assert (iin.reduce, iin.channels, iin.cut) == ("pca 4", None, cut)
+    assert np.array_equal(iin.axes.directions, np.eye(6)[:, :4])
+    assert load_iin(folder).axes is None
+    write_axes(tmp_path / "along" / AXES, Axes(np.ones(6), np.eye(6)[:, :4]))
+    with pytest.raises(InputError, match=r"along/axes\.safetensors: sha256 \w{12}, expected \w{12} as its card says"):
+        load_iin(tmp_path / "along")
+    (tmp_path / "along" / AXES).unlink()
+    with pytest.raises(InputError, match=r"along/axes\.safetensors: not there"):
+        load_iin(tmp_path / "along")

@@ -18,21 +18,30 @@ from pipeline.backbone.classifier import Classifier, ClassifierBackbone
 from pipeline.backbone.kinds import load_backbone
 from pipeline.basis.layout import Layout
 from pipeline.errors import InputError
+from pipeline.files import sha256_file
 from pipeline.flow import Flow, FlowConfig
 from pipeline.interpretation.iin import save_iin
+from pipeline.tables.axes import Axes, write_axes
 from pipeline.tables.images import to_unit_range
 
 LAYOUT = Layout.of(["digit", "colour"], [3, 2, 2])
 IMAGES = np.random.default_rng(0).integers(0, 256, (600, 32, 32, 3), dtype=np.uint8)  # more than a batch
 
 
-def make(models: Path, made: Made, layer: str, kept: list[int]) -> Path:
+def make(
+    models: Path,
+    made: Made,
+    layer: str,
+    kept: list[int],
+    also: dict[str, str] | None = None,
+    axes: Path | None = None,
+) -> Path:
     save_backbone(models / "backbone", made)
     flow = Flow(FlowConfig(7, num_blocks=2, width=8, depth=1, seed=3))
     flow.initialise(torch.randn(64, 7, generator=torch.Generator().manual_seed(0)))
-    cut = {"reduce": "mean", "kept": kept, "image_shape": [32, 32]}
+    cut = {"reduce": "mean", "kept": kept, "image_shape": [32, 32]} | (also or {})
     card = {"backbone_sha256": load_backbone(models / "backbone").sha256, "layer": layer, "cut": cut}
-    save_iin(models / "layers" / layer / "iin", flow, LAYOUT, card, metrics="")
+    save_iin(models / "layers" / layer / "iin", flow, LAYOUT, card, metrics="", axes=axes)
     return models
 
 
@@ -79,6 +88,23 @@ def test_a_network_that_decides_with_a_dimension_that_is_carried_along(deciding:
     assert torch.allclose(iin.outputs(iin.codes(IMAGES), IMAGES), logits, atol=1e-4)
     edited = iin.edit(iin.codes(IMAGES), sample("residual", seed=1))
     assert not torch.allclose(iin.outputs(edited, IMAGES), logits, atol=1e-2)
+
+
+def test_a_map_along_principal_directions(tmp_path: Path) -> None:
+    made = ClassifierBackbone.made(Classifier(10, 8, seed=0), None)
+    directions = np.linalg.qr(np.random.default_rng(1).normal(size=(16, 7)))[0]
+    write_axes(tmp_path / "axes", Axes(np.full(16, 0.1), directions))
+    also = {"reduce": "pca 7", "channels": "first", "axes_sha256": sha256_file(tmp_path / "axes")}
+    models = make(tmp_path / "models", made, "stage2", list(range(7)), also, tmp_path / "axes")
+    iin, images = Interpretation.open(models, layer="stage2"), to_unit_range(IMAGES)
+    with torch.no_grad():
+        means = made.network.stage2(made.network.stage1(images)).mean(dim=(2, 3))
+    assert close(iin.latents(IMAGES), ((means - 0.1).double() @ torch.from_numpy(directions)).float())
+    logits = iin.backbone.run(images)
+    assert torch.allclose(iin.outputs_of_latents(iin.latents(IMAGES), IMAGES), logits, atol=1e-5)
+    assert torch.allclose(iin.outputs(iin.codes(IMAGES), IMAGES), logits, atol=1e-4)
+    edited = iin.edit(iin.codes(IMAGES), sample("digit", seed=1))
+    assert not torch.allclose(iin.outputs(edited, IMAGES), logits, atol=1e-3)
 
 
 def test_recipients_are_chosen_by_number_and_held_for_many_edits(deciding: Path) -> None:

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from pipeline.basis.layout import Layout
+from pipeline.errors import InputError
 from pipeline.params import FlowParams
 from pipeline.tables.latents import Latents
 from pipeline.tuning.estimate import estimate_layout
@@ -61,3 +62,17 @@ def test_constant_dimensions_are_named_and_take_nothing_from_a_concept(capsys: p
     assert capsys.readouterr().out == (
         "latents of layer latent: 2 of 12 dimensions are constant, their places are the residual's: 2, 10\n"
     )
+
+
+def test_rotations_of_more_than_2048_dimensions_are_refused() -> None:
+    wide = np.zeros((4, 2049), np.float32)
+    latents = replace(_latents(0.0), mean=wide, scale=wide)
+    for mixing in ("rotation", "learned_rotation"):
+        with pytest.raises(InputError) as caught:
+            estimate_layout(latents, FlowParams(mixing=mixing), seed=0)
+        assert str(caught.value) == (
+            f"flow.mixing: found '{mixing}' of 2049 dimensions (layer latent), which takes up to 2048; accepted "
+            "above is shuffle"
+        )
+    sizes = (2000, 40, 9)
+    assert estimate_layout(latents, FlowParams(mixing="shuffle", sizes=sizes), seed=0).sizes == sizes

@@ -17,7 +17,7 @@ WRONG = {
     "latents, flow, train, tune, evaluate, interpret, machine",
     "data: {warp: {rotat: 3}}": "data.warp.rotat: unknown key; did you mean 'rotate'? "
     "accepted are rotate, translate, scale, shear",
-    "latents: {xyz: 3}": "latents.xyz: unknown key; accepted are batch_size, reduce, jitter",
+    "latents: {xyz: 3}": "latents.xyz: unknown key; accepted are batch_size, reduce, channels, jitter",
     "flow: {sizes: [16, 8, 7]}": "flow.sizes: [16, 8, 7] sum to 31, expected backbone.num_dims = 32",
     "flow: {sizes: [16, 16]}": "flow.sizes: found 2 sizes, expected 3: residual, digit, colour",
     "flow: {sizes: [32, 0, 0]}": "flow.sizes.1: found 0: input should be greater than or equal to 1",
@@ -34,8 +34,17 @@ WRONG = {
     "data: {max_images: many}": "data.max_images: found 'many': input should be a valid integer",
     "data: {val_share: 0.6, test_share: 0.4}": "data.val_share: 0.6 and data.test_share = 0.4 leave no training "
     "images, expected a sum below 1",
-    "data: {max_images: 320}": "data.max_images: 320 with data.test_share = 0.2 give 64 test images, "
-    "expected more than 64, twice backbone.num_dims",
+    "latents: {reduce: max}": "latents.reduce: found 'max': input should be 'mean', 'none' or the number of a token, "
+    "such as 'token 0' or input should be a section of keys and values",
+    "latents: {reduce: token 01}": "latents.reduce: found 'token 01': input should be 'mean', 'none' or the number of "
+    "a token, such as 'token 0' or input should be a section of keys and values",
+    "latents: {reduce: {pca: 1}}": "latents.reduce.pca: found 1: input should be greater than or equal to 2",
+    "latents: {reduce: {pca: 8}}": "latents.reduce: found 'pca 8', but backbone.kind is 'autoencoder': all 32 numbers "
+    "of its latent (backbone.num_dims) enter the flow; accepted are 'mean' and 'none'",
+    "latents: {channels: middle}": "latents.channels: found 'middle': input should be 'auto', 'first' or 'last'",
+    "backbone: {num_dims: 2049}": "flow.mixing: found 'rotation' of 2049 dimensions (backbone.num_dims), which takes "
+    "up to 2048; accepted above is shuffle",
+    "backbone: {num_dims: 5000}": "backbone.num_dims: found 5000: input should be less than or equal to 4096",
     "data: {source: cifar}": "data.source: found 'cifar': input should be 'colormnist', 'mnist', "
     "'fashion_mnist', 'cifar10', 'celeba', 'image_folder', 'parquet' or 'generator'",
     "data: {source: parquet}": "data.path: source 'parquet' needs a file, folder or glob",
@@ -137,8 +146,16 @@ def test_what_is_left_out_has_its_default(tmp_path: Path) -> None:
     assert params.model_copy(update={"flow": Params().flow}) == Params()
 
 
-def test_a_test_split_just_large_enough_is_taken(tmp_path: Path) -> None:
-    assert load_params(_write(tmp_path, "data: {max_images: 325}")).data.max_images == 325  # 65 test images of N = 32
+def test_few_images_of_many_numbers_are_taken(tmp_path: Path) -> None:
+    """What needs more of them is left out of the scores, and said."""
+    text = "data: {max_images: 100}\nbackbone: {num_dims: 4096}\nflow: {mixing: shuffle}"
+    assert load_params(_write(tmp_path, text)).backbone.num_dims == 4096
+
+
+def test_a_reduction_is_a_word_or_a_number_of_directions(tmp_path: Path) -> None:
+    brought = "layers: [a]\nbackbone: {kind: torch, network: 'a:b'}\nlatents: "
+    for text, expected in (("{reduce: token 12}", "token 12"), ("{reduce: {pca: 16}}", "pca 16"), ("{}", "mean")):
+        assert load_params(_write(tmp_path, brought + text)).latents.reduction == expected
 
 
 def test_a_whole_number_is_a_number(tmp_path: Path) -> None:

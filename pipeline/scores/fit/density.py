@@ -100,7 +100,7 @@ def gaussian_nats(train: ArrayLike, test: ArrayLike) -> NDArray[np.float64]:
 def likelihood_scores(
     pair_nats: ArrayLike,
     latent_nats: ArrayLike,
-    latent_gaussian_nats: ArrayLike,
+    latent_gaussian_nats: ArrayLike | None,
     num_dims: int,
     seed: int = 0,
     pair_groups: ArrayLike | None = None,
@@ -113,7 +113,8 @@ def likelihood_scores(
     Args:
         pair_nats: loss of each held-out pair [P], in nats.
         latent_nats: nats of each held-out latent under the flow alone [m].
-        latent_gaussian_nats: nats of the same latents under a Gaussian [m], as from `gaussian_nats`.
+        latent_gaussian_nats: nats of the same latents under a Gaussian [m], as from `gaussian_nats`; None where
+            there are too few latents to fit one, and no gain then.
         num_dims: N.
         seed: of the resamples.
         pair_groups: originals of both members of each pair [P, 2]; None where no two pairs share one.
@@ -123,12 +124,14 @@ def likelihood_scores(
         ValueError: if a number is not finite, or the two arrays of latents differ in length.
     """
     pairs, flow = checked_rows(pair_nats, "pair_nats"), checked_rows(latent_nats, "latent_nats")
-    gain = checked_rows(latent_gaussian_nats, "latent_gaussian_nats", len(flow)) - flow
-    return {
+    scores = {
         PAIR_NATS: _mean_over_pairs(pairs, pair_groups, seed),
         "nll/bits_per_dim": bits_per_dim(pairs, num_dims, seed, pair_groups),
-        "nll/gain_over_gaussian": _mean_score(gain, bootstrap_sums(_with_ones(gain), seed, groups)),
     }
+    if latent_gaussian_nats is not None:
+        gain = checked_rows(latent_gaussian_nats, "latent_gaussian_nats", len(flow)) - flow
+        scores["nll/gain_over_gaussian"] = _mean_score(gain, bootstrap_sums(_with_ones(gain), seed, groups))
+    return scores
 
 
 def _mean_over_pairs(pairs: NDArray[np.float64], groups: ArrayLike | None, seed: int) -> Score:
