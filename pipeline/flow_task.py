@@ -125,7 +125,9 @@ def flow_setup(params: Params, latents: Path, layout: Layout) -> tuple[FlowTaskC
         batch_size=params.train.batch_size,
         seed=params.seed,
     )
-    cut = {"reduce": table.reduce, "kept": table.kept.tolist(), "image_shape": list(table.image_shape)}
+    cut: dict[str, Any] = {"reduce": table.reduce, "kept": table.kept.tolist(), "image_shape": list(table.image_shape)}
+    if table.image_range is not None:
+        cut["image_range"] = list(table.image_range)
     return setup, {"backbone_sha256": table.backbone_sha256, "layer": table.layer, "cut": cut}
 
 

@@ -36,6 +36,7 @@ class Latents:
         kept: which numbers of the layer these are [N], ascending; the others are constant and carried along.
         image_shape: height and width of the images.
         graded: concept → length, of those whose pairs are graded by the distance of their values.
+        image_range: the values of grey images of more than 8 bits that became black and white, where there are any.
     """
 
     id: NDArray[np.int64]
@@ -50,6 +51,7 @@ class Latents:
     kept: NDArray[np.int64]
     image_shape: tuple[int, int]
     graded: dict[str, float] = field(default_factory=dict)
+    image_range: tuple[float, float] | None = None
 
     def __len__(self) -> int:
         return len(self.id)
@@ -117,6 +119,7 @@ def load_latents(folder: Path, split: str, backbone_sha256: str | None = None) -
         kept=kept,
         image_shape=(metadata["image_shape"][0], metadata["image_shape"][1]),
         graded=metadata.get("graded", {}),
+        image_range=tuple(metadata["image_range"]) if "image_range" in metadata else None,
     )
 
 
