@@ -30,6 +30,7 @@ from pipeline.interpretation.edits import Edit, move, sample, swap
 from pipeline.interpretation.iin import load_iin
 from pipeline.interpretation.interpretation import Interpretation
 from pipeline.places import Places
+from pipeline.prepare.sources.image_folder import image_files
 from pipeline.tracking.model import experiment_of, iin_folder
 
 __all__ = ["Request", "requested"]
@@ -112,7 +113,7 @@ def _swap(text: str, interpretation: Interpretation, num: int) -> Request:
     """FACTOR=IMAGE: that factor of that image, for each of `num` images."""
     name, _, image = text.partition("=")
     factor = _factor(name, interpretation.layout, "--swap")
-    donor = interpretation.codes(read_images([Path(image)], interpretation.iin.image_shape))
+    donor = interpretation.codes(read_images([Path(image)], interpretation.iin))
     return Request(swap(factor, donor.expand(num, -1)), f"the {factor} of {Path(image).name}")
 
 
@@ -140,7 +141,7 @@ def _factor(name: str, layout: Layout, option: str) -> str:
 def _listed(folder: Path) -> list[Path]:
     if not folder.is_dir():
         raise InputError(f"--images: {folder} is no folder")
-    paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in IMAGE_SUFFIXES and path.is_file())
+    paths = image_files(folder)
     if not paths:
         raise InputError(f"--images: no images in {folder}; accepted are {', '.join(IMAGE_SUFFIXES)}")
     return paths

@@ -13,10 +13,14 @@ from torch import Tensor
 from pipeline.basis.layout import Layout
 from pipeline.errors import InputError
 from pipeline.interpretation.edits import Edit
+from pipeline.interpretation.iin import Iin
 from pipeline.interpretation.interpretation import Interpretation
-from pipeline.prepare.sources.stored_images import Decoder
+from pipeline.prepare.sources.decoder import Decoder
 
 __all__ = ["Application", "apply_to_images", "read_images"]
+
+OWN = ("path", "latent", "decision", "decision_name", "decision_edited_name", "logits")  # columns that are no factors
+_EDITED = "_edited"
 
 
 @dataclass(frozen=True)
@@ -47,7 +51,7 @@ class Application:
         """Write a Parquet table, a row an image.
 
         Columns: path, latent, each factor before and after the edit, and of a network that decides its decision and
-        its logits, before and after.
+        its logits, before and after. A factor of such a name (`path`) has a `_` after it.
 
         Args:
             path: of the table.
@@ -56,8 +60,8 @@ class Application:
         """
         columns: dict[str, Any] = {"path": [str(image) for image in self.paths], "latent": list(self.latents.numpy())}
         for name in layout.names:
-            columns[name] = list(self.codes[:, layout.slice(name)].numpy())
-            columns[f"{name}_edited"] = list(self.edited[:, layout.slice(name)].numpy())
+            columns[_column(name)] = list(self.codes[:, layout.slice(name)].numpy())
+            columns[f"{_column(name)}{_EDITED}"] = list(self.edited[:, layout.slice(name)].numpy())
         if self.outputs.ndim == 2:
             columns["decision"] = self.outputs.argmax(dim=1).numpy()
             columns["decision_edited"] = self.outputs_edited.argmax(dim=1).numpy()
@@ -69,13 +73,19 @@ class Application:
         pq.write_table(pa.table(columns), path)
 
 
+def _column(factor: str) -> str:
+    """The factor's name, which no other column has."""
+    plain = factor.rstrip("_")
+    return f"{factor}_" if plain in OWN or plain.endswith(_EDITED) else factor
+
+
 def apply_to_images(interpretation: Interpretation, paths: list[Path], edit: Edit | None) -> Application:
     """Factors of the images at `paths`, and what an edit of them gives; None: nothing is edited.
 
     Raises:
         InputError: an image can't be read, or is of another size than those that the map was trained on.
     """
-    pixels = read_images(paths, interpretation.iin.image_shape)
+    pixels = read_images(paths, interpretation.iin)
     latents = interpretation.latents(pixels)
     codes = interpretation.transform(latents)
     edited = codes if edit is None else interpretation.edit(codes, edit)
@@ -84,14 +94,14 @@ def apply_to_images(interpretation: Interpretation, paths: list[Path], edit: Edi
     return Application(paths, pixels, latents, codes, edited, outputs, back, outputs_edited)
 
 
-def read_images(paths: list[Path], shape: tuple[int, int]) -> NDArray[np.uint8]:
-    """Pixels [n, H, W, 3] of image files, in the height and width `shape`.
+def read_images(paths: list[Path], iin: Iin) -> NDArray[np.uint8]:
+    """Pixels [n, H, W, 3] of image files, as those that the map was trained on.
 
     Raises:
         InputError: an image can't be read, or is of another size; a square one is resized.
     """
-    height, width = shape
-    decode = Decoder(height if height == width else None, "RGB")
+    height, width = iin.image_shape
+    decode = Decoder(height if height == width else None, "RGB", value_range=iin.image_range)
     images = []
     for path in paths:
         image = decode(path.read_bytes() if path.is_file() else b"", str(path))

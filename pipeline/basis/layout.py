@@ -4,12 +4,13 @@ A code z̃ = T(z) of N numbers is cut into factors z̃_0 (the residual), z̃_1, 
 where each begins and ends. Standard library only, so that flows and scores can share it without any other import.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 from typing import Any
 
-__all__ = ["RESIDUAL", "Layout"]
+__all__ = ["RESIDUAL", "Layout", "file_name"]
 
 RESIDUAL = "residual"
 
@@ -92,3 +93,13 @@ class Layout:
     def slice(self, name: str) -> slice:
         """Where the factor `name` lies in a code."""
         return self.slices[self.index(name)]
+
+
+def file_name(factor: str) -> str:
+    """A factor's name as part of a file's or a metric's: `_` for all but letters, digits, spaces, `_`, `.` and `-`.
+
+    Example:
+        >>> file_name("hair.colour"), file_name("age (years)")
+        ('hair.colour', 'age _years_')
+    """
+    return re.sub(r"[^\w .-]", "_", factor)

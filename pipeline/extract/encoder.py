@@ -20,7 +20,8 @@ from pipeline.tables.parquet import latents_schema, read_group, read_schema, wri
 __all__ = ["Encoder", "LatentsSetup", "Work"]
 
 _SHOWN = 5  # ids in an error
-PASSED_ON = ("source", "categories", "class_names", "values", "graded", "concepts")  # of the images' metadata
+# of the images' metadata
+PASSED_ON = ("source", "categories", "class_names", "values", "graded", "concepts", "image_range")
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from pipeline.basis.layout import file_name
 from pipeline.drawing.sheet import house_style
 from pipeline.files import atomic_folder
 from pipeline.interpret.curves import Curves, curves_sheet
@@ -42,8 +43,8 @@ def draw_figures(
             overview(subject, scores, params.columns).save(beside / "overview.png")
             reconstructions(subject, params.columns).save(beside / "reconstructions.png")
             for factor in layout.names:
-                swap_sheet(subject, factor, params.columns).save(beside / f"swap_{factor}.png")
-                sample_sheet(subject, factor, params.columns).save(beside / f"samples_{factor}.png")
+                swap_sheet(subject, factor, params.columns).save(beside / f"swap_{file_name(factor)}.png")
+                sample_sheet(subject, factor, params.columns).save(beside / f"samples_{file_name(factor)}.png")
             path_sheet(subject, params.path_steps).save(beside / "path.png")
         else:
             response_sheet(layout, scores).save(beside / "responses.png")

@@ -91,6 +91,12 @@ class Iin:
         height, width = self.cut["image_shape"]
         return height, width
 
+    @property
+    def image_range(self) -> tuple[float, float] | None:
+        """The values of grey images of more than 8 bits that are black and white; None where it has seen none."""
+        ends = self._said("cut").get("image_range")
+        return None if ends is None else (ends[0], ends[1])
+
     def _said(self, key: str) -> Any:
         if key not in self.card:
             raise InputError(f"card of the map {self.sha256[:12]}: no key '{key}'; train the map anew: `dvc repro`")

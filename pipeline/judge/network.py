@@ -45,12 +45,13 @@ class JudgeNet(nn.Module):
                 nn.Linear(64 * width, 128),
                 nn.SiLU(),
             )
-            self.heads = nn.ModuleDict({name: nn.Linear(128, size) for name, size in heads.items()})
+            self.heads = nn.ModuleDict({_key(name): nn.Linear(128, size) for name, size in heads.items()})
+        self._concepts = tuple(heads)
 
     def forward(self, images: Tensor) -> dict[str, Tensor]:
         """Images [B, 3, H, W] in [−1, 1] to one output [B, C or D] a concept."""
         features = self.trunk(images)
-        return {name: head(features) for name, head in self.heads.items()}
+        return {name: self.heads[_key(name)](features) for name in self._concepts}
 
 
 @dataclass(frozen=True)
@@ -125,6 +126,17 @@ def load_judge(folder: Path, device: torch.device | str = "cpu") -> Judge | None
     read_weights(folder, card, network)
     network.requires_grad_(False)
     return Judge(network.eval().to(device), held_out, values, torch.device(device))
+
+
+def _key(concept: str) -> str:
+    """A concept as the name of a module, which torch takes neither with a `.` nor where it is one of ModuleDict's own.
+
+    Example:
+        >>> [_key(name) for name in ("digit", "hair.colour", "values", "100 %")]
+        ['digit', 'hair%2Ecolour', '%values', '100 %25']
+    """
+    key = concept.replace("%", "%25").replace(".", "%2E")
+    return f"%{key}" if hasattr(nn.ModuleDict(), key) else key
 
 
 @torch.no_grad()

@@ -4,6 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
 
+from pipeline.basis.layout import RESIDUAL, file_name
 from pipeline.params.section import PathName, Section
 
 __all__ = ["DataParams", "WarpParams"]
@@ -13,6 +14,9 @@ SourceName = Literal[
 ]
 
 Fraction = Annotated[float, Field(gt=0, lt=1)]
+
+LONGEST = 80  # characters of a concept's name: two of them are in the name of a metric
+REFUSED = "/\\|:="  # in a concept's name: what parts the names of scores, cells of tables, and words of a command
 
 
 class WarpParams(Section):
@@ -47,6 +51,9 @@ class DataParams(Section):
     """Side to which one's own images are cut, centred, and resized; empty: as they are, all alike."""
     image_mode: Literal["RGB", "L"] | None = None
     """To which one's own images are converted; empty: as they are, all alike."""
+    image_range: tuple[float, float] | None = None
+    """Of one's own grey images of more than 8 bits: the values that become black and white, what is beyond is cut off;
+    empty: 0 and the largest value of 8, 12 or 16 bits (of floats also 1) that no image exceeds."""
     corrupt_share: Annotated[float, Field(ge=0, lt=1)] = 0.0
     """Share of images that may be empty or damaged; they are left out and counted."""
     graded: dict[str, Annotated[float, Field(gt=0)]] = Field(default_factory=dict)
@@ -64,7 +71,8 @@ class DataParams(Section):
     """Size of the palette drawn from U[0, 1)³."""
     warp: WarpParams = WarpParams()
     concepts: Annotated[tuple[str, ...], Field(min_length=1)] = ("digit", "colour")
-    """Concept columns that get a factor, in the order of the factors."""
+    """Concept columns that get a factor, in the order of the factors. A name has a letter or a digit, at most 80
+    characters, and none of `/ \\ | : =`."""
 
     @field_validator("concepts")
     @classmethod
@@ -72,9 +80,22 @@ class DataParams(Section):
         twice = sorted({name for name in concepts if concepts.count(name) > 1})
         if twice:
             raise ValueError(f"concept '{twice[0]}' is named twice; each concept may be named once")
-        if "residual" in concepts:
+        if RESIDUAL in concepts:
             raise ValueError("'residual' is the name of factor 0; a concept needs another name")
+        alike: dict[str, str] = {file_name(RESIDUAL): RESIDUAL}
+        for name in concepts:
+            _require_usable(name)
+            other = alike.setdefault(file_name(name).casefold(), name)
+            if other != name:
+                raise ValueError(f"'{other}' and '{name}' would have one name in files; rename a column")
         return concepts
+
+    @field_validator("image_range")
+    @classmethod
+    def _ascending(cls, ends: tuple[float, float] | None) -> tuple[float, float] | None:
+        if ends is not None and ends[0] >= ends[1]:
+            raise ValueError("expected are two values, black and white, of which the first is smaller")
+        return ends
 
     @model_validator(mode="after")
     def _fits_its_source(self) -> "DataParams":
@@ -90,13 +111,16 @@ class DataParams(Section):
             "image_column": ("parquet",),
             "image_size": ("image_folder", "parquet", "celeba"),
             "image_mode": ("image_folder", "parquet"),
+            "image_range": ("image_folder", "parquet"),
             "graded": ("image_folder", "parquet", "generator"),
             "labeller": ("generator",),
         }
         for key, sources in readers.items():
-            if getattr(self, key) and self.source not in sources:
+            value = getattr(self, key)
+            if value and self.source not in sources:
+                shown = list(value) if isinstance(value, tuple) else value
                 raise ValueError(
-                    f"data.{key}: found {getattr(self, key)!r}, but data.source is '{self.source}'; it is read by "
+                    f"data.{key}: found {shown!r}, but data.source is '{self.source}'; it is read by "
                     f"{', '.join(sources)}"
                 )
         return self
@@ -114,3 +138,16 @@ class DataParams(Section):
                 f"data.copies: found {self.copies}, accepted is 1: source 'generator' draws each image from a latent "
                 "of its own; data.max_images says how many"
             )
+
+
+def _require_usable(name: str) -> None:
+    """Refuse a concept's name that is of no use in names of scores and files, cells of tables and commands."""
+    if held := [sign for sign in name if sign in REFUSED]:
+        raise ValueError(f"the name '{name}' holds '{held[0]}', which a concept's name may not; rename the column")
+    if len(name) > LONGEST:
+        raise ValueError(f"the name '{name}' has {len(name)} characters, accepted are {LONGEST}; rename the column")
+    if name != name.strip() or not name.isprintable() or not any(sign.isalnum() for sign in name):
+        raise ValueError(
+            f"the name {name!r} has no letter or digit, a space at an end, or a sign that can't be printed; rename the "
+            "column"
+        )

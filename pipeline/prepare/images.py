@@ -24,7 +24,7 @@ from pipeline.prepare.sources.torchvision_sets import Roots
 from pipeline.prepare.splits import split_originals
 from pipeline.prepare.warp import Warps
 from pipeline.progress import Progress
-from pipeline.tables.parquet import ROW_GROUP, images_schema, table_writer
+from pipeline.tables.parquet import ROW_GROUP, SPLITS, concept_column, images_schema, table_writer, value_column
 
 __all__ = ["Tally", "prepare"]
 
@@ -39,9 +39,13 @@ class Tally:
 
     Args:
         concepts: those that get a factor.
+        source: where the images come from.
     """
 
-    def __init__(self, concepts: Sequence[str]) -> None:
+    def __init__(self, concepts: Sequence[str], source: Source) -> None:
+        self._source = source
+        self._counts = {name: np.zeros(source.categories[name], np.int64) for name in concepts}
+        self._ranges: dict[str, tuple[float, float]] = {}
         self._values: dict[tuple[str, str], set[int]] = {}
         self._missing = dict.fromkeys(concepts, 0)
         self._unread: list[str] = []
@@ -54,6 +58,11 @@ class Tally:
         for concept in self._missing:
             labels = rendered.labels[concept]
             self._missing[concept] += int((labels < 0).sum())
+            self._counts[concept] += np.bincount(labels[labels >= 0], minlength=len(self._counts[concept]))
+            if concept in rendered.values and (labels >= 0).any():
+                numbers = rendered.values[concept][labels >= 0]
+                low, high = self._ranges.get(concept, (np.inf, -np.inf))
+                self._ranges[concept] = min(low, float(numbers.min())), max(high, float(numbers.max()))
             values = self._values.setdefault((split, concept), set())
             if len(values) < 2:
                 values.update(np.unique(labels[labels >= 0])[:2].tolist())
@@ -75,12 +84,29 @@ class Tally:
             )
 
     def report(self) -> None:
-        """Say in a line what is missing, if anything is."""
+        """Say what each concept was taken for, what was made of the images, and what is missing, if anything is."""
+        for name in self._counts:
+            print(f"data/images: {name}: {self._described(name)}", flush=True)
+        for remark in self._source.remarks():
+            print(remark, flush=True)
         missing = [f"{count} in '{name}'" for name, count in self._missing.items() if count]
         if missing:
             print(f"images whose concept is missing, which take no part in its pairs: {', '.join(missing)}", flush=True)
         if self._unread:
             print(f"{self._what()}; they are left out", flush=True)
+
+    def _described(self, concept: str) -> str:
+        """Classes with their counts, or a value with its range."""
+        counts = self._counts[concept]
+        if concept in self._ranges:
+            numbers = self._source.values[concept]
+            low, high = self._ranges[concept]
+            each = f", {numbers} numbers each" if numbers > 1 else ""
+            return f"continuous{each}, {low:.4g} to {high:.4g}, {np.count_nonzero(counts)} different values"
+        names = self._source.class_names.get(concept) or range(len(counts))
+        some = ", ".join(f"{name} ({count})" for name, count in zip(names, counts[:_SHOWN], strict=False))
+        more = f" and {len(counts) - _SHOWN} more" if len(counts) > _SHOWN else ""
+        return f"{len(counts)} classes: {some}{more}"
 
     def _what(self) -> str:
         some = ", ".join(self._unread[:_SHOWN]) + (" …" if len(self._unread) > _SHOWN else "")
@@ -107,13 +133,11 @@ def prepare(
             only one value; more images can't be read than `params.corrupt_share` allows.
     """
     source = source or open_source(params, seed, roots or Roots(None, Path(".runs/datasets")))
-    splits = split_originals(
-        source.strata, params.val_share, params.test_share, draw_seed(seed, "split"), params.max_images
-    )
+    splits = _split_rows(source, params, draw_seed(seed, "split"))
     copies = {"train": params.copies, "val": 1, "test": 1}
     progress = Progress("prepare", sum(len(rows) * copies[split] for split, rows in splits.items()), unit="image")
-    tally = Tally(params.concepts)
-    renderer = _Renderer(source, params, seed, tally)
+    tally = Tally(params.concepts, source)
+    renderer = _Renderer(source, params, seed, tally, _originals(source))
     done = 0
     counts: dict[str, int] = {}
     with atomic_folder(folder) as beside:
@@ -134,10 +158,41 @@ def prepare(
     return counts
 
 
+def _split_rows(source: Source, params: DataParams, seed: int) -> dict[str, NDArray[np.int64]]:
+    """Row numbers of each split, sorted: rows of one original are in one, and those that are in one stay there."""
+    membership = source.membership
+    originals = _originals(source)
+    firsts, counts = np.unique(originals, return_counts=True)  # an original bears the number of its first row
+    given = None if membership.splits is None else membership.splits[firsts]
+    shares = params.val_share, params.test_share
+    splits = split_originals(source.strata[firsts], *shares, seed, params.max_images, given)
+    if again := int(counts.sum()) - len(firsts):
+        print(f"data/images: {again} rows are of a file that an earlier row names: copies of one original", flush=True)
+    if given is not None:
+        print(f"data/images: {_who_split(given, params)}", flush=True)
+    return {name: np.flatnonzero(np.isin(originals, firsts[part])) for name, part in splits.items()}
+
+
+def _originals(source: Source) -> NDArray[np.int64]:
+    """The original of each row [n]."""
+    originals = source.membership.originals
+    return np.arange(len(source.strata)) if originals is None else originals
+
+
+def _who_split(given: NDArray[np.int64], params: DataParams) -> str:
+    """Which splits the folders say, and which are drawn."""
+    drawn = {"val": f"val: {params.val_share:g}", "test": f"test: {params.test_share:g}"}
+    counts = {name: int((given == number).sum()) for number, name in enumerate(SPLITS)}
+    said = ", ".join(f"{name} ({count})" for name, count in counts.items() if count)
+    rest = ", ".join(share for name, share in drawn.items() if not counts[name])
+    return f"splits as the folders say: {said}" + (f"; of train are drawn {rest}" if rest else "")
+
+
 def _metadata(source: Source, params: DataParams) -> dict[str, Any]:
     optional = {
         "class_names": {name: list(names) for name, names in source.class_names.items()},
         "graded": {name: length for name, length in params.graded.items() if name in params.concepts},
+        "image_range": source.image_range,
     }
     return {
         "source": params.source,
@@ -156,6 +211,7 @@ class _Renderer:
     params: DataParams
     seed: int
     tally: Tally
+    originals: NDArray[np.int64]
 
     def rows(self, split: str, originals: NDArray[np.int64]) -> Iterator[tuple[pa.Table, int]]:
         """Rows of all copies of some originals at a time, ids ascending, and the bytes of an image's pixels."""
@@ -169,7 +225,9 @@ class _Renderer:
                 if copy == 0:
                     self.tally.add(split, rendered)
                 num_bytes = int(np.prod(rendered.pixels.shape[1:]))
-                tables.append(_table(some[rendered.sound], copy, self.params.copies, split, rendered))
+                rows = some[rendered.sound]
+                columns = {"id": rows * self.params.copies + copy, "original": self.originals[rows]}
+                tables.append(_table(columns, split, rendered))
             yield pa.concat_tables(tables).sort_by("id"), num_bytes
             start, size = part.stop, max(1, CHUNK // (num_bytes * len(warps)))
 
@@ -197,18 +255,18 @@ def _grouped(
     yield waiting if waiting.num_rows else schema.empty_table()
 
 
-def _table(originals: NDArray[np.int64], copy: int, copies: int, split: str, rendered: Rendered) -> pa.Table:
+def _table(numbers: Mapping[str, NDArray[np.int64]], split: str, rendered: Rendered) -> pa.Table:
+    """Rows with these ids and originals."""
     values = rendered.values
     schema = images_schema(list(rendered.labels), {name: value.shape[1] for name, value in values.items()})
     images = [{"bytes": _png(image), "path": None} for image in rendered.pixels]
     columns: Mapping[str, Any] = {
-        "id": originals * copies + copy,
-        "original": originals,
-        "split": [split] * len(originals),
+        **numbers,
+        "split": [split] * len(images),
         "image": pa.array(images, schema.field("image").type),
-        **{name: pa.array(labels, mask=labels < 0) for name, labels in rendered.labels.items()},
+        **{concept_column(name): pa.array(labels, mask=labels < 0) for name, labels in rendered.labels.items()},
         **{
-            f"{name}_value": pa.FixedSizeListArray.from_arrays(pa.array(value.ravel()), value.shape[1])
+            value_column(name): pa.FixedSizeListArray.from_arrays(pa.array(value.ravel()), value.shape[1])
             for name, value in values.items()
         },
     }

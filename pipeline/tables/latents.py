@@ -38,6 +38,7 @@ class Latents:
         graded: concept → length, of those whose pairs are graded by the distance of their values.
         channels: which axis of the layer they are, `first` or `last`; None where it makes no difference.
         axes_sha256: of the file of the principal directions that they lie along; None: along the layer's own.
+        image_range: the values of grey images of more than 8 bits that became black and white, where there are any.
     """
 
     id: NDArray[np.int64]
@@ -54,6 +55,7 @@ class Latents:
     graded: dict[str, float] = field(default_factory=dict)
     channels: Literal["first", "last"] | None = None
     axes_sha256: str | None = None
+    image_range: tuple[float, float] | None = None
 
     def __len__(self) -> int:
         return len(self.id)
@@ -66,7 +68,8 @@ class Latents:
     @property
     def cut(self) -> dict[str, Any]:
         """What of the layer these are, as the card of a map that is trained on them says it."""
-        also = {"channels": self.channels, "axes_sha256": self.axes_sha256}
+        image_range = None if self.image_range is None else list(self.image_range)
+        also = {"channels": self.channels, "axes_sha256": self.axes_sha256, "image_range": image_range}
         return {
             "reduce": self.reduce,
             "kept": self.kept.tolist(),
@@ -134,6 +137,7 @@ def load_latents(folder: Path, split: str, backbone_sha256: str | None = None) -
         graded=metadata.get("graded", {}),
         channels=metadata.get("channels"),
         axes_sha256=card.get("axes_sha256"),
+        image_range=tuple(metadata["image_range"]) if "image_range" in metadata else None,
     )
 
 

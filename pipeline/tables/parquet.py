@@ -28,6 +28,7 @@ __all__ = [
     "SPLITS",
     "TableWriter",
     "category_columns",
+    "concept_column",
     "group_rows",
     "images_schema",
     "latents_schema",
@@ -36,6 +37,7 @@ __all__ = [
     "read_schema",
     "read_table",
     "table_writer",
+    "value_column",
     "value_columns",
     "vector_column",
     "write_table",
@@ -46,17 +48,38 @@ SPLITS = ("train", "val", "test")
 ROW_GROUP = 2048  # rows at most: a few MB of 32x32 images or of latents, small enough to stream
 KEY = b"invertible-interpretation"
 _BASE = [pa.field("id", pa.int64()), pa.field("original", pa.int64()), pa.field("split", pa.string())]
+OWN = ("id", "original", "split", "image", "mean", "scale")  # columns that the tables have of their own
+_VALUE = "_value"
 
 
 def images_schema(categories: Sequence[str], values: Mapping[str, int]) -> pa.Schema:
     """Schema of an images table.
 
     Args:
-        categories: concept names; each is an integer column.
-        values: for concepts that are continuous, the number of components of `<concept>_value`.
+        categories: concept names; each is an integer column, `concept_column`.
+        values: for concepts that are continuous, the number of components of `value_column`.
     """
     image = pa.field("image", pa.struct([("bytes", pa.binary()), ("path", pa.string())]))
     return pa.schema([*_BASE, image, *_concept_fields(categories, values)])
+
+
+def concept_column(concept: str) -> str:
+    """Name of a concept's column: its own; with a `_` after it where a table has such a column already (`scale_`).
+
+    No two columns get one name: what ends in `_value` gets a `_` as well, which a continuous concept's second column
+    has not, and so do names that end as such a one would.
+
+    Example:
+        >>> [concept_column(name) for name in ("digit", "scale", "scale_", "age_value")]
+        ['digit', 'scale_', 'scale__', 'age_value_']
+    """
+    plain = concept.rstrip("_")
+    return f"{concept}_" if plain in OWN or plain.endswith(_VALUE) else concept
+
+
+def value_column(concept: str) -> str:
+    """Name of the column that holds the values of a continuous concept: `age_value`."""
+    return f"{concept_column(concept)}{_VALUE}"
 
 
 def latents_schema(
@@ -198,8 +221,8 @@ def read_group(path: Path, group: int) -> pa.Table:
 
 
 def _concept_fields(categories: Sequence[str], values: Mapping[str, int]) -> list[pa.Field]:
-    fields = [pa.field(name, pa.int64()) for name in categories]
-    return fields + [pa.field(f"{name}_value", pa.list_(pa.float32(), size)) for name, size in values.items()]
+    fields = [pa.field(concept_column(name), pa.int64()) for name in categories]
+    return fields + [pa.field(value_column(name), pa.list_(pa.float32(), size)) for name, size in values.items()]
 
 
 def _checksum(table: pa.Table) -> str:
@@ -242,9 +265,10 @@ def category_columns(table: pa.Table, concepts: Sequence[str], path: Path) -> di
     """
     columns: dict[str, NDArray[np.int64]] = {}
     for concept in concepts:
-        if concept not in table.column_names:
-            raise InputError(f"{path}: no concept column '{concept}'; its columns are {', '.join(table.column_names)}")
-        columns[concept] = pc.fill_null(table[concept], -1).to_numpy()
+        column = concept_column(concept)
+        if column not in table.column_names:
+            raise InputError(f"{path}: no concept column '{column}'; its columns are {', '.join(table.column_names)}")
+        columns[concept] = pc.fill_null(table[column], -1).to_numpy()
         values = np.unique(columns[concept][columns[concept] >= 0])
         if len(values) < 2:
             found = f"one value ({values[0]})" if len(values) else "no value"
@@ -253,9 +277,9 @@ def category_columns(table: pa.Table, concepts: Sequence[str], path: Path) -> di
 
 
 def value_columns(table: pa.Table, concepts: Sequence[str]) -> dict[str, NDArray[np.float32]]:
-    """Value [n, D] of each concept that has a column `<concept>_value`; NaN where it is missing."""
-    names = [concept for concept in concepts if f"{concept}_value" in table.column_names]
-    return {concept: vector_column(table, f"{concept}_value") for concept in names}
+    """Value [n, D] of each concept that has a column of values; NaN where it is missing."""
+    names = [concept for concept in concepts if value_column(concept) in table.column_names]
+    return {concept: vector_column(table, value_column(concept)) for concept in names}
 
 
 def vector_column(table: pa.Table, name: str) -> NDArray[np.float32]:

@@ -5,7 +5,7 @@ import contextlib
 import io
 import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from unittest.mock import patch
 
@@ -16,7 +16,7 @@ import torch
 from PIL import Image
 
 from pipeline.apply.__main__ import main, requested
-from pipeline.apply.application import apply_to_images
+from pipeline.apply.application import Application, apply_to_images, read_images
 from pipeline.backbone.autoencoder import Autoencoder, AutoencoderBackbone
 from pipeline.backbone.backbone import Made, save_backbone
 from pipeline.backbone.classifier import Classifier, ClassifierBackbone
@@ -188,3 +188,38 @@ def test_the_command_as_a_person_types_it(drawing: Place) -> None:
     done = drawing.run("--swap", "shape=images/04.png")
     assert done.returncode == 1
     assert done.stderr == "error: --swap: no factor 'shape', accepted are residual, digit, colour\n"
+
+
+def test_a_factor_may_be_called_as_another_column(tmp_path: Path) -> None:
+    names = ("path", "latent", "decision", "age", "age_edited")
+    codes, logits = torch.arange(12.0).reshape(2, 6), torch.tensor([[0.0, 1.0], [1.0, 0.0]])
+    applied = Application([Path("a.png"), Path("b.png")], PIXELS[:2], codes, codes, -codes, logits, logits, logits)
+    applied.write_table(tmp_path / "applied.parquet", Layout.of(names, [1] * 6), None)
+    table = pq.read_table(tmp_path / "applied.parquet").to_pydict()
+    assert (table["path"], table["decision"]) == (["a.png", "b.png"], [1, 0])
+    found = {
+        name: table[column]
+        for name, column in zip(names, ("path_", "latent_", "decision_", "age", "age_edited_"), strict=True)
+    }
+    assert found == {name: [[number], [6 + number]] for number, name in enumerate(names, start=1)}
+    assert table["age_edited"] == [[-4], [-10]]
+
+
+def test_hidden_images_are_passed_over(drawing: Place) -> None:
+    hidden = drawing.folder / "images/.ipynb_checkpoints"
+    hidden.mkdir()
+    Image.fromarray(PIXELS[0]).save(hidden / "00-checkpoint.png")
+    assert len(drawing.table()["path"]) == 11
+
+
+def test_grey_images_of_16_bits_are_read_in_the_range_of_those_of_the_training(drawing: Place) -> None:
+    iin = load_iin(drawing.folder / "iin")
+    values = PIXELS[0, ..., 0].astype(np.uint16) * 16
+    Image.fromarray(values).save(drawing.folder / "grey.png")
+    with pytest.raises(
+        InputError, match=r"grey\.png: mode I;16, more than 8 bits, and no range of its values is known"
+    ):
+        read_images([drawing.folder / "grey.png"], iin)
+    iin = replace(iin, card=iin.card | {"cut": iin.card["cut"] | {"image_range": [0.0, 65535.0]}})
+    (pixels,) = read_images([drawing.folder / "grey.png"], iin)
+    assert np.array_equal(pixels[..., 0], np.rint(values / 257))

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from pipeline.tables.images import Images
-from pipeline.tables.parquet import images_schema, write_table
+from pipeline.tables.parquet import concept_column, images_schema, value_column, write_table
 
 __all__ = ["toy_images", "write_images"]
 
@@ -48,8 +48,8 @@ def write_images(folder: Path, **splits: Images) -> Path:
             "original": images.original,
             "split": [split] * len(images),
             "image": pa.array(stored, schema.field("image").type),
-            **{concept: column.cast(schema.field(concept).type) for concept, column in labels.items()},
-            **{f"{concept}_value": list(values) for concept, values in images.values.items()},
+            **{concept_column(concept): column.cast(pa.int64()) for concept, column in labels.items()},
+            **{value_column(concept): list(values) for concept, values in images.values.items()},
         }
         metadata = {"concepts": list(images.labels), "categories": images.num_categories, "values": widths}
         write_table(folder / f"{split}.parquet", pa.table(columns, schema=schema), metadata)

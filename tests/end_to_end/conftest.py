@@ -42,7 +42,7 @@ def _quiet_mlflow() -> None:
 
 @pytest.fixture(scope="session")
 def cold_runs(tmp_path_factory: pytest.TempPathFactory) -> tuple[Repro, Repro]:
-    """Two clones, each after `dvc repro` from nothing; both ran at once, and the second lost a worker in mid-training."""
+    """Two clones, each after `dvc repro` from nothing; both ran at once, and the second lost a worker in training."""
     base = tmp_path_factory.getbasetemp()
     folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "end_to_end"
     folder.mkdir(exist_ok=True)

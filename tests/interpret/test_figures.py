@@ -133,3 +133,23 @@ def test_a_missing_score_is_named_and_nothing_is_left(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"scores.json: no score 'probe/matrix/hue/shape'"):
         draw(tmp_path / "figures", of)
     assert [path.name for path in tmp_path.iterdir()] == ["metrics.jsonl"]
+
+
+def test_figures_of_any_concept_are_named_as_a_file_may_be(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Blank:
+        def save(self, path: Path) -> None:
+            path.touch()
+
+    for name in (
+        "overview",
+        "reconstructions",
+        "swap_sheet",
+        "sample_sheet",
+        "path_sheet",
+        "matrix_sheet",
+        "curves_sheet",
+    ):
+        monkeypatch.setattr(f"pipeline.interpret.figures.{name}", lambda *_: Blank())
+    drawn = draw(tmp_path / "figures", parts(concepts=("hair.colour", "Größe?")))
+    found = {path.name for path in drawn.iterdir() if path.name.startswith("swap_")}
+    assert found == {"swap_residual.png", "swap_hair.colour.png", "swap_Größe_.png"}

@@ -1,17 +1,20 @@
 import json
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from backbone.toys import toy_images, write_images
+from safetensors.torch import load_file
 
 from pipeline.errors import InputError
-from pipeline.judge.network import heads_of, load_judge, save_judge
+from pipeline.judge.network import JudgeNet, heads_of, load_judge, save_judge
 from pipeline.judge.task import JudgeTask
 from pipeline.params import JudgeParams, Optimisation
-from pipeline.tables.images import to_unit_range
-from pipeline.training.loop import train
+from pipeline.tables.images import Images, to_unit_range
+from pipeline.training.loop import Hooks, train
 from pipeline.training.task import ImagesSetup
 
 TRAIN, VAL, TEST = (toy_images(rows, seed) for rows, seed in ((128, 1), (40, 2), (60, 3)))
@@ -113,3 +116,56 @@ def test_weights_that_are_not_the_cards_are_refused(folder: Path) -> None:
     weights.write_bytes(weights.read_bytes()[:-1])
     with pytest.raises(InputError, match=r"weights\.safetensors: sha256 \w{12}, expected \w{12} as its card says"):
         load_judge(folder)
+
+
+NAMES = (
+    "scale",
+    "type",
+    "values",
+    "train",
+    "hair.colour",
+    "hair%2Ecolour",
+    "%values",
+    "Größe (cm)",
+    "heads",
+    "_modules",
+)
+
+
+def test_a_concept_may_be_called_as_a_part_of_torch(tmp_path: Path) -> None:
+    heads = dict.fromkeys(NAMES, 2)
+    network = JudgeNet(heads, 8, seed=0)
+    outputs = network(to_unit_range(TEST.pixels[:2]))
+    assert list(outputs) == list(NAMES)
+    assert len({tuple(output.flatten().tolist()) for output in outputs.values()}) == len(NAMES)
+    other = JudgeNet({f"concept{number}": 2 for number in range(len(NAMES))}, 8, seed=0)
+    for weights, others in zip(network.parameters(), other.parameters(), strict=True):
+        assert torch.equal(weights, others)
+    save_judge(
+        tmp_path / "judge", network, 8, _renamed(dict(zip(NAMES, ["digit"] * len(NAMES), strict=True))), metrics=""
+    )
+    loaded = load_judge(tmp_path / "judge")
+    assert loaded is not None
+    for name, output in loaded.network(to_unit_range(TEST.pixels[:2])).items():
+        assert torch.equal(output, outputs[name])
+
+
+def test_heads_of_plain_names_are_stored_by_them(folder: Path) -> None:
+    keys = load_file(folder / "weights.safetensors").keys()
+    assert {key for key in keys if key.startswith("heads.")} == {
+        f"heads.{name}.{part}" for name in ("digit", "colour") for part in ("weight", "bias")
+    }
+
+
+def test_concepts_of_such_names_are_learned(tmp_path: Path) -> None:
+    named = {"values": "digit", "hair.colour": "digit"}
+    task = _task(write_images(tmp_path, train=_renamed(named, TRAIN), val=_renamed(named, VAL)))
+    entries: list[Mapping[str, float]] = []
+    train(task, Optimisation(steps=2, batch_size=32, learning_rate=3e-3), Hooks(log=entries.append))
+    assert {"train/loss/values", "train/loss/hair.colour", "val/accuracy/hair.colour"} <= set().union(*entries)
+
+
+def _renamed(names: dict[str, str], images: Images = TEST) -> Images:
+    """The same images, each concept under another name."""
+    labels = {name: images.labels[of] for name, of in names.items()}
+    return replace(images, labels=labels, values={}, num_categories=dict.fromkeys(names, 2))

@@ -28,6 +28,24 @@ WRONG = {
     "concept 'digit' is named twice; each concept may be named once",
     "data: {concepts: [residual]}": "data.concepts: found ['residual']: "
     "'residual' is the name of factor 0; a concept needs another name",
+    "data: {concepts: [a/b]}": "data.concepts: found ['a/b']: the name 'a/b' holds '/', which a concept's name may "
+    "not; rename the column",
+    'data: {concepts: ["age:"]}': "data.concepts: found ['age:']: the name 'age:' holds ':', which a concept's name "
+    "may not; rename the column",
+    'data: {concepts: [" age"]}': "data.concepts: found [' age']: the name ' age' has no letter or digit, a space at "
+    "an end, or a sign that can't be printed; rename the column",
+    "data: {concepts: [..]}": "data.concepts: found ['..']: the name '..' has no letter or digit, a space at an "
+    "end, or a sign that can't be printed; rename the column",
+    f"data: {{concepts: [{'a' * 81}]}}": f"data.concepts: found ['{'a' * 81}']: the name '{'a' * 81}' has 81 "
+    "characters, accepted are 80; rename the column",
+    "data: {concepts: [old?, Old!]}": "data.concepts: found ['old?', 'Old!']: 'old?' and 'Old!' would have one name "
+    "in files; rename a column",
+    "data: {concepts: [Residual]}": "data.concepts: found ['Residual']: 'residual' and 'Residual' would have one name "
+    "in files; rename a column",
+    "data: {source: parquet, path: a, image_range: [5, 5]}": "data.image_range: found [5, 5]: expected are two values, "
+    "black and white, of which the first is smaller",
+    "data: {image_range: [0, 4095]}": "data.image_range: found [0.0, 4095.0], but data.source is 'colormnist'; it is "
+    "read by image_folder, parquet",
     "data: {concepts: []}": "data.concepts: found []: list should have at least 1 item after validation, not 0",
     "data: {concepts: digit}": "data.concepts: found 'digit': input should be a list",
     "data: {max_images: 50}": "data.max_images: found 50: input should be greater than or equal to 100",
@@ -201,3 +219,21 @@ def test_a_wrong_key_ends_the_check_stage_in_one_line(tmp_path: Path) -> None:
     assert done.stderr.startswith("error: params.yaml: flow.roh: unknown key; did you mean 'rho'? accepted are ")
     assert done.stderr.count("\n") == 1
     assert [path.name for path in tmp_path.iterdir()] == ["params.yaml"]
+
+
+def test_other_names_of_concepts_are_taken(tmp_path: Path) -> None:
+    names = [
+        "scale",
+        "id",
+        "split",
+        "image",
+        "mean",
+        "type",
+        "values",
+        "train",
+        "hair.colour",
+        "hair colour",
+        "Größe (cm)",
+    ]
+    text = f"data: {{concepts: {names}}}"
+    assert load_params(_write(tmp_path, text)).data.concepts == tuple(names)

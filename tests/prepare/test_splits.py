@@ -47,3 +47,40 @@ def test_a_class_of_one_image_is_one_line() -> None:
     strata = np.r_[np.zeros(99, np.int64), 1]
     with pytest.raises(InputError, match="data: 100 images can't be split with the share of each class"):
         split_originals(strata, 0.1, 0.2, seed=0)
+
+
+GIVEN = np.random.default_rng(1).permutation(np.repeat([0, 1, 2], (600, 150, 250)))
+
+
+@pytest.mark.parametrize("max_images", [None, 400])
+def test_what_is_in_a_split_stays_there(max_images: int | None) -> None:
+    splits = split_originals(STRATA, 0.1, 0.2, seed=0, max_images=max_images, given=GIVEN)
+    assert sum(map(len, splits.values())) == (max_images or 1000)
+    for number, name in enumerate(("train", "val", "test")):
+        assert (GIVEN[splits[name]] == number).all()
+        assert abs(len(splits[name]) - (600, 150, 250)[number] * (max_images or 1000) / 1000) <= 2
+        assert (np.diff(splits[name]) > 0).all()
+
+
+@pytest.mark.parametrize(("absent", "share"), [("val", 0.1), ("test", 0.2)])
+def test_a_split_that_is_not_given_is_drawn_from_train(absent: str, share: float) -> None:
+    number = ("train", "val", "test").index(absent)
+    given = np.where(number == GIVEN, 0, GIVEN)
+    num = int((given == 0).sum())
+    splits = split_originals(STRATA, 0.1, 0.2, seed=0, given=given)
+    assert len(splits[absent]) == round(share * num)
+    assert (given[splits[absent]] == 0).all()
+    assert np.array_equal(np.sort(np.r_[splits["train"], splits[absent]]), np.flatnonzero(given == 0))
+    per_class = np.bincount(STRATA[splits[absent]], minlength=10) / np.bincount(STRATA[given == 0], minlength=10)
+    assert np.abs(per_class - share).max() < 0.02
+
+
+def test_folders_of_train_alone_are_split_like_no_folders() -> None:
+    splits = split_originals(STRATA, 0.1, 0.2, seed=0, given=np.zeros_like(STRATA))
+    expected = split_originals(STRATA, 0.1, 0.2, seed=0)
+    assert all(np.array_equal(splits[name], expected[name]) for name in expected)
+
+
+def test_splits_without_train_are_refused() -> None:
+    with pytest.raises(InputError, match=r"data\.path: folders of the splits val, test, but none for train"):
+        split_originals(STRATA, 0.1, 0.2, seed=0, given=1 + GIVEN % 2)

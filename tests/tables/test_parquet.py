@@ -10,6 +10,8 @@ from pipeline.errors import InputError
 from pipeline.tables.parquet import (
     KEY,
     ROW_GROUP,
+    category_columns,
+    concept_column,
     group_rows,
     images_schema,
     latents_schema,
@@ -17,6 +19,8 @@ from pipeline.tables.parquet import (
     read_schema,
     read_table,
     table_writer,
+    value_column,
+    value_columns,
     write_table,
 )
 
@@ -222,3 +226,47 @@ def test_a_rewritten_file_of_the_same_rows_is_accepted(path: Path) -> None:
     table = _latents().replace_schema_metadata(_record(path))
     pq.write_table(table, path, row_group_size=ROW_GROUP, compression="none")
     assert read_table(path)[0].equals(_latents())
+
+
+NAMES = [
+    "scale",
+    "scale_",
+    "mean",
+    "id",
+    "original",
+    "split",
+    "image",
+    "age",
+    "age_",
+    "age_value",
+    "age_value_",
+    "_value",
+]
+
+
+def test_each_concept_has_columns_of_its_own_whatever_its_name() -> None:
+    """Continuous or not, in images or latents."""
+    values = dict.fromkeys(NAMES, 1)
+    for schema in (images_schema(NAMES, values), latents_schema(NUM_DIMS, NAMES, values)):
+        assert len(set(schema.names)) == len(schema.names)
+        assert [schema.field(concept_column(name)).type for name in NAMES] == [pa.int64()] * len(NAMES)
+        assert {str(schema.field(value_column(name)).type) for name in NAMES} == {"fixed_size_list<item: float>[1]"}
+    assert images_schema(["digit", "colour"], {"colour": 3}).names == [
+        "id", "original", "split", "image", "digit", "colour", "colour_value",
+    ]  # fmt: skip
+
+
+def test_columns_are_read_by_their_concept(tmp_path: Path) -> None:
+    schema = latents_schema(1, NAMES, {"age": 1, "scale": 1})
+    rows = {name: pa.array([[0.0], [0.0]], schema.field(name).type) for name in ("mean", "scale")}
+    rows |= {"id": [0, 1], "original": [0, 1], "split": ["val", "val"]}
+    for number, name in enumerate(NAMES):
+        rows[concept_column(name)] = pa.array([number, 100 + number])
+    rows |= {value_column(name): [[number], [-number]] for number, name in enumerate(("age", "scale"), start=1)}
+    table = pa.table(rows, schema=schema)
+    labels = category_columns(table, NAMES, tmp_path)
+    assert {name: column.tolist() for name, column in labels.items()} == {
+        name: [number, 100 + number] for number, name in enumerate(NAMES)
+    }
+    found = value_columns(table, NAMES)
+    assert {name: column.tolist() for name, column in found.items()} == {"age": [[1], [-1]], "scale": [[2], [-2]]}

