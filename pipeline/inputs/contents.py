@@ -4,7 +4,7 @@ import hashlib
 import json
 import os
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +17,7 @@ from pipeline.progress import Progress
 __all__ = ["Contents", "Found", "digest", "found_file", "walk"]
 
 _SHOWN = 1000  # files to read from which on progress is printed
+_PART = 256  # files that a thread reads in turn
 _SETTLED = 2_000_000_000  # nanoseconds after which the time of a file tells that it was changed once more
 
 
@@ -125,21 +126,26 @@ def digest(sums: Iterable[tuple[str, str]]) -> str:
     return total.hexdigest()
 
 
-def _sums(paths: list[str]) -> Iterator[str]:
+def _sums(paths: Sequence[str]) -> Iterator[str]:
     """SHA-256 of each file, several at once."""
-    progress = Progress("check", len(paths), unit="file") if len(paths) >= _SHOWN else None
+    progress, done = Progress("check", len(paths), unit="file") if len(paths) >= _SHOWN else None, 0
+    parts = [paths[start : start + _PART] for start in range(0, len(paths), _PART)]
     with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
-        for number, value in enumerate(pool.map(_sum, paths), start=1):
+        for part in pool.map(_sums_of, parts):
+            yield from part
+            done += len(part)
             if progress is not None:
-                progress.update(number)
-            yield value
+                progress.update(done)
 
 
-def _sum(path: str) -> str:
-    try:
-        return sha256_file(Path(path))
-    except OSError as error:
-        raise InputError(f"{path}: can't be read ({error.strerror})") from None
+def _sums_of(paths: Sequence[str]) -> list[str]:
+    sums = []
+    for path in paths:
+        try:
+            sums.append(sha256_file(Path(path)))
+        except OSError as error:
+            raise InputError(f"{path}: can't be read ({error.strerror})") from None
+    return sums
 
 
 def _remembered(memory: Path) -> dict[str, list[Any]]:
