@@ -29,9 +29,10 @@ class Application:
         latents: z [n, N].
         codes: z̃ = T(z) [n, N].
         edited: the codes after the edit [n, N]; the same where there is none.
-        outputs: of the untouched network, images in [−1, 1] or logits [n, …].
+        outputs: of the untouched network, images in [−1, 1], logits or values [n, …].
         outputs_back: of T⁻¹(T(z)).
         outputs_edited: of T⁻¹ of the edited codes.
+        decides: whether they are logits.
     """
 
     paths: list[Path]
@@ -42,12 +43,13 @@ class Application:
     outputs: Tensor
     outputs_back: Tensor
     outputs_edited: Tensor
+    decides: bool
 
     def write_table(self, path: Path, layout: Layout, class_names: list[str] | None) -> None:
         """Write a Parquet table, a row an image.
 
         Columns: path, latent, each factor before and after the edit, and of a network that decides its decision and
-        its logits, before and after.
+        its logits, of one that gives values these, before and after.
 
         Args:
             path: of the table.
@@ -58,14 +60,16 @@ class Application:
         for name in layout.names:
             columns[name] = list(self.codes[:, layout.slice(name)].numpy())
             columns[f"{name}_edited"] = list(self.edited[:, layout.slice(name)].numpy())
-        if self.outputs.ndim == 2:
+        if self.decides:
             columns["decision"] = self.outputs.argmax(dim=1).numpy()
             columns["decision_edited"] = self.outputs_edited.argmax(dim=1).numpy()
             if class_names is not None:
                 for column in ("decision", "decision_edited"):
                     columns[f"{column}_name"] = [class_names[decision] for decision in columns[column]]
-            columns["logits"] = list(self.outputs.numpy())
-            columns["logits_edited"] = list(self.outputs_edited.numpy())
+        if self.outputs.ndim == 2:
+            name = "logits" if self.decides else "values"
+            columns[name] = list(self.outputs.numpy())
+            columns[f"{name}_edited"] = list(self.outputs_edited.numpy())
         pq.write_table(pa.table(columns), path)
 
 
@@ -81,7 +85,8 @@ def apply_to_images(interpretation: Interpretation, paths: list[Path], edit: Edi
     edited = codes if edit is None else interpretation.edit(codes, edit)
     outputs, back = interpretation.outputs_of_latents(latents, pixels), interpretation.outputs(codes, pixels)
     outputs_edited = back if edit is None else interpretation.outputs(edited, pixels)
-    return Application(paths, pixels, latents, codes, edited, outputs, back, outputs_edited)
+    decides = interpretation.backbone.decides
+    return Application(paths, pixels, latents, codes, edited, outputs, back, outputs_edited, decides)
 
 
 def read_images(paths: list[Path], shape: tuple[int, int]) -> NDArray[np.uint8]:
