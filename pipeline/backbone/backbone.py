@@ -172,8 +172,9 @@ class LatentBackbone(Backbone):
         """Nothing can be wrong with it: params.yaml lets no other layer through."""
 
     def layers(self, size: int | None) -> str:  # noqa: ARG002
-        """The one layer, and its width."""
-        return f"latent  the one layer of kind '{self.card['kind']}', {self.card['num_dims']} dimensions"
+        """The one layer, its width, and what the network gives."""
+        kind, num = self.card["kind"], self.card["num_dims"]
+        return f"latent  the one layer of kind '{kind}', {num} dimensions\nthe network gives images"
 
 
 def save_backbone(folder: Path, made: Made, *, metrics: str = "") -> None:

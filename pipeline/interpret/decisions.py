@@ -244,7 +244,7 @@ def _left_out(counts: NDArray[np.float64], shown: NDArray[np.intp]) -> str:
         return ""
     decided = int((others > 0).sum())
     share = 100 * others.sum() / counts.sum()
-    rest = f"{decided:,} of the others were decided for, too ({share:.2g} %)" if decided else "no other was decided for"
+    rest = f"{decided:,} others took {share:.2g} % of the decisions" if decided else "no other was decided for"
     return f" Shown are the {len(shown)} commonest of {len(counts):,} classes; {rest}."
 
 

@@ -111,7 +111,7 @@ def test_a_caption_says_how_many_classes_are_left_out() -> None:
     counts[np.arange(25), np.arange(25)] = [3] * 20 + [1] * 5
     with house_style():
         some = decision_sheet(layout, dict.fromkeys(layout.names, counts.tolist()))
-        said = "Shown are the 20 commonest of 1,000 classes; 5 of the others were decided for, too (7.7 %)."
+        said = "Shown are the 20 commonest of 1,000 classes; 5 others took 7.7 % of the decisions."
         assert said in caption(some)
         counts[20:] = 0
         few = decision_sheet(layout, dict.fromkeys(layout.names, counts.tolist()))
