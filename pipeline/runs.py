@@ -18,7 +18,7 @@ __all__ = ["fingerprint", "run_folder"]
 
 
 def run_folder(storage: str | Path, stage: str, layer: str | None = None, root: Path = Path()) -> Path:
-    """Absolute `<storage>/<stage>-<layer>-<fingerprint>/`; it need not exist.
+    """Absolute `<storage>/<stage>-<layer>-<fingerprint>/`, with - for / in the layer's name; it need not exist.
 
     Args:
         storage: `machine.storage`, relative to `root` or absolute.
@@ -26,8 +26,8 @@ def run_folder(storage: str | Path, stage: str, layer: str | None = None, root: 
         layer: of a stage that is a matrix over the layers.
         root: folder of dvc.yaml and params.yaml.
     """
-    parts = [stage, layer, fingerprint(stage, layer, root)] if layer else [stage, fingerprint(stage, None, root)]
-    return (root / storage).absolute() / "-".join(str(part) for part in parts)
+    parts = [stage, *([layer.replace("/", "-")] if layer else []), fingerprint(stage, layer, root)]
+    return (root / storage).absolute() / "-".join(parts)
 
 
 def fingerprint(stage: str, layer: str | None = None, root: Path = Path()) -> str:

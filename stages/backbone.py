@@ -22,7 +22,7 @@ def main() -> None:
     require_layers(made, params.layers, params.latents, images)
     if (pretraining := PRETRAINING.get(params.backbone.kind)) is None:
         save_backbone(places.backbone, made)
-        print(f"models/backbone: {params.backbone.network}, frozen")
+        print(f"models/backbone: {params.backbone.network}, frozen; it gives {made.gives}")
         return
     runs = run_folder(params.machine.storage, "backbone")
     trained = pretrain(pretraining, made, params, places.images.resolve(), runs)

@@ -16,7 +16,7 @@ def main() -> None:
     params, places = load_params(), Places()
     if not params.backbone.draws_images:
         save_no_judge(places.judge)
-        print("models/judge: none, as the backbone gives logits, which name themselves")
+        print(f"models/judge: none, as it names what an image shows, and the backbone gives {params.backbone.gives}")
         return
     judge = params.judge
     setup = ImagesSetup(places.images.resolve(), judge, params.seed)

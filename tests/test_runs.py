@@ -28,6 +28,13 @@ FILES = {
 }
 
 
+def test_a_layer_with_a_slash_has_a_folder_of_its_own_beside_the_others(root):
+    (root / "data/block/1").mkdir(parents=True)
+    folder = run_folder(".runs", "train", "block/1", root)
+    assert folder.parent == root / ".runs"
+    assert folder.name == f"train-block-1-{fingerprint('train', 'block/1', root)}"
+
+
 @pytest.fixture
 def root(tmp_path):
     for name, content in FILES.items():

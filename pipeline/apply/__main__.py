@@ -7,7 +7,8 @@
 
 `--model` is a folder of a trained map, or the id of its MLflow run. The network itself is read from `--backbone`, and
 must be the one that the map was trained on. Into `--out` go applied.parquet, a row an image: its latent, each of its
-factors, and of a classifier its decision, before and after the edit; and applied.png, the same for a few of them.
+factors, and of a classifier its decision, of a regression or an embedding its values, before and after the edit; and
+applied.png, the same for a few of them.
 """
 
 import argparse

@@ -19,7 +19,7 @@ from pipeline.prepare.sources.decoder import Decoder
 
 __all__ = ["Application", "apply_to_images", "read_images"]
 
-OWN = ("path", "latent", "decision", "decision_name", "decision_edited_name", "logits")  # columns that are no factors
+OWN = ("path", "latent", "decision", "decision_name", "decision_edited_name", "logits", "values")  # no factors
 _EDITED = "_edited"
 
 
@@ -33,9 +33,10 @@ class Application:
         latents: z [n, N].
         codes: z̃ = T(z) [n, N].
         edited: the codes after the edit [n, N]; the same where there is none.
-        outputs: of the untouched network, images in [−1, 1] or logits [n, …].
+        outputs: of the untouched network, images in [−1, 1], logits or values [n, …].
         outputs_back: of T⁻¹(T(z)).
         outputs_edited: of T⁻¹ of the edited codes.
+        decides: whether they are logits.
     """
 
     paths: list[Path]
@@ -46,12 +47,14 @@ class Application:
     outputs: Tensor
     outputs_back: Tensor
     outputs_edited: Tensor
+    decides: bool
 
     def write_table(self, path: Path, layout: Layout, class_names: list[str] | None) -> None:
         """Write a Parquet table, a row an image.
 
         Columns: path, latent, each factor before and after the edit, and of a network that decides its decision and
-        its logits, before and after. A factor of such a name (`path`) has a `_` after it.
+        its logits, of one that gives values these, before and after. A factor of such a name (`path`) has a `_` after
+        it.
 
         Args:
             path: of the table.
@@ -62,14 +65,16 @@ class Application:
         for name in layout.names:
             columns[_column(name)] = list(self.codes[:, layout.slice(name)].numpy())
             columns[f"{_column(name)}{_EDITED}"] = list(self.edited[:, layout.slice(name)].numpy())
-        if self.outputs.ndim == 2:
+        if self.decides:
             columns["decision"] = self.outputs.argmax(dim=1).numpy()
             columns["decision_edited"] = self.outputs_edited.argmax(dim=1).numpy()
             if class_names is not None:
                 for column in ("decision", "decision_edited"):
                     columns[f"{column}_name"] = [class_names[decision] for decision in columns[column]]
-            columns["logits"] = list(self.outputs.numpy())
-            columns["logits_edited"] = list(self.outputs_edited.numpy())
+        if self.outputs.ndim == 2:
+            name = "logits" if self.decides else "values"
+            columns[name] = list(self.outputs.numpy())
+            columns[f"{name}_edited"] = list(self.outputs_edited.numpy())
         pq.write_table(pa.table(columns), path)
 
 
@@ -91,7 +96,8 @@ def apply_to_images(interpretation: Interpretation, paths: list[Path], edit: Edi
     edited = codes if edit is None else interpretation.edit(codes, edit)
     outputs, back = interpretation.outputs_of_latents(latents, pixels), interpretation.outputs(codes, pixels)
     outputs_edited = back if edit is None else interpretation.outputs(edited, pixels)
-    return Application(paths, pixels, latents, codes, edited, outputs, back, outputs_edited)
+    decides = interpretation.backbone.decides
+    return Application(paths, pixels, latents, codes, edited, outputs, back, outputs_edited, decides)
 
 
 def read_images(paths: list[Path], iin: Iin) -> NDArray[np.uint8]:

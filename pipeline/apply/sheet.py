@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 import numpy as np
+from torch import Tensor
 
 from pipeline.apply.application import Application
 from pipeline.drawing.palette import GAP, HEADER, HEADER_GAP, draw_grid, extent
@@ -16,7 +17,7 @@ _LABELS = ("image", "decoded z", "decoded T⁻¹(T(z))", "after the edit")
 
 
 def applied_sheet(applied: Application, names: Sequence[str] | None, words: str | None) -> Sheet:
-    """A column an image: of a network that draws, what it draws; of one that decides, its decisions.
+    """A column an image: of a network that draws, what it draws; of one that decides, its decisions; else its values.
 
     Args:
         applied: the images, and what came of them.
@@ -35,7 +36,7 @@ def applied_sheet(applied: Application, names: Sequence[str] | None, words: str 
     line = line_height(9)
     rows = len(shown) * (height + GAP) + HEADER_GAP if draws else height + HEADER_GAP + len(results) * line
     more = "" if num == len(pixels) else f" The first {num} of {len(pixels)} images are shown."
-    what = "draws" if draws else "decides"
+    what = "draws" if draws else "decides" if applied.decides else "gives"
     after = "" if words is None else f"; then with {words}"
     sheet = new_sheet(
         max(left + extent(num, width) + MARGIN, 900),
@@ -53,10 +54,23 @@ def applied_sheet(applied: Application, names: Sequence[str] | None, words: str 
             sheet.text(_LABELS[number], MARGIN, y + height / 2, va="center", fontweight="bold")
             continue
         y = top + (number - 1) * line
-        sheet.text(("decision", "after T and T⁻¹", "after the edit")[number - 1], MARGIN, y, fontweight="bold")
+        first = "decision" if applied.decides else "values"
+        sheet.text((first, "after T and T⁻¹", "after the edit")[number - 1], MARGIN, y, fontweight="bold")
         for column in range(num):
-            decision, before = int(result[column].argmax()), int(applied.outputs[column].argmax())
-            style = {"fontweight": "bold", "color": "#c9572f"} if decision != before else {}
-            called = str(decision) if names is None else shortened(names[decision], width + GAP - 4, 9, "bold")
-            sheet.text(called, left + column * (width + GAP) + width / 2, y, ha="center", **style)
+            called = _decision(result[column], names) if applied.decides else _numbers(result[column])
+            changed = applied.decides and result[column].argmax() != applied.outputs[column].argmax()
+            style = {"fontweight": "bold", "color": "#c9572f"} if changed else {}
+            text = shortened(called, width + GAP - 4, 9, "bold")
+            sheet.text(text, left + column * (width + GAP) + width / 2, y, ha="center", **style)
     return sheet
+
+
+def _decision(logits: Tensor, names: Sequence[str] | None) -> str:
+    """The decision, by its name where it has one."""
+    decision = int(logits.argmax())
+    return str(decision) if names is None else names[decision]
+
+
+def _numbers(values: Tensor) -> str:
+    """The values, as many as there is room for."""
+    return ", ".join(f"{value:.3g}" for value in values[:MOST].tolist()).replace("-", "−")

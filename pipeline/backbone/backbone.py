@@ -34,13 +34,16 @@ class Made:
 
     Attributes:
         network: the module with its weights.
-        card: `kind`, what the network is built from, and `output`, which is `images` or `logits`.
+        card: `kind`, what the network is built from, and `output`, which is `images`, `logits`, `probabilities` or
+            `values`.
         exported: a `torch.export` file that the network is built from; None: it is built from the card alone.
+        gives: what it gave when it was tried, in words; empty where it has still to be trained.
     """
 
     network: nn.Module
     card: dict[str, Any]
     exported: Path | None = None
+    gives: str = ""
 
 
 @dataclass(frozen=True)
@@ -90,8 +93,13 @@ class Backbone(ABC):
 
     @property
     def draws_images(self) -> bool:
-        """Whether its output is an image in [−1, 1]; else logits."""
+        """Whether its output is an image in [−1, 1]."""
         return bool(self.card["output"] == "images")
+
+    @property
+    def decides(self) -> bool:
+        """Whether its output is logits; else, where it is no image, numbers of no class."""
+        return self.card["output"] in ("logits", "probabilities")
 
     @property
     def concept(self) -> str | None:
@@ -106,7 +114,7 @@ class Backbone(ABC):
     @property
     def names_concept(self) -> bool:
         """Whether it says what an image shows."""
-        return not self.draws_images and self.concept is not None
+        return self.decides and self.concept is not None
 
     @abstractmethod
     def run(self, images: Tensor) -> Tensor:
@@ -173,8 +181,9 @@ class LatentBackbone(Backbone):
         return dict.fromkeys(layers, Reduction(params.reduction))
 
     def layers(self, size: int | None) -> str:  # noqa: ARG002
-        """The one layer, and its width."""
-        return f"latent  the one layer of kind '{self.card['kind']}', {self.card['num_dims']} dimensions"
+        """The one layer, its width, and what the network gives."""
+        kind, num = self.card["kind"], self.card["num_dims"]
+        return f"latent  the one layer of kind '{kind}', {num} dimensions\nthe network gives images"
 
 
 def save_backbone(folder: Path, made: Made, *, metrics: str = "") -> None:

@@ -8,16 +8,20 @@ from pathlib import Path
 from typing import Any, cast
 
 import torch
-from torch import nn
+from torch import Tensor, nn
+from torch.nn.parameter import UninitializedBuffer
 
 from pipeline.backbone.backbone import Made
-from pipeline.backbone.brought_network import load_weights, tried, weights_file
+from pipeline.backbone.brought_network import expected_input, run_once, trial_images, tried, weights_file
 from pipeline.backbone.hook_backbone import AS_IT_IS, HookBackbone
+from pipeline.backbone.named_weights import load_weights
 from pipeline.errors import InputError
 from pipeline.params import BackboneParams
 from pipeline.tables.images import Images
 
-__all__ = ["CallableBackbone", "from_callable", "import_callable"]
+__all__ = ["CallableBackbone", "from_callable", "import_callable", "initialise_lazy"]
+
+_COMPILED = "_orig_mod"  # the network inside what torch.compile returns
 
 
 class CallableBackbone(HookBackbone):
@@ -28,6 +32,7 @@ class CallableBackbone(HookBackbone):
         """Call it, give the network its weights, and try it on two images."""
         assert params.network is not None  # as its section has been checked
         network = from_callable(params.network, params.arguments, seed)
+        initialise_lazy(network, expected_input(params, AS_IT_IS)(trial_images(images)), params, seed)
         if params.weights:
             load_weights(network, weights_file(params.weights))
         return tried(network, params, images, AS_IT_IS)
@@ -68,7 +73,9 @@ def import_callable(name: str, key: str) -> Callable[..., Any]:
 
 
 def from_callable(name: str, arguments: Mapping[str, Any], seed: int = 0) -> nn.Module:
-    """What an importable callable returns.
+    """What an importable callable returns, without what `torch.compile` and parallel wrappers put around it.
+
+    These compute the same, but behind them no layer can be reached.
 
     Args:
         name: `package.module:callable`, or `package.module:Class.method`.
@@ -87,4 +94,58 @@ def from_callable(name: str, arguments: Mapping[str, Any], seed: int = 0) -> nn.
         raise InputError(f"backbone.arguments: {name} does not take {dict(arguments)!r} ({error})") from None
     if not isinstance(network, nn.Module):
         raise InputError(f"backbone.network: {name} returned a {type(network).__name__}, expected a torch.nn.Module")
-    return network.eval().requires_grad_(False)
+    network = _unwrapped(network).eval()
+    for parameter in network.parameters():
+        if not isinstance(parameter, nn.UninitializedParameter):
+            parameter.requires_grad_(False)
+    return network
+
+
+def initialise_lazy(network: nn.Module, inputs: Tensor, params: BackboneParams, seed: int) -> None:
+    """Let lazy layers, if there are any, take their shapes from a first forward, and draw their weights.
+
+    Args:
+        network: from `from_callable`; changed in place.
+        inputs: a batch that it accepts.
+        params: section `backbone`, for an error.
+        seed: of the weights.
+
+    Raises:
+        InputError: the network does not take the inputs, or does not reach one of those layers.
+    """
+    if not _lazy(network):
+        return
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        run_once(network, inputs, params)
+    if names := _lazy(network):
+        raise InputError(f"backbone.network: '{names[0]}' of {params.network} has no shape, as no forward reaches it")
+    network.requires_grad_(False)
+
+
+def _lazy(network: nn.Module) -> list[str]:
+    """Names of the parameters and buffers that have no shape yet."""
+    tensors = {**dict(network.named_parameters()), **dict(network.named_buffers())}
+    return [
+        name for name, tensor in tensors.items() if isinstance(tensor, nn.UninitializedParameter | UninitializedBuffer)
+    ]
+
+
+def _unwrapped(network: nn.Module) -> nn.Module:
+    """The network in eager mode, on one device: hooks that are set later do not fire in compiled code."""
+    while (inner := _inner(network)) is not None:
+        network = inner
+    for module in list(network.modules()):
+        if module._compiled_call_impl is not None:
+            module._compiled_call_impl = None  # what nn.Module.compile has put in the place of the forward
+        for name, child in module.named_children():
+            if _COMPILED in child._modules:
+                setattr(module, name, child.get_submodule(_COMPILED))
+    return network
+
+
+def _inner(network: nn.Module) -> nn.Module | None:
+    """The network that a wrapper holds; None: it is none."""
+    if isinstance(network, nn.DataParallel | nn.parallel.DistributedDataParallel):
+        return network.get_submodule("module")
+    return network.get_submodule(_COMPILED) if _COMPILED in network._modules else None

@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from pipeline.backbone.backbone import Made
+from pipeline.backbone.class_names import names_of_classes
 from pipeline.backbone.hook_backbone import AS_IT_IS, HookBackbone
 from pipeline.params import BackboneParams
 from pipeline.tables.images import Images
@@ -52,7 +53,7 @@ class ClassifierBackbone(HookBackbone):
         """Random weights, which its training replaces."""
         assert params.concept is not None  # as its section has been checked
         network = Classifier(images.num_categories[params.concept], params.width, seed)
-        return cls.made(network, params.concept, images.class_names.get(params.concept))
+        return cls.made(network, params.concept, names_of_classes(params, images, network.num_classes))
 
     @classmethod
     def made(cls, network: Classifier, concept: str | None, class_names: list[str] | None = None) -> Made:

@@ -35,7 +35,7 @@ class Cut(ABC):
 
     @abstractmethod
     def rest(self, images: Tensor) -> Callable[[Tensor], Tensor]:
-        """G of these recipients: from z [B, N], the numbers that enter T, to images in [−1, 1] or logits.
+        """G of these recipients: from z [B, N], the numbers that enter T, to images in [−1, 1], logits or values.
 
         Args:
             images: [B, 3, H, W] in [−1, 1], the recipients, one a row of z: what of the layer is not in z, and what

@@ -14,21 +14,23 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from pipeline.backbone.backbone import EXPORTED, LatentBackbone, Made
-from pipeline.backbone.brought_network import load_weights, weights_file
-from pipeline.backbone.callable_network import from_callable
+from pipeline.backbone.brought_network import require_range, run_once, weights_file
+from pipeline.backbone.callable_network import from_callable, initialise_lazy
 from pipeline.backbone.cut import Cut, Noise
 from pipeline.backbone.exported_network import from_exported
+from pipeline.backbone.head import Head
+from pipeline.backbone.named_weights import load_weights
 from pipeline.backbone.reduction import MEAN, Reduction
 from pipeline.backbone.trial import HALF, require_steady
 from pipeline.basis.draws import draw_seed
-from pipeline.errors import InputError, one_line
+from pipeline.errors import InputError
 from pipeline.params import BackboneParams
 from pipeline.tables.images import Images, to_unit_range
 
 __all__ = ["GeneratorBackbone", "GeneratorCut", "open_generator"]
 
 _TRIED = 2  # images
-_ROUNDING = 1e-3  # by which an image may leave [−1, 1]
+_ROUNDING = 1e-3  # by which an image may leave its range, in halves of it
 _PIXEL = 3 / 255  # one and a half levels of a stored image
 
 
@@ -37,16 +39,18 @@ class GeneratorCut(Cut):
     """G: z → x, and the prior N(0, 1) of each number of z; there is no E.
 
     Attributes:
-        network: in eval mode; from z [B, N] to images [B, 1 or 3, H, W] in [−1, 1].
+        network: in eval mode; from z [B, N] to images [B, 1 or 3, H, W].
         num_dims: N.
         seed: of the prior's draws.
         device: where it runs.
+        head: reads what it gives.
     """
 
     network: nn.Module
     num_dims: int
     seed: int
     device: torch.device
+    head: Head
 
     noise: ClassVar[Noise] = "none"
 
@@ -63,8 +67,7 @@ class GeneratorCut(Cut):
     @torch.no_grad()
     def draw(self, z: Tensor) -> Tensor:
         """Latents [B, N] to images [B, 3, H, W] in [−1, 1]; a grey image's three channels are alike."""
-        images: Tensor = self.network(z.to(self.device))
-        return images.expand(-1, 3, -1, -1)
+        return self.head(self.network(z.to(self.device)), len(z))
 
     def encode(self, images: Tensor) -> tuple[Tensor, Tensor | None]:
         """Refused: an image of one's own has no latent."""
@@ -92,17 +95,19 @@ class GeneratorBackbone(LatentBackbone):
     def make(cls, params: BackboneParams, images: Images, seed: int) -> Made:
         """Open it, and compare what it draws with the images table."""
         decoder = open_generator(params, seed, "cpu")
-        _require_drawn(decoder, to_unit_range(images.pixels[:_TRIED]), images.original[:_TRIED])
+        shown = to_unit_range(images.pixels[:_TRIED])
+        _require_drawn(decoder, shown, images.original[:_TRIED])
         exported = _exported(params)
         card = {
             "kind": "generator",
             "network": params.network if exported is None else None,
             "arguments": dict(params.arguments),
-            "output": "images",
+            **decoder.head.to_card(),
             "num_dims": params.num_dims,
             "seed": seed,
         }
-        return Made(decoder.network, card, exported)
+        bright = ", none of them darker than mid-grey: see backbone.output_range" if float(shown.min()) >= 0 else ""
+        return Made(decoder.network, card, exported, f"images of its own{bright}")
 
     @classmethod
     def build(cls, folder: Path, card: dict[str, Any]) -> nn.Module:
@@ -117,7 +122,8 @@ class GeneratorBackbone(LatentBackbone):
 
     def cut(self, layer: str, reduction: Reduction = MEAN, kept: NDArray[np.int64] | None = None) -> Cut:  # noqa: ARG002
         """The decoder; its prior is in place of an encoder."""
-        return GeneratorCut(self.network, self.card["num_dims"], self.card["seed"], self.device)
+        head = Head.from_card(self.card)
+        return GeneratorCut(self.network, self.card["num_dims"], self.card["seed"], self.device, head)
 
 
 def open_generator(params: BackboneParams, seed: int, device: torch.device | str) -> GeneratorCut:
@@ -129,41 +135,32 @@ def open_generator(params: BackboneParams, seed: int, device: torch.device | str
         device: where it runs.
 
     Raises:
-        InputError: it can't be opened, its weights do not fit, it makes no images in [−1, 1] of z, or not the same
-            each time and in any batch.
+        InputError: it can't be opened, its weights do not fit, it makes no images of z in the range that is said, or
+            not the same each time and in any batch.
     """
     assert params.network is not None  # as its section has been checked
     exported = _exported(params)
     network = from_callable(params.network, params.arguments, seed) if exported is None else from_exported(exported)
+    decoder = GeneratorCut(network, params.num_dims, seed, torch.device(device), Head.of(params))
+    z = decoder.prior(np.arange(_TRIED))
+    initialise_lazy(network, z, params, seed)
     if params.weights:
         load_weights(network, weights_file(params.weights))
-    decoder = GeneratorCut(network.to(device), params.num_dims, seed, torch.device(device))
-    z = decoder.prior(np.arange(_TRIED)).to(device)
-    try:
-        images = decoder.network(z)
-    except (RuntimeError, ValueError, TypeError, AssertionError) as error:
-        raise InputError(
-            f"backbone: '{params.network}' does not take latents {tuple(z.shape)} ({one_line(error, 200)}); see "
-            "backbone.num_dims"
-        ) from None
-    _require_images(images, params.network)
-    require_steady(lambda some: {"its image": network(some)}, z, params.network, half=images.dtype in HALF)
+    network.to(device)  # in place
+    z = z.to(device)
+    given = run_once(network, z, params)
+    decoder.head(given, _TRIED)
+    images = decoder.head.pick(given)
+    require_range(decoder.head, images, f"'{params.network}'", _ROUNDING)
+    require_steady(
+        lambda some: {"its image": decoder.head.pick(network(some))}, z, params.network, half=images.dtype in HALF
+    )
     return decoder
 
 
 def _exported(params: BackboneParams) -> Path | None:
     """The `torch.export` file that the decoder is; None: a callable makes it."""
-    path = Path(str(params.network))
-    return path if path.suffix == ".pt2" else None
-
-
-def _require_images(images: Any, name: str) -> None:
-    if not isinstance(images, Tensor) or images.ndim != 4 or len(images) != _TRIED or images.shape[1] not in (1, 3):
-        what = tuple(images.shape) if isinstance(images, Tensor) else f"a {type(images).__name__}"
-        raise InputError(f"backbone: '{name}' gives {what}, images ({_TRIED}, 1 or 3, H, W) are expected")
-    low, high = float(images.min()), float(images.max())
-    if not (low >= -1 - _ROUNDING and high <= 1 + _ROUNDING):  # NaN is neither
-        raise InputError(f"backbone: '{name}' gives values of {low:.3g} to {high:.3g}, expected are −1 to 1")
+    return Path(str(params.network)) if params.network_is == "file" else None
 
 
 def _require_drawn(decoder: GeneratorCut, images: Tensor, originals: NDArray[np.int64]) -> None:

@@ -1,11 +1,11 @@
-"""Networks from image to logits or image, whose layers are modules that forward hooks reach.
+"""Networks from image to logits, values or image, whose layers are modules that forward hooks reach.
 
 What the classifier that is trained here and all networks that are brought along have in common: their input, and a cut
 at any layer that a forward calls once.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 import numpy as np
@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from pipeline.backbone.backbone import Backbone
 from pipeline.backbone.cut import Cut, Noise
+from pipeline.backbone.head import Head, in_words
 from pipeline.backbone.hooks import Layer, capture, capture_all, layer_table, replace, require_layer
 from pipeline.backbone.reduction import MEAN, Reduction, from_vector, num_dims, to_vector
 from pipeline.backbone.trial import HALF, attempt, require_same_buffers, require_steady
@@ -23,6 +24,8 @@ from pipeline.params import LatentsParams
 
 __all__ = ["AS_IT_IS", "HookBackbone", "HookCut", "Preprocess", "list_layers"]
 
+_LUMINANCE = (0.299, 0.587, 0.114)  # of red, green and blue: ITU-R BT.601, as Pillow's mode L
+
 
 @dataclass(frozen=True)
 class Preprocess:
@@ -30,13 +33,13 @@ class Preprocess:
 
     Attributes:
         size: side to which images are resized, bilinearly; None: as they are.
-        mean: of each channel, on a scale of 0 to 1.
+        mean: of each channel, on a scale of 0 to 1; where it is one number, the network gets the luminance alone.
         std: of each channel, on the same scale.
     """
 
     size: int | None
-    mean: tuple[float, float, float]
-    std: tuple[float, float, float]
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
 
     @classmethod
     def from_card(cls, content: dict[str, Any]) -> "Preprocess":
@@ -48,12 +51,14 @@ class Preprocess:
         return {"size": self.size, "mean": list(self.mean), "std": list(self.std)}
 
     def __call__(self, images: Tensor) -> Tensor:
-        """Images [B, 3, H, W] in [−1, 1] to inputs [B, 3, size, size]."""
+        """Images [B, 3, H, W] in [−1, 1] to inputs [B, 3 or 1, size, size]."""
+        if len(self.mean) == 1:
+            images = (images * images.new_tensor(_LUMINANCE)[:, None, None]).sum(dim=1, keepdim=True)
         if self.size is not None and images.shape[-2:] != (self.size, self.size):
             images = nn.functional.interpolate(
                 images, (self.size, self.size), mode="bilinear", align_corners=False, antialias=True
             )
-        if self.mean == self.std == (0.5, 0.5, 0.5):
+        if {*self.mean, *self.std} == {0.5}:
             return images
         mean, std = (images.new_tensor(values)[:, None, None] for values in (self.mean, self.std))
         return ((images + 1) / 2 - mean) / std
@@ -67,12 +72,13 @@ class HookCut(Cut):
     """Any layer of any network, by forward hooks; the network is not touched.
 
     Attributes:
-        network: in eval mode; called with one tensor, it gives one.
+        network: in eval mode; called with one tensor.
         layer: dotted name of a module that is called once in a forward and gives one tensor of floats.
         reduction: what of a map or of tokens enters T.
         kept: the numbers of the layer that enter T, ascending, as others are constant; None: all.
         preprocess: from images in [−1, 1] to what the network expects.
         device: where it runs.
+        head: reads what it gives.
     """
 
     network: nn.Module
@@ -81,6 +87,7 @@ class HookCut(Cut):
     kept: NDArray[np.int64] | None
     preprocess: Preprocess
     device: torch.device
+    head: Head = field(default_factory=Head)
 
     noise: ClassVar[Noise] = "jitter"
 
@@ -93,7 +100,7 @@ class HookCut(Cut):
         return z if kept is None else z.index_select(1, kept), None
 
     def rest(self, images: Tensor) -> Callable[[Tensor], Tensor]:
-        """From z [B, N] to logits or images; all else of the layer, and of what passes it by, is the recipients'."""
+        """From z [B, N] to what `head` reads; all else of the layer, and of what passes it by, is the recipients'."""
         inputs = self.preprocess(images.to(self.device))
         output, _ = capture(self.network, self.layer, inputs)
         own = to_vector(output, self.reduction)
@@ -105,8 +112,8 @@ class HookCut(Cut):
             if kept is not None:
                 z = own.index_copy(1, kept, z)
             value = from_vector(z, output, self.reduction)
-            answer = replace(self.network, self.layer, inputs, value) if tail is None else tail(value.clone())
-            return answer.float()
+            given = replace(self.network, self.layer, inputs, value) if tail is None else tail(value.clone())
+            return self.head(given, len(z))
 
         return run
 
@@ -119,13 +126,12 @@ class HookBackbone(Backbone):
 
     @torch.no_grad()
     def run(self, images: Tensor) -> Tensor:
-        """Images [B, 3, H, W] in [−1, 1] to the network's logits or images, float32 whatever it computes in."""
-        output: Tensor = self.network(self._preprocess(images.to(self.device)))
-        return output.float()
+        """Images [B, 3, H, W] in [−1, 1] to the network's logits, values or images."""
+        return self._head(self.network(self._preprocess(images.to(self.device))), len(images))
 
     def cut(self, layer: str, reduction: Reduction = MEAN, kept: NDArray[np.int64] | None = None) -> Cut:
         """E and G of a module that a forward calls once."""
-        return HookCut(self.network, layer, reduction, kept, self._preprocess, self.device)
+        return HookCut(self.network, layer, reduction, kept, self._preprocess, self.device, self._head)
 
     def require_layers(self, layers: Sequence[str], params: LatentsParams, images: Tensor) -> dict[str, Reduction]:
         """Refuse what can't be captured and replaced or is too wide, and a network that is no function of one image."""
@@ -137,7 +143,9 @@ class HookBackbone(Backbone):
 
         def forward(some: Tensor) -> dict[str, Tensor]:
             values, output = capture_all(self.network, layers, some)
-            return {f"layer '{layer}'": value for layer, value in values.items()} | {"its output": output}
+            return {f"layer '{layer}'": value for layer, value in values.items()} | {
+                "its output": self._head.pick(output)
+            }
 
         types = {entry.dtype for entry in table} | {weight.dtype for weight in self.network.parameters()}
         require_steady(forward, inputs, name, half=not types.isdisjoint(HALF))
@@ -145,12 +153,16 @@ class HookBackbone(Backbone):
         return reductions
 
     def layers(self, size: int | None) -> str:
-        """All modules, with the shape that each gives, or why it can't be used."""
-        return list_layers(self.network, size or self.card["input"]["size"] or 32)
+        """All modules, with the shape that each gives, or why it can't be used; and what the network gives."""
+        return list_layers(self.network, size or self.card["input"]["size"] or 32, len(self._preprocess.mean))
 
     @property
     def _preprocess(self) -> Preprocess:
         return Preprocess.from_card(self.card["input"])
+
+    @property
+    def _head(self) -> Head:
+        return Head.from_card(self.card)
 
 
 def _reduction(layer: Layer, params: LatentsParams) -> Reduction:
@@ -173,21 +185,28 @@ def _tail(network: nn.Module, layer: str) -> nn.Module | None:
 _SHOWN = 3  # images: the batch is told from tokens and windows, which go first in some layers
 
 
-def list_layers(network: nn.Module, size: int) -> str:
+def list_layers(network: nn.Module, size: int, channels: int = 3) -> str:
     """Each module by its dotted name, its class, the shape that it gives, its channels, and N under `latents.reduce`.
+
+    The last line says what the network gives.
 
     Args:
         network: in eval mode.
         size: side of the black images that are sent through it.
+        channels: of those images.
 
     Raises:
         InputError: it does not take such images.
     """
+    images = torch.zeros(_SHOWN, channels, size, size)
     try:
-        table = layer_table(network, torch.zeros(_SHOWN, 3, size, size))
+        table = layer_table(network, images)
+        with torch.no_grad():
+            given = in_words(network(images), len(images))
     except (RuntimeError, ValueError, AssertionError) as error:
         raise InputError(
-            f"--size: the network does not take {_SHOWN} images of {size}x{size} ({one_line(error, 200)})"
+            f"--size, --channels: the network does not take {_SHOWN} images of {channels}x{size}x{size} "
+            f"({one_line(error, 200)})"
         ) from None
     rows = [("layer", "module", "shape", "channels", "mean", "none")]
     for layer in table:
@@ -195,12 +214,12 @@ def list_layers(network: nn.Module, size: int) -> str:
             rows.append((layer.name, layer.module, f"can't be used: it {layer.reason}", "", "", ""))
         else:
             shape = "x".join(str(length) for length in layer.shape)
-            channels = "" if len(layer.shape) not in (2, 3) else layer.channels or "not certain"
+            axis = "" if len(layer.shape) not in (2, 3) else layer.channels or "not certain"
             mean, none = (_width(layer, Reduction(how, layer.channels)) for how in ("mean", "none"))
-            rows.append((layer.name, layer.module, shape, channels, mean, none))
+            rows.append((layer.name, layer.module, shape, axis, mean, none))
     widths = [max(len(row[column]) for row in rows if column != 2 or row[5]) for column in range(6)]
     lines = ("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in rows)
-    return "\n".join(line.rstrip() for line in lines)
+    return "\n".join([*(line.rstrip() for line in lines), given])
 
 
 def _width(layer: Layer, reduction: Reduction) -> str:

@@ -10,8 +10,9 @@ import torch
 from torch import nn
 
 from pipeline.backbone.backbone import Made
-from pipeline.backbone.brought_network import load_weights, tried, weights_file
+from pipeline.backbone.brought_network import tried, weights_file
 from pipeline.backbone.hook_backbone import HookBackbone, Preprocess
+from pipeline.backbone.named_weights import load_weights
 from pipeline.errors import InputError
 from pipeline.inputs.paths import names_weights
 from pipeline.params import BackboneParams
@@ -34,7 +35,7 @@ class TorchvisionBackbone(HookBackbone):
         if params.weights and _weights_name(params) is None:
             load_weights(network, weights_file(params.weights))
         made = tried(network, params, images, _USUAL)
-        names = weights_classes(params)
+        names = None if "class_names" in made.card else weights_classes(params)
         return dataclasses.replace(made, card=made.card | {"class_names": names}) if names else made
 
     @classmethod

@@ -15,12 +15,16 @@ from pipeline.scores.statistics.score import probe_own, response_name
 __all__ = ["depth_sheet", "training_sheet"]
 
 _PANEL = 420
+_RESPONSES = {  # of a network that decides, and of one that gives values
+    "changed": "share of decisions that change when it is drawn anew",
+    "moved": "how far the output moves when it is drawn anew, in its standard deviations",
+}
 
 Points = Sequence[tuple[float, float | None, float | None]]  # value, low, high
 
 
 def depth_sheet(results: Mapping[str, Scores], layouts: Mapping[str, Layout]) -> Sheet:
-    """A line a concept over the layers: its share of dimensions, how well it is read, how the decision answers to it.
+    """A line a concept over the layers: its share of dimensions, how well it is read, how the output answers to it.
 
     Args:
         results: scores of each layer, from the image on.
@@ -43,14 +47,13 @@ def depth_sheet(results: Mapping[str, Scores], layouts: Mapping[str, Layout]) ->
             {name: [_point(scores, probe_own(name)) for scores in results.values()] for name in layout.concepts},
         ),
     ]
-    changed = {name: response_name("sample", name, "changed") for name in layout.names}
-    if all(score in scores for scores in results.values() for score in changed.values()):
-        panels.append(
-            (
-                "share of decisions that change when it is drawn anew",
-                {name: [_point(scores, score) for scores in results.values()] for name, score in changed.items()},
-            )
-        )
+    for measure, heading in _RESPONSES.items():
+        names = {name: response_name("sample", name, measure) for name in layout.names}
+        if all(score in scores for scores in results.values() for score in names.values()):
+            answers: dict[str, Points] = {
+                name: [_point(scores, score) for scores in results.values()] for name, score in names.items()
+            }
+            panels.append((heading, answers))
     widest = max(text_width(layer, 9) for layer in layers)
     right = _room(layout)
     width = max(1300, 2 * MARGIN + 90 + right + round((widest + 60) * len(layers)))

@@ -21,6 +21,7 @@ from pipeline.interpretation.rows import Rows
 from pipeline.judge.network import Judge
 from pipeline.pairing.pairs import pair_sampler
 from pipeline.params import EvaluateParams
+from pipeline.scores.behaviour.change import values_preservation
 from pipeline.scores.behaviour.preservation import preservation, round_trip
 from pipeline.scores.behaviour.swap import swap_score
 from pipeline.scores.code_scores import FittedSeeds, fitted_scores
@@ -41,13 +42,13 @@ Measured = TypeVar("Measured")
 def evaluate(
     test: Rows, judge: Judge | None, train: Latents, params: EvaluateParams, seed: int
 ) -> tuple[dict[str, Score], Transitions]:
-    """All scores by name, those to select by first; and of a classifier how edits move its decisions.
+    """All scores by name, those to select by first; and of a network that decides how edits move its decisions.
 
     A score that needs more images than there are, for so many dimensions, is left out, and a line says so.
 
     Args:
         test: the test split, with the network and its map.
-        judge: names what an image shows; None for a backbone that gives logits.
+        judge: names what an image shows; None for a backbone that draws nothing.
         train: training latents, for the Gaussian that the flow is compared with.
         params: how much is drawn.
         seed: the study's.
@@ -163,13 +164,15 @@ def _round_trips(test: Rows) -> dict[str, Score]:
 
 def _preservation(test: Rows, seed: int) -> dict[str, Score]:
     backbone, images = test.interpretation.backbone, test.images
-    before, after = test.outputs_of_latents(test.means), test.outputs(test.codes)
+    before, after = test.outputs_of_latents(test.means).numpy(), test.outputs(test.codes).numpy()
+    draws, groups = draw_seed(seed, "evaluate/preservation"), test.latents.original
+    if not (backbone.draws_images or backbone.decides):
+        return values_preservation(before, after, draws, groups)
     if backbone.draws_images:
         truth: Array | None = to_unit_range(images.pixels).numpy()
     else:
         truth = None if backbone.concept is None else images.labels[backbone.concept]
-    draws = draw_seed(seed, "evaluate/preservation")
-    return preservation(before.numpy(), after.numpy(), truth, draws, groups=test.latents.original)
+    return preservation(before, after, truth, draws, groups=groups)
 
 
 def _only(judged: dict[str, Array], layout: Layout) -> dict[str, Array]:

@@ -1,10 +1,11 @@
-"""How a classifier's decisions answer to edits of one factor (Esser, Rombach, Ommer, CVPR 2020, section 4.2).
+"""How the output of a network that draws nothing answers to edits of one factor.
 
 Every factor of every input is drawn from N(0, 1), swapped with other originals', and walked in; each code goes back
-through T⁻¹ and the rest of the classifier, and its decision is compared with that of the code without an edit.
+through T⁻¹ and the rest of the network, and its decision is compared with that of the code without an edit (Esser,
+Rombach, Ommer, CVPR 2020, section 4.2); of a network that does not decide, the values that it gives are.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,6 +19,7 @@ from pipeline.errors import InputError
 from pipeline.interpretation.edits import sample, swap, walk
 from pipeline.interpretation.rows import Rows
 from pipeline.progress import Progress
+from pipeline.scores.behaviour.change import ChangeTally, output_scale
 from pipeline.scores.behaviour.response import ResponseTally, response_scores
 from pipeline.scores.statistics.originals import original_index, stratified_rows
 from pipeline.scores.statistics.score import Score, response_name
@@ -35,7 +37,8 @@ class Responses:
 
     Attributes:
         scores: `response/<edit>/<factor>/<measure>`.
-        transitions: edit → factor → how many edits turned a decision for one class (row) into one for another (column).
+        transitions: edit → factor → how many edits turned a decision for one class (row) into one for another (column);
+            empty where the network does not decide.
     """
 
     scores: dict[str, Score]
@@ -67,13 +70,14 @@ def respond(rows: Rows, chosen: NDArray[np.int64], num: int, seed: int) -> Respo
     """Measure the response to each edit of each factor.
 
     Args:
-        rows: inputs of a network that decides.
+        rows: inputs of a network that draws nothing.
         chosen: numbers [n] of those that are edited.
         num: edits of each name, factor and input.
         seed: the study's.
 
     Raises:
-        InputError: all inputs are of one original, so that there is no other to swap with.
+        InputError: all inputs are of one original, so that there is no other to swap with; or the network gives the
+            same values for all of them.
     """
     inputs = _Inputs(rows.codes[torch.from_numpy(chosen)], rows.latents.original[chosen], rows.layout)
     if len(np.unique(inputs.original)) < 2:
@@ -81,28 +85,33 @@ def respond(rows: Rows, chosen: NDArray[np.int64], num: int, seed: int) -> Respo
             f"evaluate.response_images: found {len(chosen)} images of one original; swaps need two originals or more"
         )
     progress = Progress("response", len(chosen) * len(EDITS) * inputs.layout.num_factors * num, unit="edit")
+    begin, read = _tallies(rows)
     measured: dict[tuple[str, str], list[NDArray[np.float64]]] = {}
-    transitions: dict[str, dict[str, NDArray[np.int64]]] = {name: {} for name in EDITS}
+    measures: tuple[str, ...] = ()
+    transitions: dict[str, dict[str, NDArray[np.int64]]] = {}
     done = 0
     for start in range(0, len(chosen), BATCH):
         part = slice(start, start + BATCH)
         decide = rows.interpretation.outputs_for(rows.images.pixels[chosen[part]])
-        unedited = _probabilities(decide(inputs.codes[part]))
+        unedited = read(decide(inputs.codes[part]))
         for name in EDITS:
             for factor in inputs.layout.names:
-                tally = ResponseTally(unedited)
+                tally = begin(unedited)
                 part_seed = draw_seed(seed, f"evaluate/response/{name}/{factor}", start)
                 for edited in inputs.edits(part, name, factor, num, part_seed):
-                    tally.add(_probabilities(decide(edited)))
+                    tally.add(read(decide(edited)))
                 measured.setdefault((name, factor), []).append(tally.rows())
-                transitions[name][factor] = transitions[name].get(factor, 0) + tally.transitions
+                measures = tally.MEASURES
+                if isinstance(tally, ResponseTally):
+                    tables = transitions.setdefault(name, {})
+                    tables[factor] = tables.get(factor, 0) + tally.transitions
                 done += len(unedited) * num
                 progress.update(done)
     intervals = draw_seed(seed, "evaluate/response_intervals")
     scores = {
         response_name(name, factor, measure): score
         for (name, factor), parts in measured.items()
-        for measure, score in response_scores(np.concatenate(parts), intervals, inputs.original).items()
+        for measure, score in response_scores(np.concatenate(parts), measures, intervals, inputs.original).items()
     }
     counts = {
         name: {factor: table.tolist() for factor, table in tables.items()} for name, tables in transitions.items()
@@ -138,6 +147,34 @@ class _Inputs:
         return self.codes[torch.from_numpy(donors)]
 
 
-def _probabilities(logits: Tensor) -> NDArray[np.float64]:
-    probabilities: NDArray[np.float64] = logits.double().softmax(dim=1).cpu().numpy()
-    return probabilities
+Tally = ResponseTally | ChangeTally
+Array = NDArray[np.float64]
+
+
+def _tallies(rows: Rows) -> tuple[Callable[[Array], Tally], Callable[[Tensor], Array]]:
+    """What counts the answers to edits, begun with the outputs without one; and what of an output it counts."""
+    if rows.interpretation.backbone.decides:
+        return ResponseTally, _probabilities
+    scale = _scale(rows.outputs_of_latents(rows.means))
+    return lambda unedited: ChangeTally(unedited, scale), _numbers
+
+
+def _scale(values: Tensor) -> Array:
+    """Standard deviation of each value [D] of test rows [n, D]; see `output_scale`.
+
+    Raises:
+        InputError: the network gives the same values for all rows, or one that is not finite.
+    """
+    try:
+        return output_scale(values.numpy())
+    except ValueError as error:
+        raise InputError(f"backbone.output: what the network gives is no measure; {error}") from None
+
+
+def _probabilities(logits: Tensor) -> Array:
+    return _numbers(logits.double().softmax(dim=1))
+
+
+def _numbers(output: Tensor) -> Array:
+    numbers: Array = output.double().cpu().numpy()
+    return numbers

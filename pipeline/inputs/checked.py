@@ -106,17 +106,20 @@ def _images(params: Params, root: str | None, outs: Sequence[Path]) -> Iterator[
 def _network(params: Params) -> Iterator[_Named]:
     """What a network that was brought along is made from."""
     backbone = params.backbone
-    if backbone.traits.network is None:
+    if backbone.network_is is None:
         return
     assert backbone.network is not None  # as its section has been checked
-    if backbone.kind == "exported" or (backbone.kind == "generator" and backbone.network.endswith(".pt2")):
+    if backbone.network_is == "file":
         expected = "a file that torch.export.save wrote is expected"
         yield _file("backbone.network", backbone.network, Path(backbone.network), expected)
-    elif backbone.kind != "torchvision":
+    elif backbone.network_is == "callable":
         yield _module("backbone.network", backbone.network)
-    if backbone.weights and not (backbone.kind == "torchvision" and names_weights(backbone.weights)):
+    if backbone.weights and not (backbone.network_is == "model" and names_weights(backbone.weights)):
         expected = "a safetensors file or a checkpoint of weights is expected"
         yield _file("backbone.weights", backbone.weights, weights_file(backbone.weights), expected)
+    if backbone.class_names is not None:
+        expected = "a text of one name a line, or JSON, is expected"
+        yield _file("backbone.class_names", backbone.class_names, Path(backbone.class_names), expected)
 
 
 def _folder(key: str, value: str, *, images_alone: bool = False) -> _Named:

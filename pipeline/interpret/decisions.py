@@ -1,4 +1,4 @@
-"""How a classifier's decisions answer to edits: how strongly, and which class they turn into."""
+"""How decisions answer to edits: how strongly, and which class they turn into; and how strongly other outputs do."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -29,6 +29,10 @@ _MEASURES = {
     "jensen_shannon": "Jensen-Shannon divergence (bits)",
     "class_deviation": "standard deviation of the class index",
 }
+_MOVES = {
+    "moved": "how far the output moves, in its standard deviations over the test images",
+    "deviation": "how widely the edits of an image spread it, in the same",
+}
 
 _PANEL = 420
 MOST_CLASSES = 20
@@ -38,23 +42,28 @@ _LONGEST = 260  # pixels, of the name of a class
 _COLOURS = LinearSegmentedColormap.from_list("decisions", ["#ffffff", "#9db8dc", "#1d3f73"])
 
 
-def response_sheet(layout: Layout, scores: Scores) -> Sheet:
-    """A panel a measure, a group of bars a factor, a bar a kind of edit, with 95 % intervals."""
+def response_sheet(layout: Layout, scores: Scores, *, decides: bool = True) -> Sheet:
+    """A panel a measure, a group of bars a factor, a bar a kind of edit, with 95 % intervals.
+
+    Args:
+        layout: factors.
+        scores: with their responses.
+        decides: whether these are of a decision; else of values.
+    """
+    measures, what, network = (_MEASURES, "decision", "classifier") if decides else (_MOVES, "output", "network")
     group = max(240, *(round(text_width(spoken(name), 9, "bold")) + 40 for name in layout.names))
     width = max(1300, 2 * MARGIN + 110 + group * layout.num_factors)
     sheet = new_sheet(
         width,
-        4 * _PANEL + 3 * 130 + 110,
-        "What does the decision answer to?",
+        len(measures) * (_PANEL + 130) - 20,
+        f"What does the {what} answer to?",
         "Each factor of every test image is edited many times, mapped back by T⁻¹ and sent through the rest of the "
-        "frozen classifier; its decision is compared with the unedited one. A factor with a high bar is one that the "
-        "decision uses. Bars of a factor, from dark to light: "
-        + ", ".join(KINDS.values())
-        + ". Lines: 95 % intervals.",
+        f"frozen {network}; its {what} is compared with the unedited one. A factor with a high bar is one that the "
+        f"{what} uses. Bars of a factor, from dark to light: " + ", ".join(KINDS.values()) + ". Lines: 95 % intervals.",
     )
-    for number, (measure, what) in enumerate(_MEASURES.items()):
+    for number, (measure, heading) in enumerate(measures.items()):
         top = sheet.top + 50 + number * (_PANEL + 130)
-        sheet.text(what, MARGIN, top - 46, fontweight="bold")
+        sheet.text(heading, MARGIN, top - 46, fontweight="bold")
         axes = sheet.axes(MARGIN + 90, top, width - 2 * MARGIN - 90, _PANEL)
         _draw(axes, layout, scores, measure)
     return sheet
@@ -103,15 +112,14 @@ def decision_sheet(
     columns = min(3, layout.num_factors)
     rows = -(-layout.num_factors // columns)
     step_x, step_y = label + side + 50, side + head + 150
-    classes = next(iter(tables.values())).shape[0]
-    note = "" if len(shown) == classes else f" The {len(shown)} commonest of {classes} classes are shown."
+    totals = sum((table.sum(axis=0) + table.sum(axis=1) for table in tables.values()), np.zeros(1))
     sheet = new_sheet(
         max(1100, 2 * MARGIN + columns * step_x),
         rows * step_y,
         "Which class does a decision turn into?",
         "Each factor of every test image is drawn anew from N(0, 1). Row: what the classifier decided before. Column: "
         "what it decides after, as a share of the row; a dark diagonal is a decision that the factor does not move."
-        + note,
+        + _left_out(totals, shown),
     )
     for number, (factor, table) in enumerate(tables.items()):
         left = MARGIN + label + (number % columns) * step_x
@@ -140,9 +148,9 @@ def example_sheet(subject: Subject, names: Sequence[str] | None = None) -> Sheet
         names: of the classes; None: they go by their number.
     """
     layout, rows = subject.layout, subject.recipients(_NUM_ROWS)
-    before = subject.rows.outputs_of_latents(subject.rows.means[rows], rows).argmax(dim=1).numpy()
-    drawn = {factor: _decisions(subject, rows, factor) for factor in layout.names}
-    counts = np.stack([_counts(decisions, drawn, before) for decisions in drawn.values()])  # factors × rows × classes
+    logits = subject.rows.outputs_of_latents(subject.rows.means[rows], rows)
+    before, classes = logits.argmax(dim=1).numpy(), logits.shape[1]
+    counts = np.stack([_counts(subject, rows, factor, classes) for factor in layout.names])  # factors × rows × classes
     shown = _commonest(np.diag(counts.sum(axis=(0, 1))), before)
     highest = next(top for top in _TOPS if counts[:, :, shown].max() <= top * _DRAWS)
     images = upscale(subject.pixels[rows], 128)
@@ -158,7 +166,8 @@ def example_sheet(subject: Subject, names: Sequence[str] | None = None) -> Sheet
         line_height(9) + 20 + len(rows) * step,
         "The decision on an image, when one factor is drawn anew",
         f"Bars: how often each class is decided for, over {_DRAWS} draws of the factor from N(0, 1), as a share. "
-        "Orange: the class decided for without an edit. One tall orange bar: the factor does not move the decision.",
+        "Orange: the class decided for without an edit. One tall orange bar: the factor does not move the decision."
+        + _left_out(counts.sum(axis=(0, 1)), shown),
     )
     for column, factor in enumerate(layout.names):
         middle = inner + column * (panel + label) + panel / 2
@@ -214,20 +223,29 @@ def _called(entry: int, names: Sequence[str] | None) -> str:
     return str(entry) if names is None else shortened(names[entry], _LONGEST, 7.5)
 
 
-def _decisions(subject: Subject, rows: NDArray[np.int64], factor: str) -> NDArray[np.int64]:
-    """Classes [rows, draws]."""
+def _counts(subject: Subject, rows: NDArray[np.int64], factor: str, classes: int) -> NDArray[np.int64]:
+    """How often each class was decided for [rows, classes], over all draws of a factor."""
     recipients = rows.repeat(_DRAWS)
     edit = sample(factor, draw_seed(subject.seed, f"interpret/decisions/{factor}"))
     logits = subject.rows.outputs(subject.edited(recipients, edit), recipients)
-    return np.asarray(logits.argmax(dim=1).reshape(len(rows), _DRAWS).numpy())
-
-
-def _counts(
-    decisions: NDArray[np.int64], drawn: Mapping[str, NDArray[np.int64]], before: NDArray[np.int64]
-) -> NDArray[np.int64]:
-    """How often each class was decided for [rows, classes]; as many classes as any draw has."""
-    classes = 1 + max(int(before.max()), *(int(table.max()) for table in drawn.values()))
+    decisions = logits.argmax(dim=1).reshape(len(rows), _DRAWS).numpy()
     return np.stack([np.bincount(row, minlength=classes) for row in decisions])
+
+
+def _left_out(counts: NDArray[np.float64], shown: NDArray[np.intp]) -> str:
+    """What a caption says of the classes that a picture does not show.
+
+    Args:
+        counts: how often each class was decided for [classes].
+        shown: numbers of those that are shown.
+    """
+    others = np.delete(counts, shown)
+    if not len(others):
+        return ""
+    decided = int((others > 0).sum())
+    share = 100 * others.sum() / counts.sum()
+    rest = f"{decided:,} others took {share:.2g} % of the decisions" if decided else "no other was decided for"
+    return f" Shown are the {len(shown)} commonest of {len(counts):,} classes; {rest}."
 
 
 def _commonest(table: NDArray[np.float64], needed: ArrayLike = ()) -> NDArray[np.intp]:

@@ -22,7 +22,8 @@ def draw_figures(
     """Write the figures of a layer as PNG files.
 
     Of every layer `probe_matrix` and `curves`; where the network draws images `overview`, `reconstructions`,
-    `swap_<factor>`, `samples_<factor>` and `path`; where it decides `responses`, `decisions` and `decision_examples`.
+    `swap_<factor>`, `samples_<factor>` and `path`; of any other `responses`, and where it decides `decisions` and
+    `decision_examples`.
 
     Rows, donors and draws follow from the subject's seed; the same call writes the same bytes.
 
@@ -47,7 +48,8 @@ def draw_figures(
                 sample_sheet(subject, factor, params.columns).save(beside / f"samples_{file_name(factor)}.png")
             path_sheet(subject, params.path_steps).save(beside / "path.png")
         else:
-            response_sheet(layout, scores).save(beside / "responses.png")
+            response_sheet(layout, scores, decides=backbone.decides).save(beside / "responses.png")
+        if backbone.decides:
             decision_sheet(layout, transitions["sample"], backbone.class_names).save(beside / "decisions.png")
             example_sheet(subject, backbone.class_names).save(beside / "decision_examples.png")
         matrix_sheet(layout, scores).save(beside / "probe_matrix.png")

@@ -119,7 +119,7 @@ class Interpretation:
             recipients: which of the images stands behind each code [n]; None: the one of the same number, and n = m.
 
         Returns:
-            Images [n, 3, H, W] in [−1, 1], or logits [n, classes], on the CPU.
+            Images [n, 3, H, W] in [−1, 1], logits [n, classes], or values [n, D] of no class, on the CPU.
         """
         return self.outputs_of_latents(self.inverse(codes), images, recipients)
 

@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, model_validator
@@ -20,8 +21,9 @@ class Traits:
 
     Attributes:
         latent: whether its one layer is `latent`, of `num_dims` numbers; else its layers are modules.
-        images: whether it gives images, and else logits; None: as `backbone.output` says.
+        images: whether it gives images, and else logits; None: `backbone.output` says what it gives.
         network: what `backbone.network` must name, by an example; None: it is trained here.
+        names: what that may be: a `callable`, a `model` of torchvision or a `file` of torch.export.
         concept: whether it learns the classes of a concept, which `backbone.concept` must name.
         own_images: whether the images of the study are those that it draws.
     """
@@ -29,6 +31,7 @@ class Traits:
     latent: bool = False
     images: bool | None
     network: str | None = None
+    names: tuple[Literal["callable", "model", "file"], ...] = ()
     concept: bool = False
     own_images: bool = False
 
@@ -36,10 +39,10 @@ class Traits:
 KINDS = {
     "autoencoder": Traits(latent=True, images=True),
     "classifier": Traits(images=False, concept=True),
-    "torch": Traits(images=None, network=CALLED),
-    "torchvision": Traits(images=False, network="resnet18"),
-    "exported": Traits(images=None, network="model.pt2"),
-    "generator": Traits(latent=True, images=True, network=CALLED, own_images=True),
+    "torch": Traits(images=None, network=CALLED, names=("callable",)),
+    "torchvision": Traits(images=None, network="resnet18", names=("model",)),
+    "exported": Traits(images=None, network="model.pt2", names=("file",)),
+    "generator": Traits(latent=True, images=True, network=CALLED, names=("callable", "file"), own_images=True),
 }
 
 
@@ -61,10 +64,23 @@ class InputParams(Section):
 
     size: Annotated[int, Field(ge=1)] | None = None
     """Side to which images are resized; empty: 224 for a torchvision network, else as they are."""
-    mean: tuple[float, float, float] | None = None
+    channels: Literal[1, 3] = 3
+    """3: RGB; 1: its luminance, for a network of grey images."""
+    mean: tuple[float, ...] | None = None
     """Of each channel, on a scale of 0 to 1, taken off; empty: ImageNet's for a torchvision network, else .5."""
-    std: tuple[Positive, Positive, Positive] | None = None
+    std: tuple[Positive, ...] | None = None
     """By which each channel is divided then; empty: ImageNet's for a torchvision network, else .5."""
+
+    @model_validator(mode="after")
+    def _one_a_channel(self) -> "InputParams":
+        for name in ("mean", "std"):
+            numbers = getattr(self, name)
+            if numbers is not None and len(numbers) != self.channels:
+                raise ValueError(
+                    f"backbone.input.{name}: found {list(numbers)}, expected {self.channels}, one for each of "
+                    "backbone.input.channels"
+                )
+        return self
 
 
 class BackboneParams(Optimisation):
@@ -89,8 +105,16 @@ class BackboneParams(Optimisation):
     weights: PathName | None = None
     """A safetensors or `weights_only` file, one in a package (`package:path/in/it`), or the name of torchvision's
     weights; empty: as the network is made."""
-    output: Literal["logits", "images"] = "logits"
-    """What a foreign network gives: [B, classes], or images in [−1, 1]."""
+    class_names: PathName | None = None
+    """File of what the classes are called, in the order of the logits: a name a line, or JSON of a list or of a mapping
+    from number to name; empty: as the images or torchvision's weights call them."""
+    output: Literal["logits", "probabilities", "values", "images"] = "logits"
+    """What a foreign network gives. `logits` or `probabilities`: [B, classes], or [B, 1] or [B] that decide between two
+    classes; `values`: numbers [B, …] of no class, of a regression or an embedding; or `images`."""
+    output_key: str | int | None = None
+    """Which entry of a dict, tuple or dataclass that it gives, dotted: `logits`, `0`, `heads.1`."""
+    output_range: tuple[float, float] = (-1.0, 1.0)
+    """Black and white of the images that a foreign network or a generator gives."""
     input: InputParams = InputParams()
 
     @model_validator(mode="after")
@@ -99,6 +123,29 @@ class BackboneParams(Optimisation):
             raise ValueError(f"backbone.network: kind '{self.kind}' needs one, such as {self.traits.network}")
         if self.traits.concept and self.concept is None:
             raise ValueError(f"backbone.concept: kind '{self.kind}' needs the concept whose classes it learns")
+        if self.output not in ("logits", self.gives):
+            raise ValueError(f"backbone.output: found '{self.output}', but kind '{self.kind}' gives {self.gives}")
+        if self.output_range[0] >= self.output_range[1]:
+            raise ValueError(f"backbone.output_range: found {list(self.output_range)}, expected black below white")
+        return self
+
+    @model_validator(mode="after")
+    def _classes_fit(self) -> "BackboneParams":
+        if self.gives == "values" and self.concept is not None:
+            raise ValueError(
+                f"backbone.concept: found '{self.concept}', but backbone.output is 'values', which are no classes; "
+                "expected none"
+            )
+        if self.gives in ("values", "images") and self.class_names is not None:
+            raise ValueError(
+                f"backbone.class_names: found '{self.class_names}', but the network gives {self.gives}, which have no "
+                "classes; expected none"
+            )
+        if self.traits.network is None and self.class_names is not None:
+            raise ValueError(
+                f"backbone.class_names: found '{self.class_names}', but kind '{self.kind}' has its names from the "
+                "images; expected none"
+            )
         return self
 
     @property
@@ -107,14 +154,29 @@ class BackboneParams(Optimisation):
         return KINDS[self.kind]
 
     @property
+    def network_is(self) -> Literal["callable", "model", "file"] | None:
+        """What `network` names; where its kind takes a callable or a file, a suffix tells; None: it is trained here."""
+        names = self.traits.names
+        if len(names) > 1:
+            return "file" if Path(str(self.network)).suffix == ".pt2" else "callable"
+        return names[0] if names else None
+
+    @property
     def has_latent(self) -> bool:
         """Whether its one layer is `latent`, of `num_dims` numbers; else its layers are modules."""
         return self.traits.latent
 
     @property
+    def gives(self) -> str:
+        """What its output is: what `output` says, or of a kind that has but one, that."""
+        if self.traits.images is None:
+            return self.output
+        return "images" if self.traits.images else "logits"
+
+    @property
     def draws_images(self) -> bool:
-        """Whether its output is an image, which a judge can name; else logits."""
-        return self.output == "images" if self.traits.images is None else self.traits.images
+        """Whether its output is an image, which a judge can name."""
+        return self.gives == "images"
 
 
 class JudgeParams(Optimisation):

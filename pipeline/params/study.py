@@ -15,7 +15,7 @@ DATA_ROOT = "IIN_DATA_ROOT"  # the environment variable that stands in for an em
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
 
-LayerName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]*$")]
+LayerName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]*(/[A-Za-z0-9_][A-Za-z0-9_.-]*)*$")]
 
 
 class EvaluateParams(Section):
@@ -81,6 +81,9 @@ class Params(Section):
         twice = sorted({name for name in layers if layers.count(name) > 1})
         if twice:
             raise ValueError(f"layer '{twice[0]}' is listed twice; each may be listed once")
+        for name in layers:
+            if outer := [other for other in layers if name.startswith(f"{other}/")]:
+                raise ValueError(f"the folder of layer '{name}' would lie in that of '{outer[0]}'; list one of them")
         return layers
 
     @model_validator(mode="after")

@@ -21,7 +21,7 @@ def rounded(value: float) -> float:
 
 
 def headline(layout: Layout, num_blocks: int, scores: Mapping[str, Score] | None) -> str:
-    """The first sentence of a run's description: what to select by, and of a classifier what its decision answers to.
+    """The first sentence of a run's description: what to select by, and what a decision, or values, answer to.
 
     Example:
         >>> layout = Layout(("residual", "digit", "colour"), (16, 7, 9))
@@ -30,6 +30,8 @@ def headline(layout: Layout, num_blocks: int, scores: Mapping[str, Score] | None
         >>> layout = Layout(("residual", "digit"), (16, 16))
         >>> headline(layout, 6, {f"response/sample/{name}/changed": Score(0.021) for name in layout.names})
         'decisions that change with residual 2 %, with digit 2 %; 6 blocks, sizes residual 16, digit 16'
+        >>> headline(layout, 6, {f"response/sample/{name}/moved": Score(0.52) for name in layout.names})
+        'output moves with residual 0.52, with digit 0.52 standard deviations; 6 blocks, sizes residual 16, digit 16'
     """
     measured = scores or {}
     parts = [f"{name} {_in_brief(measured[name])}" for name in RANKED_BY if name in measured]
@@ -37,6 +39,10 @@ def headline(layout: Layout, num_blocks: int, scores: Mapping[str, Score] | None
     answers = [f"with {name} {100 * score.value:.0f} %" for name, score in changed.items() if score is not None]
     if answers:
         parts.append(f"decisions that change {', '.join(answers)}")
+    moved = {name: measured.get(response_name("sample", name, "moved")) for name in layout.names}
+    moves = [f"with {name} {score.value:.2f}" for name, score in moved.items() if score is not None]
+    if moves:
+        parts.append(f"output moves {', '.join(moves)} standard deviations")
     return "; ".join([*parts, f"{num_blocks} blocks, sizes {layout}"])
 
 

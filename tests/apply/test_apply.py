@@ -20,13 +20,14 @@ from pipeline.apply.application import Application, apply_to_images, read_images
 from pipeline.backbone.autoencoder import Autoencoder, AutoencoderBackbone
 from pipeline.backbone.backbone import Made, save_backbone
 from pipeline.backbone.classifier import Classifier, ClassifierBackbone
-from pipeline.backbone.kinds import load_backbone
+from pipeline.backbone.kinds import load_backbone, make_backbone
 from pipeline.basis.layout import Layout
 from pipeline.errors import InputError
 from pipeline.flow import Flow, FlowConfig
 from pipeline.interpretation.iin import load_iin, save_iin
 from pipeline.interpretation.interpretation import Interpretation
-from pipeline.tables.images import to_unit_range
+from pipeline.params import BackboneParams
+from pipeline.tables.images import Images, to_unit_range
 
 LAYOUT = Layout.of(["digit", "colour"], [3, 2, 2])
 RNG = np.random.default_rng(0)
@@ -95,6 +96,16 @@ def deciding(tmp_path_factory: pytest.TempPathFactory) -> Place:
     )
 
 
+@pytest.fixture(scope="module")
+def measuring(tmp_path_factory: pytest.TempPathFactory) -> Place:
+    """A network that gives a dict, of which one entry is a number of no class."""
+    section = {"kind": "torch", "network": "backbone.heads:Headed", "output": "values", "output_key": "logits"}
+    section["arguments"] = {"form": "dict", "classes": 1}
+    images = Images(np.arange(2), np.arange(2), PIXELS[:2], {}, {}, {})
+    made = make_backbone(BackboneParams.model_validate(section), images, 0)
+    return make(tmp_path_factory.mktemp("measuring"), made, "trunk", [0, 1, 2, 4, 5, 6, 7])
+
+
 def test_without_an_edit_it_gives_the_factors(drawing: Place) -> None:
     table = drawing.table()
     assert [Path(path).name for path in table["path"]] == [f"{number:02d}.png" for number in range(11)]
@@ -126,6 +137,15 @@ def test_a_classifier_decides_before_and_after(deciding: Place) -> None:
     assert np.array_equal(table["decision_edited"], table["logits_edited"].argmax(axis=1))
     assert not np.allclose(table["logits_edited"], logits, atol=1e-3)
     assert not np.allclose(table["residual_edited"], table["residual"])
+
+
+def test_values_are_given_before_and_after(measuring: Place) -> None:
+    table = measuring.table("--sample", "residual")
+    values = load_backbone(measuring.folder / "backbone").run(to_unit_range(PIXELS)).numpy()
+    assert values.shape == (11, 1)
+    assert np.allclose(table["values"], values, atol=1e-5)
+    assert not np.allclose(table["values_edited"], values, atol=1e-3)
+    assert not {"decision", "logits", "decision_edited"} & set(table)
 
 
 @pytest.mark.parametrize(
@@ -193,7 +213,7 @@ def test_the_command_as_a_person_types_it(drawing: Place) -> None:
 def test_a_factor_may_be_called_as_another_column(tmp_path: Path) -> None:
     names = ("path", "latent", "decision", "age", "age_edited")
     codes, logits = torch.arange(12.0).reshape(2, 6), torch.tensor([[0.0, 1.0], [1.0, 0.0]])
-    applied = Application([Path("a.png"), Path("b.png")], PIXELS[:2], codes, codes, -codes, logits, logits, logits)
+    applied = Application([Path("a.png"), Path("b.png")], PIXELS[:2], codes, codes, -codes, logits, logits, logits, True)
     applied.write_table(tmp_path / "applied.parquet", Layout.of(names, [1] * 6), None)
     table = pq.read_table(tmp_path / "applied.parquet").to_pydict()
     assert (table["path"], table["decision"]) == (["a.png", "b.png"], [1, 0])

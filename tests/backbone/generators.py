@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-__all__ = ["Halves", "name_halves", "name_nothing", "name_too_few", "too_bright", "unseeded"]
+__all__ = ["Halves", "Unit", "name_halves", "name_nothing", "name_too_few", "too_bright", "unseeded"]
 
 
 class Halves(nn.Module):
@@ -27,6 +27,17 @@ class Halves(nn.Module):
 def too_bright() -> nn.Module:
     """Values above 1."""
     return nn.Sequential(Halves(), _Shift())
+
+
+class Unit(nn.Module):
+    """The same images in [0, 1], as an entry of a dict."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.halves = Halves()
+
+    def forward(self, z: Tensor) -> dict[str, Tensor]:
+        return {"noise": z, "sample": (self.halves(z) + 1) / 2}
 
 
 class _Shift(nn.Module):

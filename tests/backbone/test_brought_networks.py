@@ -1,4 +1,3 @@
-import pickle
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +7,7 @@ from safetensors.torch import save_file
 from torch import nn
 
 from pipeline.backbone.backbone import Backbone, save_backbone
-from pipeline.backbone.brought_network import load_weights, weights_file
+from pipeline.backbone.brought_network import weights_file
 from pipeline.backbone.callable_network import from_callable
 from pipeline.backbone.exported_network import from_exported
 from pipeline.backbone.hook_backbone import AS_IT_IS, Preprocess
@@ -123,57 +122,6 @@ def test_a_method_of_a_class_and_weights_inside_a_package() -> None:
     assert refusal(weights_file, "no_such:w.pt") == "backbone.weights: no_such:w.pt: no package 'no_such' is installed"
 
 
-@pytest.mark.parametrize("form", ["safetensors", "plain", "state_dict", "model"])
-def test_weights_from_a_file(tmp_path: Path, form: str) -> None:
-    source, network = small(), small(4)
-    with torch.no_grad():
-        source[2].bias += 1
-    path = tmp_path / ("w.safetensors" if form == "safetensors" else "w.pt")
-    if form == "safetensors":
-        save_file(source.state_dict(), path)
-    else:
-        torch.save(source.state_dict() if form == "plain" else {form: source.state_dict(), "epoch": 3}, path)
-    assert state_sha256(network) != state_sha256(source)
-    load_weights(network, path)
-    assert state_sha256(network) == state_sha256(source)
-
-
-class Surprise:
-    def __reduce__(self) -> tuple[object, tuple[str]]:
-        return Path.touch, (Path("surprise"),)
-
-
-def test_weights_that_do_not_fit_are_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    state, path = small().state_dict(), tmp_path / "w.pt"
-    before = state_sha256(small())
-
-    def line(content: object) -> str:
-        torch.save(content, path)
-        network = small()
-        found = refusal(load_weights, network, path)
-        assert state_sha256(network) == before
-        return found.removeprefix(f"{path}: ")
-
-    lacking = {key: value for key, value in state.items() if not key.startswith("0.1")}
-    assert (
-        line(lacking)
-        == "lacks keys of the network: 0.1.bias, 0.1.num_batches_tracked, 0.1.running_mean and 2 more, of 9 expected"
-    )
-    assert line(state | {"extra": torch.zeros(1)}) == "holds keys that the network has not: extra, of 9 expected"
-    assert line(state | {"2.bias": torch.zeros(9)}) == "2.bias has shape (9,), expected (4,)"
-    assert line([1, 2]) == "no state dict of tensors, nor one under 'state_dict' or 'model'"
-    assert line({"weights": Surprise()}).startswith("holds more than weights, and would run code when it is read")
-    path.write_bytes(pickle.dumps(Surprise()))
-    assert "more than weights" in refusal(load_weights, small(), path)
-    assert not Path("surprise").exists()
-    path.write_bytes(b"nothing")
-    assert refusal(load_weights, small(), path).startswith(f"{path}: ")
-    (tmp_path / "w.safetensors").write_bytes(b"nothing")
-    assert ": no safetensors (" in refusal(load_weights, small(), tmp_path / "w.safetensors")
-    assert refusal(load_weights, small(), tmp_path / "gone.pt").startswith(f"{tmp_path / 'gone.pt'}: not there")
-
-
 def test_preprocessing_is_torchvisions() -> None:
     from torchvision.transforms import v2
 
@@ -181,6 +129,16 @@ def test_preprocessing_is_torchvisions() -> None:
     expected = v2.Compose([v2.Resize(48, antialias=True), v2.Normalize(mean, std)])((IMAGES + 1) / 2)
     assert torch.allclose(Preprocess(48, mean, std)(IMAGES), expected, atol=1e-5)
     assert AS_IT_IS(IMAGES) is IMAGES
+
+
+def test_a_network_of_grey_images_gets_what_pillow_makes_of_them() -> None:
+    from PIL import Image
+
+    grey = np.stack([np.asarray(Image.fromarray(pixels).convert("L")) for pixels in TABLE.pixels[:2]])
+    found = Preprocess(None, (0.5,), (0.5,))(IMAGES)
+    assert found.shape == (2, 1, 32, 32)
+    assert np.abs(((found[:, 0] + 1) * 127.5).numpy() - grey).max() <= 1
+    assert torch.allclose(Preprocess(None, (0.2,), (0.4,))(IMAGES), ((found + 1) / 2 - 0.2) / 0.4, atol=1e-6)
 
 
 def test_a_network_that_was_brought_is_frozen_as_it_is(tmp_path: Path) -> None:
@@ -235,7 +193,7 @@ def test_an_exported_network_is_copied(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"output": "images"}, "backbone.output: the network gives (2, 4), images (2, 3, 32, 32) are expected"),
+        ({"output": "images"}, "backbone.output: the network gives (2, 4), images (2, 1 or 3, H, W) are expected"),
         ({"concept": "digit"}, "backbone.concept: 'digit' has 10 categories, the network 4 classes"),
         ({"input": {"size": 2}}, f"backbone: '{HERE}:small' does not take images (2, 3, 2, 2)"),
     ],

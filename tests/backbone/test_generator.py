@@ -134,6 +134,32 @@ def test_a_network_that_can_not_be_used_is_one_line() -> None:
         open_generator(section.model_copy(update={"num_dims": 4}), 0, "cpu")
 
 
+def test_a_generator_of_another_range_and_head_draws_the_same_images(tmp_path: Path) -> None:
+    images = prepared(tmp_path, params())
+    test = load_images(images, "test")
+    section = params("Unit").backbone
+    with pytest.raises(
+        InputError, match=r"output_key: it is empty, .* accepted are noise \(2, 6\), sample \(2, 1, 16, 16"
+    ):
+        open_generator(section, 0, "cpu")
+    section = section.model_copy(update={"output_key": "sample"})
+    with pytest.raises(InputError, match="the generator does not draw the images of data/images"):
+        make_backbone(section, test, 0)
+    save_backbone(
+        tmp_path / "backbone", make_backbone(section.model_copy(update={"output_range": (0.0, 1.0)}), test, 0)
+    )
+    cut = load_backbone(tmp_path / "backbone").cut("latent")
+    drawn = cut.rest(to_unit_range(test.pixels))(cut.stored_latents(test.pixels, test.original)[0])
+    assert (drawn - to_unit_range(test.pixels)).abs().max() <= 0.51 / 127.5
+
+
+def test_a_generator_that_never_draws_dark_is_said(tmp_path: Path) -> None:
+    study = params("Unit", concepts=["right"])
+    study = study.model_copy(update={"backbone": study.backbone.model_copy(update={"output_key": "sample"})})
+    images = load_images(prepared(tmp_path, study), "test")
+    assert make_backbone(study.backbone, images, 0).gives.endswith("darker than mid-grey: see backbone.output_range")
+
+
 def test_a_generator_that_differs_each_time_is_refused(tmp_path: Path) -> None:
     study = params("unseeded")
     test = load_images(prepared(tmp_path, study), "test")

@@ -94,9 +94,12 @@ def test_a_network_whose_training_was_watched_has_a_picture_of_it(tmp_path: Path
 
 @pytest.mark.parametrize("concepts", [("digit",), ("a_very_long_name_of_a_concept", "b", "c", "d", "e", "f", "g")])
 @pytest.mark.parametrize("layers", [2, 9])
-def test_depth_and_training_are_legible_and_show_what_they_are_given(concepts: tuple[str, ...], layers: int) -> None:
+@pytest.mark.parametrize("measure", ["changed", "moved"])
+def test_depth_and_training_are_legible_and_show_what_they_are_given(
+    concepts: tuple[str, ...], layers: int, measure: str
+) -> None:
     layout = Layout.of(list(concepts), [3, *range(1, len(concepts) + 1)])
-    responses = {f"response/sample/{name}/changed": Score(0.5, 0.45, 0.56) for name in layout.names}
+    responses = {f"response/sample/{name}/{measure}": Score(0.5, 0.45, 0.56) for name in layout.names}
     given = Scores({**scores(layout), **responses})
     names = [f"features.{number}.conv" for number in range(layers)]
     entries = [

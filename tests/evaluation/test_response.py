@@ -1,4 +1,5 @@
 from collections.abc import Callable
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -42,7 +43,22 @@ def code() -> Tensor:
     return torch.randn(NUM, 5, generator=generator)
 
 
-def rows_of(code: Tensor, cut: Reader, labels: dict[str, np.ndarray] | None = None) -> Rows:
+class Measuring:
+    """A regression in thousands of one number of the code, beside an answer that never changes."""
+
+    def __init__(self, dim: int, gain: float = 1000.0) -> None:
+        self.dim, self.gain = dim, gain
+
+    def rest(self, images: Tensor) -> Callable[[Tensor], Tensor]:
+        def measure(z: Tensor) -> Tensor:
+            assert len(z) == len(images)
+            value = FLOW(z)[0][:, self.dim]
+            return torch.stack([7 + self.gain * value, torch.ones(len(z))], dim=1)
+
+        return measure
+
+
+def rows_of(code: Tensor, cut: Reader | Measuring, labels: dict[str, np.ndarray] | None = None) -> Rows:
     """Two copies of each original; nobody asks for the network itself."""
     ids, original = np.arange(len(code)), np.arange(len(code)) // 2
     mean = FLOW.inverse(code).detach().numpy()
@@ -51,7 +67,8 @@ def rows_of(code: Tensor, cut: Reader, labels: dict[str, np.ndarray] | None = No
         ids, original, mean, np.zeros_like(mean), labels, {}, "0" * 64, "latent", "mean", np.arange(5), (2, 2)
     )
     images = Images(ids, original, np.zeros((len(code), 2, 2, 3), np.uint8), labels, {}, dict.fromkeys(labels, 4))
-    return Rows(Interpretation(Iin(FLOW, LAYOUT, {}, "1" * 64), None, cut), latents, images, code)
+    backbone = SimpleNamespace(decides=isinstance(cut, Reader))
+    return Rows(Interpretation(Iin(FLOW, LAYOUT, {}, "1" * 64), backbone, cut), latents, images, code)
 
 
 def measured(code: Tensor, dim: int, num: int = 40) -> Responses:
@@ -126,3 +143,27 @@ def test_images_of_one_original_are_refused(code: Tensor) -> None:
     """Nobody is there to swap with."""
     with pytest.raises(InputError, match=r"evaluate\.response_images: found 2 images of one original; swaps need two"):
         respond(rows_of(code, Reader(2)), np.array([4, 5]), 2, seed=0)
+
+
+def test_values_of_no_class_move_in_their_standard_deviations(code: Tensor) -> None:
+    """Two independent draws of N(0, 1) are 2 / √π apart, whatever the unit of the regression."""
+    responses = respond(rows_of(code, Measuring(2)), np.arange(NUM), 40, seed=0)
+    assert responses.transitions == {}
+    assert {name.split("/")[-1] for name in responses.scores} == {"moved", "deviation"}
+    expected = 2 / np.sqrt(np.pi)
+    for edit in ("sample", "swap"):
+        assert responses.scores[f"response/{edit}/digit/moved"].value == pytest.approx(expected, abs=0.05)
+        assert responses.scores[f"response/{edit}/digit/deviation"].value == pytest.approx(1, abs=0.05)
+    for factor in ("residual", "colour"):
+        for edit in EDITS:
+            assert responses.scores[f"response/{edit}/{factor}/moved"].value < 1e-3
+    small = respond(rows_of(code, Measuring(2, gain=0.1)), np.arange(NUM), 40, seed=0)
+    for name, score in small.scores.items():
+        assert score.value == pytest.approx(responses.scores[name].value, abs=1e-3)
+
+
+def test_a_network_that_gives_the_same_for_all_images_is_refused(code: Tensor) -> None:
+    with pytest.raises(
+        InputError, match=r"backbone\.output: what the network gives is no measure; values: the same in all rows"
+    ):
+        respond(rows_of(code, Measuring(2, gain=0.0)), np.arange(NUM), 2, seed=0)

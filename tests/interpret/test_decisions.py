@@ -10,7 +10,7 @@ from interpret.subjects import Parts, assert_legible, find, open_png, parts, wit
 from pipeline.backbone.classifier import Classifier, ClassifierBackbone
 from pipeline.backbone.hooks import state_sha256
 from pipeline.basis.layout import Layout
-from pipeline.drawing.sheet import house_style
+from pipeline.drawing.sheet import Sheet, house_style
 from pipeline.errors import InputError
 from pipeline.interpret.curves import read_curves
 from pipeline.interpret.decisions import KINDS, decision_sheet, example_sheet, response_sheet
@@ -21,10 +21,11 @@ from pipeline.scores.record import Scores
 from pipeline.scores.statistics.score import Score
 
 MEASURES = ("changed", "total_variation", "jensen_shannon", "class_deviation")
+MOVES = ("moved", "deviation")
 
 
-def response_scores(layout: Layout) -> Scores:
-    names = itertools.product(KINDS, layout.names, MEASURES)
+def response_scores(layout: Layout, measures: tuple[str, ...] = MEASURES) -> Scores:
+    names = itertools.product(KINDS, layout.names, measures)
     return Scores(
         {
             f"response/{kind}/{factor}/{measure}": Score(0.1 * number % 1, 0.1 * number % 1, 0.99)
@@ -39,10 +40,10 @@ def transitions(layout: Layout, classes: int) -> dict[str, list[list[int]]]:
             for factor in layout.names}  # fmt: skip
 
 
-def classifying(concepts: tuple[str, ...], layer: str, classes: int = 10) -> Parts:
+def classifying(concepts: tuple[str, ...], layer: str, classes: int = 10, output: str = "logits") -> Parts:
     """The toy parts, with an untrained classifier of at least as wide a layer as the latents."""
     network = Classifier(classes, 8, seed=0).eval().requires_grad_(False)
-    card = {"kind": "classifier", "output": "logits", "input": {"size": None, "mean": [0.5] * 3, "std": [0.5] * 3}}
+    card = {"kind": "classifier", "output": output, "input": {"size": None, "mean": [0.5] * 3, "std": [0.5] * 3}}
     return parts(concepts).on(
         ClassifierBackbone(network, card, "0" * 64, state_sha256(network), torch.device("cpu")), layer
     )
@@ -66,6 +67,7 @@ def test_no_text_is_cut_or_covered(concepts: tuple[str, ...], classes: int) -> N
     )
     with house_style():
         assert_legible(response_sheet(layout, response_scores(layout)).figure)
+        assert_legible(response_sheet(layout, response_scores(layout, MOVES), decides=False).figure)
         for names in (None, short, long, ["a class of a very long name indeed, as ImageNet has them"] * classes):
             assert_legible(decision_sheet(layout, transitions(layout, classes), names).figure)
             assert_legible(example_sheet(subject(concepts, classes), names).figure)
@@ -97,3 +99,40 @@ def test_the_figures_of_a_classifier(tmp_path: Path) -> None:
         row for row, tile in enumerate(of.images.pixels.repeat(4, axis=1).repeat(4, axis=2)) if find(picture, tile)
     ]
     assert len(shown) == 6
+
+
+def caption(sheet: Sheet) -> str:
+    return " ".join(text.get_text() for text in sheet.figure.texts)
+
+
+def test_a_caption_says_how_many_classes_are_left_out() -> None:
+    layout = parts(("shape",)).iin.layout
+    counts = np.zeros((1000, 1000), dtype=int)
+    counts[np.arange(25), np.arange(25)] = [3] * 20 + [1] * 5
+    with house_style():
+        some = decision_sheet(layout, dict.fromkeys(layout.names, counts.tolist()))
+        said = "Shown are the 20 commonest of 1,000 classes; 5 others took 7.7 % of the decisions."
+        assert said in caption(some)
+        counts[20:] = 0
+        few = decision_sheet(layout, dict.fromkeys(layout.names, counts.tolist()))
+        assert "Shown are the 20 commonest of 1,000 classes; no other was decided for." in caption(few)
+        assert "Shown are" not in caption(decision_sheet(layout, transitions(layout, 10)))
+        examples = caption(example_sheet(subject(("shape",), 1000)))
+        assert "commonest of 1,000 classes; " in examples
+        assert "Shown are" not in caption(example_sheet(subject(("shape",), 2)))
+
+
+def test_the_figures_of_a_network_that_gives_values(tmp_path: Path) -> None:
+    of = classifying(("shape", "hue"), "stage1", output="values")
+    (tmp_path / "metrics.jsonl").write_text(
+        '{"step": 20, "train/pair_nats": 9.0, "train/learning_rate": 0.1}\n{"step": 20, "val/pair_nats": 9.0}\n'
+    )
+    scores = Scores({**of.scores, **response_scores(of.iin.layout, MOVES)})
+    curves = read_curves(tmp_path / "metrics.jsonl")
+    draw_figures(tmp_path / "figures", of.subject(), scores, {}, curves, InterpretParams())
+    assert {path.stem for path in (tmp_path / "figures").iterdir()} == {"curves", "probe_matrix", "responses"}
+    with house_style():
+        said = caption(response_sheet(of.iin.layout, scores, decides=False))
+    assert "What does the output answer to?" in said
+    assert "classifier" not in said
+    assert "decision" not in said

@@ -15,14 +15,15 @@ from pipeline import Interpretation, move, sample, swap
 from pipeline.backbone.autoencoder import Autoencoder, AutoencoderBackbone
 from pipeline.backbone.backbone import Made, save_backbone
 from pipeline.backbone.classifier import Classifier, ClassifierBackbone
-from pipeline.backbone.kinds import load_backbone
+from pipeline.backbone.kinds import load_backbone, make_backbone
 from pipeline.basis.layout import Layout
 from pipeline.errors import InputError
 from pipeline.files import sha256_file
 from pipeline.flow import Flow, FlowConfig
 from pipeline.interpretation.iin import save_iin
+from pipeline.params import BackboneParams
 from pipeline.tables.axes import Axes, write_axes
-from pipeline.tables.images import to_unit_range
+from pipeline.tables.images import Images, to_unit_range
 
 LAYOUT = Layout.of(["digit", "colour"], [3, 2, 2])
 IMAGES = np.random.default_rng(0).integers(0, 256, (600, 32, 32, 3), dtype=np.uint8)  # more than a batch
@@ -165,3 +166,29 @@ def test_importing_the_package_alone_stays_light() -> None:
         assert getattr(pipeline, name).__name__ == name
     with pytest.raises(AttributeError, match="module 'pipeline' has no attribute 'anything'"):
         _ = pipeline.anything
+
+
+@pytest.mark.parametrize(
+    ("form", "section", "width"),
+    [
+        ("vector", {}, 2),
+        ("dict", {"output_key": "logits"}, 2),
+        ("tuple", {"output": "values", "output_key": "1.1"}, 1),
+        ("sigmoid", {"output": "probabilities"}, 2),
+    ],
+)
+def test_five_lines_on_a_network_of_another_head(
+    tmp_path: Path, form: str, section: dict[str, str], width: int
+) -> None:
+    params = {"kind": "torch", "network": "backbone.heads:Headed", "arguments": {"form": form, "classes": 1}}
+    images = Images(np.arange(2), np.arange(2), IMAGES[:2], {}, {}, {})
+    made = make_backbone(BackboneParams.model_validate({**params, **section}), images, 0)
+    models = make(tmp_path / "models", made, "trunk", [0, 1, 2, 4, 5, 6, 7])
+    iin = Interpretation.open(models, layer="trunk")
+    codes = iin.codes(IMAGES[:501])  # one more than a batch
+    edited = iin.edit(codes, swap("digit", codes.flip(0)))
+    outputs = iin.outputs(edited, IMAGES[:501])
+    assert outputs.shape == (501, width)
+    assert torch.allclose(iin.outputs(codes, IMAGES[:501]), load_backbone(models / "backbone").run(
+        to_unit_range(IMAGES[:501])), atol=1e-4)  # fmt: skip
+    assert not torch.allclose(iin.outputs(codes, IMAGES[:501]), outputs, atol=1e-3)

@@ -7,12 +7,12 @@ from pipeline.backbone import kinds
 from pipeline.params import Params
 from pipeline.params.networks import KINDS, BackboneParams, Traits
 
-# kind: whether it has a latent, and whether it gives images where backbone.output is logits, and images
+# kind: whether it has a latent, and whether it gives images where backbone.output is logits, and images (None: refused)
 EXPECTED = {
     "autoencoder": (True, True, True),
-    "classifier": (False, False, False),
+    "classifier": (False, False, None),
     "torch": (False, False, True),
-    "torchvision": (False, False, False),
+    "torchvision": (False, False, True),
     "exported": (False, False, True),
     "generator": (True, True, True),
 }
@@ -31,7 +31,7 @@ def test_what_each_kind_is_like():
         kind: (
             section(kind).has_latent,
             section(kind, output="logits").draws_images,
-            section(kind, output="images").draws_images,
+            None if kind == "classifier" else section(kind, output="images").draws_images,
         )
         for kind in KINDS
     } == EXPECTED

@@ -77,6 +77,27 @@ WRONG = {
     "python -m pipeline.backbone layers",
     "layers: [latent, latent]": "layers: found ['latent', 'latent']: layer 'latent' is listed twice; each may be "
     "listed once",
+    "layers: [block/1, block]": "layers: found ['block/1', 'block']: the folder of layer 'block/1' would lie in that "
+    "of 'block'; list one of them",
+    "layers: [../x]": "layers.0: found '../x': string should match pattern "
+    "'^[A-Za-z0-9_][A-Za-z0-9_.-]*(/[A-Za-z0-9_][A-Za-z0-9_.-]*)*$'",
+    "backbone: {kind: torch, network: 'a:b', output: values, concept: digit}": "backbone.concept: found 'digit', but "
+    "backbone.output is 'values', which are no classes; expected none",
+    "backbone: {kind: torch, network: 'a:b', output: images, class_names: l.txt}": "backbone.class_names: found "
+    "'l.txt', but the network gives images, which have no classes; expected none",
+    "backbone: {kind: classifier, concept: digit, output: values}": "backbone.output: found 'values', but kind "
+    "'classifier' gives logits",
+    "backbone: {output_range: [1, 0]}": "backbone.output_range: found [1.0, 0.0], expected black below white",
+    "backbone: {output_range: [0]}": "backbone.output_range.1: found [0]: field required",
+    "backbone: {output: classes}": "backbone.output: found 'classes': input should be 'logits', 'probabilities', "
+    "'values' or 'images'",
+    "backbone: {output_key: 1.0}": "backbone.output_key: found 1.0: input should be a valid string or input should "
+    "be a valid integer",
+    "backbone: {input: {channels: 1, mean: [0.5, 0.5]}}": "backbone.input.mean: found [0.5, 0.5], expected 1, "
+    "one for each of backbone.input.channels",
+    "backbone: {input: {channels: 2}}": "backbone.input.channels: found 2: input should be 1 or 3",
+    "backbone: {input: {std: [0.5, 0.5]}}": "backbone.input.std: found [0.5, 0.5], expected 3, one for each of "
+    "backbone.input.channels",
     "data:": "data: found None: input should be a section of keys and values",
     "data: 3": "data: found 3: input should be a section of keys and values",
     "backbone: {width: 12}": "backbone.width: found 12: input should be a multiple of 8",
@@ -185,6 +206,13 @@ def test_a_whole_number_is_a_number(tmp_path: Path) -> None:
 def test_no_clip_and_other_betas_are_taken(tmp_path: Path) -> None:
     train = load_params(_write(tmp_path, "train: {clip: , betas: [0.5, 0.9], schedule: constant}")).train
     assert (train.clip, train.betas, train.schedule) == (None, (0.5, 0.9), "constant")
+
+
+def test_a_layer_in_a_module_of_any_name_is_taken(tmp_path: Path) -> None:
+    text = "layers: [block/1, block/2.conv, blocks]\nbackbone: {kind: torch, network: 'a:b', output_key: 0}"
+    params = load_params(_write(tmp_path, text))
+    assert params.layers == ("block/1", "block/2.conv", "blocks")
+    assert params.backbone.output_key == 0
 
 
 def test_sizes_that_fit_are_taken(tmp_path: Path) -> None:

@@ -4,6 +4,8 @@ A large response says that the classifier uses what the edited factor holds, a s
 is better, so chance and a perfect code have no meaning here.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import xlogy
@@ -14,7 +16,6 @@ from pipeline.scores.statistics.score import Score
 __all__ = ["ResponseTally", "response", "response_scores"]
 
 _SUM_ERROR = 1e-3  # what rounding to float16 may do to the sum of a softmax
-_MEASURES = ("changed", "total_variation", "jensen_shannon", "class_deviation")
 
 
 def response(probabilities: ArrayLike, seed: int = 0, groups: ArrayLike | None = None) -> dict[str, Score]:
@@ -56,6 +57,8 @@ class ResponseTally:
         unedited: probabilities of each class [n, classes] without an edit.
     """
 
+    MEASURES = ("changed", "total_variation", "jensen_shannon", "class_deviation")
+
     def __init__(self, unedited: ArrayLike) -> None:
         self._unedited = _distribution(np.asarray(unedited, dtype=np.float64), 0)
         self._decision = self._unedited.argmax(axis=1)
@@ -90,15 +93,17 @@ class ResponseTally:
 
     def scores(self, seed: int = 0, groups: ArrayLike | None = None) -> dict[str, Score]:
         """As `response` has them, without the prefix."""
-        return response_scores(self.rows(), seed, groups)
+        return response_scores(self.rows(), self.MEASURES, seed, groups)
 
 
-def response_scores(rows: NDArray[np.float64], seed: int, groups: ArrayLike | None) -> dict[str, Score]:
-    """Means over inputs of `ResponseTally.rows` [n, 4], of one tally or of several in a row, with their intervals."""
+def response_scores(
+    rows: NDArray[np.float64], measures: Sequence[str], seed: int, groups: ArrayLike | None
+) -> dict[str, Score]:
+    """Means over inputs of the rows of a tally [n, measures], or of several in a row, with their intervals."""
     # A ratio of sums, as resampled originals may have more or fewer inputs than those of the table.
     resamples = bootstrap_sums(np.column_stack([rows, np.ones(len(rows))]), seed, groups)
     scores = {}
-    for number, name in enumerate(_MEASURES):
+    for number, name in enumerate(measures):
         value = float(rows[:, number].mean())
         scores[name] = Score(value, *bootstrap_interval(resamples[:, number] / resamples[:, -1], value))
     return scores
