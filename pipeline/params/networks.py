@@ -23,6 +23,7 @@ class Traits:
         network: what `backbone.network` must name, by an example; None: it is trained here.
         concept: whether it learns the classes of a concept, which `backbone.concept` must name.
         own_images: whether the images of the study are those that it draws.
+        sides: smallest and largest side of the square images that it takes, in pixels; None: it takes any.
     """
 
     latent: bool = False
@@ -30,10 +31,11 @@ class Traits:
     network: str | None = None
     concept: bool = False
     own_images: bool = False
+    sides: tuple[int, int] | None = None
 
 
 KINDS = {
-    "autoencoder": Traits(latent=True, images=True),
+    "autoencoder": Traits(latent=True, images=True, sides=(16, 128)),
     "classifier": Traits(images=False, concept=True),
     "torch": Traits(images=None, network=CALLED),
     "torchvision": Traits(images=False, network="resnet18"),

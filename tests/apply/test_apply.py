@@ -16,7 +16,7 @@ import torch
 from PIL import Image
 
 from pipeline.apply.__main__ import main, requested
-from pipeline.apply.application import apply_to_images
+from pipeline.apply.application import Application, apply_to_images
 from pipeline.backbone.autoencoder import Autoencoder, AutoencoderBackbone
 from pipeline.backbone.backbone import Made, save_backbone
 from pipeline.backbone.classifier import Classifier, ClassifierBackbone
@@ -26,7 +26,7 @@ from pipeline.errors import InputError
 from pipeline.flow import Flow, FlowConfig
 from pipeline.interpretation.iin import load_iin, save_iin
 from pipeline.interpretation.interpretation import Interpretation
-from pipeline.tables.images import to_unit_range
+from pipeline.tables.images import to_pixels, to_unit_range
 
 LAYOUT = Layout.of(["digit", "colour"], [3, 2, 2])
 RNG = np.random.default_rng(0)
@@ -46,7 +46,7 @@ class Place:
             self.command(*more), cwd=self.folder, capture_output=True, text=True, timeout=300, check=False
         )
 
-    def table(self, *more: str) -> dict[str, np.ndarray]:
+    def table(self, *more: str, num: int = 11) -> dict[str, np.ndarray]:
         said = io.StringIO()
         with (
             contextlib.chdir(self.folder),
@@ -54,7 +54,7 @@ class Place:
             patch("sys.argv", self.command(*more)[2:]),
         ):
             main()
-        assert said.getvalue().startswith("out: 11 images; largest difference of an output after T and back: ")
+        assert said.getvalue().startswith(f"out: {num} images; largest difference of an output after T and back: ")
         table = pq.read_table(self.folder / "out/applied.parquet")
         assert (self.folder / "out/applied.png").stat().st_size > 10_000
         return {name: np.array(table[name].to_pylist()) for name in table.column_names}
@@ -116,6 +116,33 @@ def test_an_edit_adds_to_one_number(drawing: Place) -> None:
     assert np.allclose(table["colour_edited"] - table["colour"], [0, -1.5], atol=1e-6)
     assert np.array_equal(table["digit_edited"], table["digit"])
 
+    interpretation = Interpretation.join(load_iin(drawing.folder / "iin"), load_backbone(drawing.folder / "backbone"))
+    assert np.allclose(table["latent_back"], table["latent"], atol=1e-4)
+    codes = np.concatenate([table[f"{name}_edited"] for name in LAYOUT.names], axis=1).astype(np.float32)
+    z = interpretation.inverse(torch.from_numpy(codes))
+    assert np.allclose(table["latent_edited"], z, atol=1e-5)
+    assert not np.allclose(table["latent_edited"], table["latent"], atol=1e-2)
+
+
+def test_each_edited_image_is_a_file(drawing: Place) -> None:
+    table = drawing.table("--edit", "colour:1=-1.5")
+    names = [f"edited/{'deep/' if number > 8 else ''}{number:02d}.png" for number in range(11)]
+    assert table["image_edited"].tolist() == names
+    backbone = load_backbone(drawing.folder / "backbone")
+    wanted = to_pixels(
+        backbone.cut("latent").rest(torch.zeros(11, 3, 32, 32))(torch.from_numpy(table["latent_edited"]).float())
+    )
+    for file, pixels in zip(names, wanted, strict=True):
+        assert np.abs(np.asarray(Image.open(drawing.folder / "out" / file)).astype(int) - pixels).max() <= 1
+
+
+def test_one_image_is_enough(drawing: Place) -> None:
+    whole, table = drawing.table(), drawing.table("--images", "images/03.png", num=1)
+    assert table["path"].tolist() == ["images/03.png"]
+    assert np.allclose(table["latent"][0], whole["latent"][3], atol=1e-6)
+    assert "image_edited" not in table
+    assert not (drawing.folder / "out/edited").exists()
+
 
 def test_a_classifier_decides_before_and_after(deciding: Place) -> None:
     table = deciding.table("--sample", "residual", "--seed", "3")
@@ -135,7 +162,7 @@ def test_a_classifier_decides_before_and_after(deciding: Place) -> None:
         (["--swap", "digit=images/99.png"], "images/99.png: no image that can be read"),
         (["--edit", "digit:2=1"], "--edit: found 'digit:2=1', expected digit:NUMBER=AMOUNT with a number of 0 to 1"),
         (["--edit", "digit"], "--edit: found 'digit', expected digit:NUMBER=AMOUNT with a number of 0 to 1"),
-        (["--images", "nowhere"], "--images: nowhere is no folder"),
+        (["--images", "nowhere"], "--images: nowhere is not there; a folder or one image is expected"),
         (["--images", "iin"], "--images: no images in iin; accepted are .png, .jpg"),
         (["--backbone", "other"], "--backbone: other: the map was trained on network "),
     ],
@@ -187,3 +214,32 @@ def test_the_command_as_a_person_types_it(drawing: Place) -> None:
     done = drawing.run("--swap", "shape=images/04.png")
     assert done.returncode == 1
     assert done.stderr == "error: --swap: no factor 'shape', accepted are residual, digit, colour\n"
+
+
+def test_images_that_differ_in_their_suffix_alone_and_factors_called_as_other_columns(tmp_path: Path) -> None:
+    z = torch.zeros(3, 3)
+    paths = [tmp_path / name for name in ("a.jpg", "a.png", "b/a.png")]
+    pixels = np.zeros((3, 4, 4, 3), np.uint8)
+    images = torch.linspace(-1, 1, 3)[:, None, None, None].expand(3, 3, 4, 4)
+    applied = Application(
+        paths=paths,
+        pixels=pixels,
+        latents=z,
+        codes=z + 1,
+        edited=z + 2,
+        latents_back=z + 3,
+        latents_edited=z + 4,
+        outputs=images,
+        outputs_back=images,
+        outputs_edited=images,
+    )
+    files = applied.write_images(tmp_path / "edited", tmp_path)
+    assert files == ["edited/a.png", "edited/a.png.png", "edited/b/a.png"]
+    assert [np.asarray(Image.open(tmp_path / file)).max() for file in files] == [0, 128, 255]
+    applied.write_table(tmp_path / "applied.parquet", Layout.of(["latent", "path"], [1, 1, 1]), None, files)
+    table = pq.read_table(tmp_path / "applied.parquet")
+    assert table["path"].to_pylist() == [str(path) for path in paths]
+    assert table["latent"].to_pylist() == 3 * [[0.0, 0.0, 0.0]]
+    assert table["latent_edited"].to_pylist() == 3 * [[4.0, 4.0, 4.0]]
+    assert table["latent_factor"].to_pylist() == table["path_factor"].to_pylist() == 3 * [[1.0]]
+    assert table["path_factor_edited"].to_pylist() == 3 * [[2.0]]

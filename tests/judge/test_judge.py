@@ -7,7 +7,7 @@ import torch
 from backbone.toys import toy_images, write_images
 
 from pipeline.errors import InputError
-from pipeline.judge.network import heads_of, load_judge, save_judge
+from pipeline.judge.network import JudgeNet, heads_of, load_judge, save_judge
 from pipeline.judge.task import JudgeTask
 from pipeline.params import JudgeParams, Optimisation
 from pipeline.tables.images import to_unit_range
@@ -113,3 +113,10 @@ def test_weights_that_are_not_the_cards_are_refused(folder: Path) -> None:
     weights.write_bytes(weights.read_bytes()[:-1])
     with pytest.raises(InputError, match=r"weights\.safetensors: sha256 \w{12}, expected \w{12} as its card says"):
         load_judge(folder)
+
+
+@pytest.mark.parametrize(("height", "width"), [(16, 16), (28, 28), (100, 100), (128, 128), (20, 48)])
+def test_it_takes_images_of_any_shape(height: int, width: int) -> None:
+    network = JudgeNet({"digit": 3, "colour": 2}, width=4, seed=0)
+    outputs = network(torch.zeros(2, 3, height, width))
+    assert {name: output.shape for name, output in outputs.items()} == {"digit": (2, 3), "colour": (2, 2)}
