@@ -17,6 +17,7 @@ from dataclasses import dataclass
 
 import ray
 from ray._private import ray_constants  # there is no public switch once Ray is imported; see _start
+from ray.exceptions import AuthenticationError
 
 from pipeline.errors import InputError
 from pipeline.params import MachineParams
@@ -27,6 +28,8 @@ SETTINGS = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_TRAIN_HEALTH_CHECK_INTERVAL_S": "0.25",  # with Ray's 2 s, each report of a checkpoint waits as long
 }
+
+UNAUTHENTICATED = "Unauthenticated"  # in the lines of Ray's C++ part, which its error does not say
 
 
 @dataclass(frozen=True)
@@ -76,18 +79,21 @@ def start_ray(machine: MachineParams) -> Iterator[Resources]:
 
 
 @contextmanager
-def without_line(text: str) -> Iterator[None]:
-    """Drop the lines that hold `text` from this process's stderr while the block runs.
+def without_line(text: str) -> Iterator[list[str]]:
+    """Drop the lines that hold `text` from this process's stderr while the block runs, and collect them.
 
     Ray's C++ part writes there by itself, and its log level cannot be set without a line that says so.
     """
+    dropped: list[str] = []
     reader, writer = os.pipe()
     stderr = os.dup(2)
 
     def forward() -> None:
         with os.fdopen(reader, "rb") as lines, os.fdopen(stderr, "wb", buffering=0, closefd=False) as out:
             for line in lines:
-                if text.encode() not in line:
+                if text.encode() in line:
+                    dropped.append(line.decode(errors="replace"))
+                else:
                     out.write(line)
 
     thread = threading.Thread(target=forward)
@@ -96,7 +102,7 @@ def without_line(text: str) -> Iterator[None]:
     os.close(writer)
     thread.start()
     try:
-        yield
+        yield dropped
     finally:
         sys.stderr.flush()
         os.dup2(stderr, 2)
@@ -134,11 +140,19 @@ def require(machine: MachineParams) -> Resources:
 
 def _join(address: str) -> None:
     host, _, port = address.removeprefix("ray://").rpartition(":")
+    refusals: list[str] = []
     try:
         if host:  # Ray itself would ask for many minutes
             socket.create_connection((host, int(port)), timeout=10).close()
-        ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
-    except (OSError, ValueError) as error:
+        with without_line(UNAUTHENTICATED) as refusals:
+            ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
+    except (OSError, ValueError, AuthenticationError) as error:
+        if refusals or isinstance(error, AuthenticationError):
+            raise InputError(
+                f"RAY_ADDRESS={address}: the cluster asks for a token, and RAY_AUTH_MODE is "
+                f"{os.environ.get('RAY_AUTH_MODE', 'not set')}; expected is RAY_AUTH_MODE=token, with the token of the "
+                "cluster's head in ~/.ray/auth_token, in the file that RAY_AUTH_TOKEN_PATH names, or in RAY_AUTH_TOKEN"
+            ) from None
         raise InputError(f"RAY_ADDRESS={address}: no Ray cluster answers there ({error})") from None
 
 

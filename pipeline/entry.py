@@ -38,6 +38,7 @@ def run(main: Callable[[], None]) -> None:
     logging.basicConfig(level=logging.WARNING, format="%(name)s: %(message)s")
     warnings.filterwarnings("ignore", category=DeprecationWarning)
     warnings.filterwarnings("ignore", category=FutureWarning)
+    warnings.filterwarnings("ignore", module="sklearn")  # what of them matters is said in a line of ours
     try:
         main()
     except InputError as error:

@@ -20,7 +20,8 @@ def main() -> None:
     estimate = estimate_layout(latents, params.flow, params.seed)
     choice = sweep(params, places.latents(layer), estimate, run_folder(params.machine.storage, "tune", layer))
     write_flow_file(places.flow_file(layer), choice)
-    print(f"chosen for layer {layer}: {choice.candidate.words}, sizes {choice.candidate.layout}")
+    why = f", {choice.reason}" if choice.trials else ""
+    print(f"chosen for layer {layer}: {choice.candidate.words}, sizes {choice.candidate.layout}{why}")
     publish(store, layer, "tune")
 
 

@@ -1,11 +1,13 @@
 """Ray for a stage: what it gives, what it refuses before anything starts, what it leaves behind."""
 
 import os
+import socket
 from pathlib import Path
 
 import psutil
 import pytest
 import ray
+from ray.exceptions import AuthenticationError
 
 from pipeline.cluster import Resources, require, start_ray, without_line, worker_resources
 from pipeline.errors import InputError
@@ -88,9 +90,38 @@ def test_a_cluster_that_does_not_answer_is_named(monkeypatch):
         pass
 
 
+@pytest.mark.parametrize("raised", [ConnectionError("Failed to connect"), AuthenticationError("no token was found")])
+@pytest.mark.parametrize(("mode", "found"), [(None, "not set"), ("disabled", "disabled")])
+def test_a_cluster_that_asks_for_a_token_is_one_line_that_names_the_variable(monkeypatch, capfd, raised, mode, found):
+    """As Ray's C++ part says it, once a second, of a head that `ray start` has started with a token."""
+    ray.shutdown()
+
+    def refused(**_):
+        if isinstance(raised, ConnectionError):
+            os.write(2, 20 * b"gcs_client.cc:210: Failed to get cluster ID: Unauthenticated: RPC error\n")
+        raise raised
+
+    monkeypatch.setattr(ray, "init", refused)
+    if mode is None:
+        monkeypatch.delenv("RAY_AUTH_MODE", raising=False)
+    else:
+        monkeypatch.setenv("RAY_AUTH_MODE", mode)
+    with socket.create_server(("127.0.0.1", 0)) as head:
+        address = f"127.0.0.1:{head.getsockname()[1]}"
+        monkeypatch.setenv("RAY_ADDRESS", address)
+        with pytest.raises(InputError) as caught, start_ray(MachineParams()):
+            pass
+    assert str(caught.value).startswith(
+        f"RAY_ADDRESS={address}: the cluster asks for a token, and RAY_AUTH_MODE is {found}; expected is "
+        "RAY_AUTH_MODE=token"
+    )
+    assert capfd.readouterr() == ("", "")
+
+
 def test_a_line_is_dropped_from_stderr_and_no_other(capfd):
-    with without_line("harmless"):
+    with without_line("harmless") as dropped:
         os.write(2, b"a harmless error\nan error\n")
+    assert dropped == ["a harmless error\n"]
     os.write(2, b"a harmless error after the block\n")
     assert capfd.readouterr().err == "an error\na harmless error after the block\n"
 

@@ -47,6 +47,16 @@ def test_a_wrong_input_is_one_line_and_exit_code_1() -> None:
     assert done.stderr == "error: params.yaml: seed: found -1, accepted is 0 or more\n"
 
 
+def test_a_warning_of_scikit_learn_is_dropped_and_no_other() -> None:
+    done = _run(
+        "import warnings; from sklearn.metrics import balanced_accuracy_score as score; score([0, 0], [0, 1]); "
+        "warnings.warn('ours')"
+    )
+    assert done.returncode == 0
+    assert "UserWarning: ours" in done.stderr
+    assert "sklearn" not in done.stderr
+
+
 def test_a_defect_keeps_its_traceback() -> None:
     done = _run("{}['nothing']")
     assert done.returncode == 1

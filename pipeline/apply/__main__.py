@@ -6,9 +6,10 @@
     python -m pipeline.apply --model models/layers/latent/iin --images photos --sample residual
 
 `--model` is a folder of a trained map, or the id of its MLflow run. The network itself is read from `--backbone`, and
-must be the one that the map was trained on. Into `--out` go applied.parquet, a row an image: its latent, each of its
-factors, and of a classifier its decision, of a regression or an embedding its values, before and after the edit; and
-applied.png, the same for a few of them.
+must be the one that the map was trained on. `--images` is a folder, or one image. Into `--out` go applied.parquet, a
+row an image: its latent, each of its factors, and of a classifier its decision, of a regression or an embedding its
+values, before and after the edit; applied.png, the same for a few of them; and in `edited`, one file an image, what a
+network that draws makes of the edit.
 """
 
 import argparse
@@ -63,14 +64,16 @@ def main() -> None:
             f"--backbone: {arguments.backbone}: {error}; a study has its own, for --backbone: "
             f"dvc get . models/backbone --rev {study} --out FOLDER (or all of it here: dvc exp apply {study})"
         ) from None
-    paths = _listed(arguments.images)
+    root, paths = _listed(arguments.images)
     request = requested(arguments, interpretation, len(paths))
     applied = apply_to_images(interpretation, paths, None if request is None else request.edit)
     backbone.require_untouched()
-    with house_style(), atomic_folder(arguments.out) as beside:
-        applied.write_table(beside / "applied.parquet", iin.layout, backbone.class_names)
-        words = None if request is None else request.words
-        applied_sheet(applied, backbone.class_names, words).save(beside / "applied.png")
+    words, names = None if request is None else request.words, backbone.class_names
+    with house_style([*iin.layout.names, *(names or ()), words or ""]), atomic_folder(arguments.out) as beside:
+        draws = backbone.draws_images and request is not None
+        files = applied.write_images(beside / "edited", root) if draws else None
+        applied.write_table(beside / "applied.parquet", iin.layout, names, files)
+        applied_sheet(applied, names, words).save(beside / "applied.png")
     worst = float((applied.outputs_back - applied.outputs).abs().max())
     print(
         f"{arguments.out}: {len(applied.paths)} images; largest difference of an output after T and back: {worst:.1e}"
@@ -80,7 +83,7 @@ def main() -> None:
 def _arguments() -> argparse.Namespace:
     parser = command_parser("python -m pipeline.apply", __doc__)
     parser.add_argument("--model", required=True, metavar="FOLDER_OR_RUN")
-    parser.add_argument("--images", required=True, type=Path, metavar="FOLDER")
+    parser.add_argument("--images", required=True, type=Path, metavar="FOLDER_OR_FILE")
     parser.add_argument("--backbone", type=Path, default=Places().backbone, metavar="FOLDER")
     parser.add_argument("--out", type=Path, default=Path("applied"), metavar="FOLDER")
     parser.add_argument("--seed", type=int, default=0, help="of --sample")
@@ -139,13 +142,16 @@ def _factor(name: str, layout: Layout, option: str) -> str:
     return name
 
 
-def _listed(folder: Path) -> list[Path]:
-    if not folder.is_dir():
-        raise InputError(f"--images: {folder} is no folder")
-    paths = image_files(folder)
+def _listed(images: Path) -> tuple[Path, list[Path]]:
+    """A folder, and the images in it: all of a folder that was named, or the one that was."""
+    if images.is_file():
+        return images.parent, [images]
+    if not images.is_dir():
+        raise InputError(f"--images: {images} is not there; a folder or one image is expected")
+    paths = image_files(images)
     if not paths:
-        raise InputError(f"--images: no images in {folder}; accepted are {', '.join(IMAGE_SUFFIXES)}")
-    return paths
+        raise InputError(f"--images: no images in {images}; accepted are {', '.join(IMAGE_SUFFIXES)}")
+    return images, paths
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
+from PIL import Image
 from torch import Tensor
 
 from pipeline.basis.layout import Layout
@@ -16,10 +17,21 @@ from pipeline.interpretation.edits import Edit
 from pipeline.interpretation.iin import Iin
 from pipeline.interpretation.interpretation import Interpretation
 from pipeline.prepare.sources.decoder import Decoder
+from pipeline.tables.images import to_pixels
 
 __all__ = ["Application", "apply_to_images", "read_images"]
 
-OWN = ("path", "latent", "decision", "decision_name", "decision_edited_name", "logits", "values")  # no factors
+OWN = (
+    "path",
+    "image",
+    "latent",
+    "latent_back",
+    "decision",
+    "decision_name",
+    "decision_edited_name",
+    "logits",
+    "values",
+)
 _EDITED = "_edited"
 
 
@@ -33,6 +45,8 @@ class Application:
         latents: z [n, N].
         codes: z̃ = T(z) [n, N].
         edited: the codes after the edit [n, N]; the same where there is none.
+        latents_back: T⁻¹ of the codes [n, N], which are the latents but for rounding.
+        latents_edited: T⁻¹ of the edited codes [n, N].
         outputs: of the untouched network, images in [−1, 1], logits or values [n, …].
         outputs_back: of T⁻¹(T(z)).
         outputs_edited: of T⁻¹ of the edited codes.
@@ -44,38 +58,74 @@ class Application:
     latents: Tensor
     codes: Tensor
     edited: Tensor
+    latents_back: Tensor
+    latents_edited: Tensor
     outputs: Tensor
     outputs_back: Tensor
     outputs_edited: Tensor
     decides: bool
 
-    def write_table(self, path: Path, layout: Layout, class_names: list[str] | None) -> None:
+    def write_table(
+        self, path: Path, layout: Layout, class_names: list[str] | None, files: list[str] | None = None
+    ) -> None:
         """Write a Parquet table, a row an image.
 
-        Columns: path, latent, each factor before and after the edit, and of a network that decides its decision and
-        its logits, of one that gives values these, before and after. A factor of such a name (`path`) has a `_` after
-        it.
+        Columns: path, the latent as E gives it, after T and T⁻¹ (`latent_back`) and after the edit (`latent_edited`),
+        each factor before and after the edit, and of a network that decides its decision and its logits, of one that
+        gives values these, likewise. A factor of such a name (`path`) has a `_` after it.
 
         Args:
             path: of the table.
             layout: the factors.
             class_names: names of a network's classes, where it has names.
+            files: what `write_images` wrote, for column `image_edited`; None: nothing.
         """
-        columns: dict[str, Any] = {"path": [str(image) for image in self.paths], "latent": list(self.latents.numpy())}
+        first: dict[str, Any] = {"path": [str(image) for image in self.paths]}
+        if files is not None:
+            first["image_edited"] = files
+        for name, vectors in (("", self.latents), ("_back", self.latents_back), ("_edited", self.latents_edited)):
+            first[f"latent{name}"] = list(vectors.numpy())
+        last = self._answers(class_names) if self.outputs.ndim == 2 else {}
+        factors: dict[str, Any] = {}
         for name in layout.names:
-            columns[_column(name)] = list(self.codes[:, layout.slice(name)].numpy())
-            columns[f"{_column(name)}{_EDITED}"] = list(self.edited[:, layout.slice(name)].numpy())
+            column = _column(name)
+            factors[column] = list(self.codes[:, layout.slice(name)].numpy())
+            factors[f"{column}{_EDITED}"] = list(self.edited[:, layout.slice(name)].numpy())
+        pq.write_table(pa.table(first | factors | last), path)
+
+    def _answers(self, class_names: list[str] | None) -> dict[str, Any]:
+        """Columns of a network that decides, or gives values."""
+        columns: dict[str, Any] = {}
         if self.decides:
             columns["decision"] = self.outputs.argmax(dim=1).numpy()
             columns["decision_edited"] = self.outputs_edited.argmax(dim=1).numpy()
             if class_names is not None:
                 for column in ("decision", "decision_edited"):
                     columns[f"{column}_name"] = [class_names[decision] for decision in columns[column]]
-        if self.outputs.ndim == 2:
-            name = "logits" if self.decides else "values"
-            columns[name] = list(self.outputs.numpy())
-            columns[f"{name}_edited"] = list(self.outputs_edited.numpy())
-        pq.write_table(pa.table(columns), path)
+        name = "logits" if self.decides else "values"
+        columns[name] = list(self.outputs.numpy())
+        columns[f"{name}_edited"] = list(self.outputs_edited.numpy())
+        return columns
+
+    def write_images(self, folder: Path, root: Path) -> list[str]:
+        """Write what the network draws after the edit, a PNG an image.
+
+        Args:
+            folder: of the files, which need not be there.
+            root: below which the images lie; a file is called as its image is there.
+
+        Returns:
+            The file of each image, relative to the folder that `folder` is in.
+        """
+        files: dict[Path, None] = {}
+        for image, pixels in zip(self.paths, to_pixels(self.outputs_edited), strict=True):
+            file = folder / image.relative_to(root).with_suffix(".png")
+            if file in files:  # of two that differ in their suffix alone
+                file = file.with_name(f"{image.name}.png")
+            files[file] = None
+            file.parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(pixels).save(file, "PNG")
+        return [str(file.relative_to(folder.parent)) for file in files]
 
 
 def _column(factor: str) -> str:
@@ -94,10 +144,23 @@ def apply_to_images(interpretation: Interpretation, paths: list[Path], edit: Edi
     latents = interpretation.latents(pixels)
     codes = interpretation.transform(latents)
     edited = codes if edit is None else interpretation.edit(codes, edit)
-    outputs, back = interpretation.outputs_of_latents(latents, pixels), interpretation.outputs(codes, pixels)
-    outputs_edited = back if edit is None else interpretation.outputs(edited, pixels)
-    decides = interpretation.backbone.decides
-    return Application(paths, pixels, latents, codes, edited, outputs, back, outputs_edited, decides)
+    latents_back = interpretation.inverse(codes)
+    latents_edited = latents_back if edit is None else interpretation.inverse(edited)
+    outputs, outputs_back = (interpretation.outputs_of_latents(z, pixels) for z in (latents, latents_back))
+    outputs_edited = outputs_back if edit is None else interpretation.outputs_of_latents(latents_edited, pixels)
+    return Application(
+        paths=paths,
+        pixels=pixels,
+        latents=latents,
+        codes=codes,
+        edited=edited,
+        latents_back=latents_back,
+        latents_edited=latents_edited,
+        outputs=outputs,
+        outputs_back=outputs_back,
+        outputs_edited=outputs_edited,
+        decides=interpretation.backbone.decides,
+    )
 
 
 def read_images(paths: list[Path], iin: Iin) -> NDArray[np.uint8]:

@@ -42,6 +42,14 @@ class Cut(ABC):
                 passes the layer by, is theirs.
         """
 
+    @abstractmethod
+    def width(self, images: Tensor) -> int:
+        """How many numbers the layer gives for an image, those too that do not enter T.
+
+        Args:
+            images: [B, 3, H, W] in [−1, 1], any; a layer whose width nobody states is asked for it.
+        """
+
     def stored_latents(
         self,
         pixels: NDArray[np.uint8],

@@ -85,6 +85,10 @@ class GeneratorCut(Cut):
         """From latents [B, N] to images [B, 3, H, W] in [−1, 1]; the recipients have no say in it."""
         return self.draw
 
+    def width(self, images: Tensor) -> int:  # noqa: ARG002
+        """N: all of them enter T."""
+        return self.num_dims
+
 
 class GeneratorBackbone(LatentBackbone):
     """A frozen decoder and its prior."""

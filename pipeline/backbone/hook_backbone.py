@@ -117,6 +117,11 @@ class HookCut(Cut):
 
         return run
 
+    def width(self, images: Tensor) -> int:
+        """As a forward of the first image shows it."""
+        output, _ = capture(self.network, self.layer, self.preprocess(images[:1].to(self.device)))
+        return output.numel()
+
     def _kept(self) -> Tensor | None:
         return None if self.kept is None else torch.from_numpy(self.kept).to(self.device)
 

@@ -4,6 +4,7 @@ import csv
 from collections.abc import Mapping, Sequence
 from io import StringIO
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from matplotlib import colormaps
@@ -34,8 +35,9 @@ def compare(
         curves: entries of the network's metrics.jsonl.
         folder: where, replaced as a whole.
     """
-    names = _main_scores(results, next(iter(layouts.values())))
-    with house_style(), atomic_folder(folder) as beside:
+    layout = next(iter(layouts.values()))
+    names = _main_scores(results, layout)
+    with house_style([*layout.names, *results]), atomic_folder(folder) as beside:
         content = {
             layer: {
                 "sizes": dict(zip(layouts[layer].names, layouts[layer].sizes, strict=True)),
@@ -50,7 +52,7 @@ def compare(
             depth_sheet(results, layouts).save(beside / "depth.png")
         watched = [layer for layer in results if any(f"val/share/{layer}/residual" in entry for entry in curves)]
         if watched:
-            training_sheet(curves, watched, next(iter(layouts.values()))).save(beside / "training.png")
+            training_sheet(curves, watched, layout).save(beside / "training.png")
 
 
 def layers_sheet(results: Mapping[str, Scores], layouts: Mapping[str, Layout]) -> Sheet:
@@ -81,14 +83,15 @@ def layers_sheet(results: Mapping[str, Scores], layouts: Mapping[str, Layout]) -
 
 def _draw_scores(axes: Axes, results: Mapping[str, Scores], names: list[str]) -> None:
     colours = _layer_colours(len(results))
+    bars: list[Any] = []
     bar = min(0.8 / len(results), 0.3)
     lowest = 0.0
     box = {"facecolor": "white", "edgecolor": "none", "pad": 1}  # over the lines of the grid
-    for number, (layer, scores) in enumerate(results.items()):
+    for number, scores in enumerate(results.values()):
         measured = [(position, scores[name]) for position, name in enumerate(names) if name in scores]
         x = np.array([position for position, _ in measured]) + (number - (len(results) - 1) / 2) * bar
         heights = np.array([score.value for _, score in measured])
-        axes.bar(x, heights, 0.88 * bar, color=colours[number], label=layer)
+        bars.append(axes.bar(x, heights, 0.88 * bar, color=colours[number]))
         for at, (_, score) in zip(x, measured, strict=True):
             top = score.value
             if score.interval is not None:
@@ -106,7 +109,9 @@ def _draw_scores(axes: Axes, results: Mapping[str, Scores], names: list[str]) ->
     axes.grid(axis="y", color="#e6e8ec", lw=0.8)
     axes.set_axisbelow(True)
     if len(results) > 1:
-        axes.legend(loc="lower left", bbox_to_anchor=(0, 1.0), ncols=min(len(results), 6), borderaxespad=0.2)
+        at = {"loc": "lower left", "bbox_to_anchor": (0, 1.0), "borderaxespad": 0.2}
+        # a label that begins with "_", as a layer may, is left out of a legend that is not told its labels
+        axes.legend(bars, list(results), ncols=min(len(results), 6), **at)
 
 
 def _draw_sizes(axes: Axes, layouts: Mapping[str, Layout]) -> None:

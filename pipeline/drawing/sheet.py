@@ -5,7 +5,8 @@ every style setting are fixed and no metadata is written, so that equal figures 
 """
 
 import functools
-from collections.abc import Iterator
+import warnings
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from io import BytesIO
@@ -22,6 +23,7 @@ from matplotlib.patches import Rectangle
 from matplotlib.transforms import IdentityTransform
 from numpy.typing import NDArray
 
+from pipeline.drawing.fonts import fonts_for
 from pipeline.files import write_atomic
 
 __all__ = [
@@ -38,13 +40,12 @@ __all__ = [
 ]
 
 DPI = 200
-FONT = "DejaVu Sans"  # ships with matplotlib
 INK, MUTED = "#1f2430", "#5b6270"
 MARGIN = 48  # pixels, on all sides
 TITLE, CAPTION = 13.0, 9.0  # points
 
 _STYLE = {
-    "font.family": FONT,
+    "text.parse_math": False,  # a price in dollars is no mathematics
     "font.size": 9.0,
     "text.color": INK,
     "axes.labelcolor": INK,
@@ -123,11 +124,16 @@ def new_sheet(width: int, body: int, title: str, caption: str) -> Sheet:
 
 
 @contextmanager
-def house_style() -> Iterator[None]:
-    """Matplotlib's defaults and ours, whatever the user's own settings are; they are back when the block ends."""
-    with matplotlib.rc_context():
+def house_style(names: Iterable[str] = ()) -> Iterator[None]:
+    """Matplotlib's defaults and ours, whatever the user's own settings are; they are back when the block ends.
+
+    Args:
+        names: all texts that a picture may show and that a person has chosen, for which fonts are looked up.
+    """
+    with matplotlib.rc_context(), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=r"Glyph .* missing from font")  # said in a line of ours
         matplotlib.rcdefaults()
-        matplotlib.rcParams.update(_STYLE)
+        matplotlib.rcParams.update(_STYLE | {"font.family": fonts_for(names)})
         yield
 
 
@@ -142,10 +148,14 @@ def line_height(points: float) -> int:
     return round(1.4 * points * DPI / 72)
 
 
-@functools.cache
 def text_width(text: str, points: float, weight: str = "normal") -> float:
     """Width of a line of text in pixels."""
-    font = FontProperties(family=FONT, size=points, weight=weight)
+    return _text_width(text, points, weight, tuple(matplotlib.rcParams["font.family"]))
+
+
+@functools.cache
+def _text_width(text: str, points: float, weight: str, families: tuple[str, ...]) -> float:
+    font = FontProperties(family=list(families), size=points, weight=weight)
     width, _, _ = RendererAgg(1, 1, DPI).get_text_width_height_descent(text, font, ismath=False)
     return float(width)
 

@@ -6,6 +6,7 @@ models the density of.
 """
 
 from collections.abc import Callable
+from itertools import count
 from typing import Any, TypeVar
 
 import numpy as np
@@ -24,7 +25,7 @@ from pipeline.params import EvaluateParams
 from pipeline.scores.behaviour.change import values_preservation
 from pipeline.scores.behaviour.preservation import preservation, round_trip
 from pipeline.scores.behaviour.swap import swap_score
-from pipeline.scores.code_scores import FittedSeeds, fitted_scores
+from pipeline.scores.code_scores import FittedSeeds, fitted_scores, unconverged_line
 from pipeline.scores.fit.density import block_total_correlation, gaussian_nats, likelihood_scores
 from pipeline.scores.fit.pair import pair_correlation
 from pipeline.scores.record import Transitions
@@ -36,6 +37,8 @@ __all__ = ["evaluate"]
 
 Array = NDArray[Any]
 Measured = TypeVar("Measured")
+
+PARTS = 6  # three kinds of fits, swaps or responses, and two more
 
 
 @torch.no_grad()
@@ -53,22 +56,32 @@ def evaluate(
         params: how much is drawn.
         seed: the study's.
     """
-    scores, per_dimension = _label_scores(test, seed)
+    begins = _announcer(test.latents.layer)
+    scores, per_dimension = _label_scores(test, seed, begins)
     transitions: Transitions = {}
+    begins("swaps" if judge is not None else "responses")
     if judge is not None:
         scores |= _swaps(test, judge, params.swaps, seed)
     else:
         chosen = responding(test.latents, params.response_images, seed)
         responses = respond(test, chosen, params.response_draws, seed)
         scores, transitions = scores | responses.scores, responses.transitions
+    begins("likelihood and pairs")
     scores |= _densities(test, train, params.pairs, seed)
+    begins("round trip and preservation")
     scores |= _round_trips(test)
     scores |= _preservation(test, seed)
     test.interpretation.backbone.require_untouched()
     return scores | per_dimension, transitions
 
 
-def _label_scores(test: Rows, seed: int) -> tuple[dict[str, Score], dict[str, Score]]:
+def _announcer(layer: str) -> Callable[[str], None]:
+    """What says in a line which part of the measuring begins, and how many there are."""
+    numbers = count(1)
+    return lambda what: print(f"evaluate {layer}  {next(numbers)}/{PARTS} parts  {what}", flush=True)
+
+
+def _label_scores(test: Rows, seed: int, begins: Callable[[str], None]) -> tuple[dict[str, Score], dict[str, Score]]:
     """Probes, and scores of single dimensions, of the rows that have a value in every concept."""
     latents = test.latents
     rows = latents.complete()
@@ -79,7 +92,11 @@ def _label_scores(test: Rows, seed: int) -> tuple[dict[str, Score], dict[str, Sc
         )
     targets = {name: target[rows] for name, target in latents.targets().items()}
     seeds = FittedSeeds(draw_seed(seed, "evaluate/probes"), draw_seed(seed, "evaluate/per_dimension"))
-    return fitted_scores(test.codes[rows].numpy(), targets, test.layout, latents.original[rows], seeds)
+    codes, original = test.codes[rows].numpy(), latents.original[rows]
+    probes, single = fitted_scores(codes, targets, test.layout, original, seeds, begins=begins)
+    if line := unconverged_line(probes):
+        print(line, flush=True)
+    return probes, single
 
 
 def _swaps(test: Rows, judge: Judge, num: int, seed: int) -> dict[str, Score]:

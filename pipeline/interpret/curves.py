@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +14,8 @@ from pipeline.errors import InputError
 __all__ = ["Curves", "curves_csv", "curves_sheet", "read_curves"]
 
 _TRAIN, _VAL, _RATE = "train/pair_nats", "val/pair_nats", "train/learning_rate"
+_HELD_OUT = "#1d4f91"
+_STRETCH = 2.0  # how far the scale goes beyond nearly all points, in shares of their range
 
 
 @dataclass(frozen=True)
@@ -72,18 +75,25 @@ def curves_sheet(curves: Curves) -> Sheet:
     room = width - left - MARGIN - 120
     main = sheet.axes(left, sheet.top + 10, room, 560)
     main.plot(*curves.train.T, color="#9db8dd", lw=1.2, label="training batch")
-    main.plot(*curves.val.T, color="#1d4f91", lw=2, marker="o", ms=4, clip_on=False, zorder=3, label="held-out pairs")
-    values = np.concatenate((curves.train[:, 1], curves.val[:, 1]))
-    low, high = values.min(), max(np.quantile(values, 0.97), curves.val[0, 1])
-    main.set_ylim(low - 0.06 * (high - low), high + 0.06 * (high - low))
+    low, high = _scale(curves)
+    margin = 0.06 * ((high - low) or 1.0)
+    top = high + margin
+    beyond = curves.val[curves.val[:, 1] > top]
+    held_out: dict[str, Any] = {"color": _HELD_OUT, "zorder": 3}
+    main.plot(*curves.val.T, lw=2, marker="o", ms=4, clip_on=len(beyond) > 0, label="held-out pairs", **held_out)
+    if len(beyond):
+        at = np.full(len(beyond), top)
+        main.plot(beyond[:, 0], at, "^", ms=7, clip_on=False, label="held-out pairs above the scale", **held_out)
+    main.set_ylim(low - margin, top)
     main.set_ylabel("nats a pair")
     main.tick_params(labelbottom=False)
     main.grid(axis="y", color="#e6e8ec", lw=0.8)
     main.set_axisbelow(True)
-    main.legend(loc="upper right", frameon=True, facecolor="white", edgecolor="white", framealpha=1)
+    place = "best" if _in_the_corner(curves, low, high) else "upper right"
+    main.legend(loc=place, frameon=True, facecolor="white", edgecolor="white", framealpha=1)
     step, value = curves.val[-1]
     main.annotate(
-        f"{value:.1f}", (step, value), (10, 0), textcoords="offset points", va="center", color="#1d4f91",
+        _short(value), (step, min(value, top)), (10, 0), textcoords="offset points", va="center", color=_HELD_OUT,
         fontweight="bold", annotation_clip=False,
     )  # fmt: skip
     rate = sheet.axes(left, sheet.top + 620, room, 140)
@@ -94,3 +104,28 @@ def curves_sheet(curves: Curves) -> Sheet:
     for axes in (main, rate):
         axes.set_xlim(0, curves.train[-1, 0])
     return sheet
+
+
+def _short(nats: float) -> str:
+    """One digit after the point, as far as there is room beside the axes."""
+    return f"{nats:.1f}" if abs(nats) < 1e5 else f"{nats:.2g}"
+
+
+def _scale(curves: Curves) -> tuple[float, float]:
+    """The lowest and the highest nats that the figure has room for.
+
+    Nearly all points of the training batches, and of the held-out pairs before they overfit, set the scale. Those
+    farther away stretch it to five times as much at most: more would make a line of all else.
+    """
+    held_out = curves.val[:, 1]
+    values = np.concatenate((curves.train[:, 1], held_out[held_out <= held_out[0]]))
+    lower, upper = np.quantile(values, (0.03, 0.97))
+    room = _STRETCH * (upper - lower)
+    return float(max(values.min(), lower - room)), float(max(upper, min(held_out.max(), upper + room)))
+
+
+def _in_the_corner(curves: Curves, low: float, high: float) -> bool:
+    """Whether a curve runs where the legend usually stands, in the upper right."""
+    points = np.concatenate((curves.train, curves.val))
+    last = curves.train[-1, 0]
+    return bool(((points[:, 0] > 0.6 * last) & (points[:, 1] > low + 0.7 * (high - low))).any())

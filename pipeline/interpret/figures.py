@@ -39,7 +39,7 @@ def draw_figures(
         InputError: if a score is missing, or the network changed while it was drawn from.
     """
     layout, backbone = subject.layout, subject.rows.interpretation.backbone
-    with house_style(), atomic_folder(folder) as beside:
+    with house_style([*layout.names, *(backbone.class_names or ())]), atomic_folder(folder) as beside:
         if backbone.draws_images:
             overview(subject, scores, params.columns).save(beside / "overview.png")
             reconstructions(subject, params.columns).save(beside / "reconstructions.png")

@@ -16,6 +16,7 @@ __all__ = ["SwapGrid", "path_sheet", "reconstructions", "sample_sheet", "swap_gr
 _NUM_ROWS = 5
 _NUM_PAIRS = 4
 _LABELS = ("line in the code", "line in z")
+_ROUNDING = 1  # of 255, by which a pixel may differ
 
 _LABELS_RECONSTRUCTIONS = (
     ("image", "of the test split"),
@@ -113,12 +114,14 @@ def path_sheet(subject: Subject, num_steps: int) -> Sheet:
     rows = subject.choose(list(subject.targets), 2 * _NUM_PAIRS, "interpret/pairs")
     pairs = rows[: len(rows) // 2 * 2].reshape(-1, 2)
     codes, means = subject.rows.codes, subject.rows.means
-    lines = []
+    lines, apart = [], 0
     for a, b in pairs:
         recipient = np.repeat(a, num_steps)
         in_code = subject.draw_codes(path(codes[a], codes[b], num_steps), recipient)
         in_latent = subject.draw_latents(path(means[a], means[b], num_steps), recipient)
         lines.append([in_code, in_latent])
+        end = subject.draw_latents(means[[b]], np.array([b]))[0]
+        apart = max(apart, int(np.abs(in_latent[-1].astype(int) - end).max()))
     pixels = upscale(np.array(lines), 128)
     ends = upscale(subject.pixels[pairs], 128)
     height, width = pixels.shape[3:5]
@@ -130,9 +133,10 @@ def path_sheet(subject: Subject, num_steps: int) -> Sheet:
     sheet = new_sheet(
         right + width + MARGIN,
         top + len(pairs) * step - HEADER_GAP - 16,
-        "From one image to another",
+        "From one image to another" if apart <= _ROUNDING else "From one image towards another",
         "Upper row of each pair: a straight line between the two codes, mapped back by T⁻¹. Lower row: a straight line "
-        f"between the two vectors z. {subject.shaded}; the frozen network draws the others.",
+        f"between the two vectors z. {subject.shaded}; the frozen network draws the others."
+        + ("" if apart <= _ROUNDING else _carried(subject)),
     )
     style = {"ha": "center", "va": "center", "fontweight": "bold"}
     for x, label in ((left, "from"), (right, "to")):
@@ -145,6 +149,15 @@ def path_sheet(subject: Subject, num_steps: int) -> Sheet:
         for row, label in enumerate(_LABELS):
             sheet.text(label, MARGIN, y + row * (height + GAP) + height / 2, va="center")
     return sheet
+
+
+def _carried(subject: Subject) -> str:
+    """What a caption says of lines whose last image is not the one at their right."""
+    width, what = subject.width, subject.entering
+    moves, rest = (f"the layer's {width:,} numbers move", "what passes it by")
+    if what != "them":
+        moves, rest = f"{what} move, of the layer's {width:,} numbers", "all else"
+    return f" Only {moves}: {rest} is of the image at the left, so that no line reaches the image at the right."
 
 
 def reconstructions(subject: Subject, columns: int) -> Sheet:

@@ -132,9 +132,9 @@ def overview(subject: Subject, scores: Scores, columns: int) -> Sheet:
         fixed - cell * len(layout.concepts) + len(shown) * (panel + _PANEL_GAP) + matrix_width,
         inner_top + body,
         "One hidden vector, sorted into factors that a person can name",
-        f"A frozen network describes each image by {layout.num_dims} numbers that mean nothing to us. An invertible "
-        f"map sorts them into factors: {sizes}. Swap one factor, map back, and the network, never retrained, "
-        f"draws what the edit means. {subject.shaded}.",
+        f"A frozen network describes each image by {subject.width:,} numbers that mean nothing to us. An invertible "
+        f"map sorts {subject.entering} into factors: {sizes}. Swap one factor, map back, and the network, never "
+        f"retrained, draws what the edit means. {subject.shaded}.",
     )
     top = sheet.top + inner_top
     bold = {"fontweight": "bold", "va": "bottom"}

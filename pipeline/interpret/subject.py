@@ -15,7 +15,7 @@ from pipeline.basis.draws import draw_seed
 from pipeline.basis.layout import RESIDUAL, Layout
 from pipeline.interpretation.edits import Edit
 from pipeline.interpretation.rows import Rows
-from pipeline.tables.images import to_pixels
+from pipeline.tables.images import to_pixels, to_unit_range
 
 __all__ = ["Subject", "Target", "distinct_rows", "rows_of_contrast", "subject_of"]
 
@@ -58,6 +58,20 @@ class Subject:
         if self.rows.interpretation.draws_own_images:
             return "Shaded images are the generator's own"
         return "Shaded images are real"
+
+    @property
+    def width(self) -> int:
+        """How many numbers the layer gives for an image, those too that are carried along."""
+        return self.rows.interpretation.cut.width(to_unit_range(self.pixels[:1]))
+
+    @property
+    def entering(self) -> str:
+        """Which of these numbers enter the map, as a sentence that has named them goes on."""
+        num_dims = self.layout.num_dims
+        if self.width == num_dims:
+            return "them"
+        reduce = self.rows.interpretation.iin.reduce
+        return f"the means of {num_dims} channels" if reduce == "mean" else f"{num_dims} of them"
 
     def recipients(self, num: int) -> NDArray[np.int64]:
         """Rows [num] that differ in all concepts: the same in every figure that edits images."""

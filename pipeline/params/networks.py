@@ -26,6 +26,7 @@ class Traits:
         names: what that may be: a `callable`, a `model` of torchvision or a `file` of torch.export.
         concept: whether it learns the classes of a concept, which `backbone.concept` must name.
         own_images: whether the images of the study are those that it draws.
+        sides: smallest and largest side of the square images that it takes, in pixels; None: it takes any.
     """
 
     latent: bool = False
@@ -34,10 +35,11 @@ class Traits:
     names: tuple[Literal["callable", "model", "file"], ...] = ()
     concept: bool = False
     own_images: bool = False
+    sides: tuple[int, int] | None = None
 
 
 KINDS = {
-    "autoencoder": Traits(latent=True, images=True),
+    "autoencoder": Traits(latent=True, images=True, sides=(16, 128)),
     "classifier": Traits(images=False, concept=True),
     "torch": Traits(images=None, network=CALLED, names=("callable",)),
     "torchvision": Traits(images=None, network="resnet18", names=("model",)),

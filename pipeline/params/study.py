@@ -111,6 +111,17 @@ class Params(Section):
         return self
 
     @model_validator(mode="after")
+    def _images_fit(self) -> "Params":
+        """Images that stay as they are the stage backbone looks at."""
+        side, sides = self.data.image_size, self.backbone.traits.sides
+        if side is not None and sides is not None and not sides[0] <= side <= sides[1]:
+            raise ValueError(
+                f"data.image_size: found {side}, but backbone.kind is '{self.backbone.kind}', which takes images of "
+                f"{sides[0]} to {sides[1]} pixels"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _class_is_a_concept(self) -> "Params":
         concept = self.backbone.concept
         if concept is not None and concept not in self.data.concepts:

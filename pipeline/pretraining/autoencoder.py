@@ -33,8 +33,9 @@ class AutoencoderTask:
     def __init__(self, setup: ImagesSetup[BackboneParams], device: torch.device) -> None:
         params = setup.params
         weights = draw_seed(setup.seed, "backbone/weights")
-        self.model: Autoencoder = Autoencoder(params.num_dims, params.width, weights).to(device)
         self._train = torch.from_numpy(load_images(setup.images, "train").pixels)
+        side = self._train.shape[1]
+        self.model: Autoencoder = Autoencoder(params.num_dims, params.width, weights, side).to(device)
         self._val = to_unit_range(load_images(setup.images, "val").pixels)
         self._batch_size, self._seed, self._device = params.batch_size, setup.seed, device
 

@@ -10,6 +10,7 @@ import argparse
 import json
 import os
 import sys
+import warnings
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +24,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from pipeline.basis.layout import Layout
-from pipeline.scores.code_scores import code_scores
+from pipeline.scores.code_scores import code_scores, unconverged_line
 from pipeline.scores.record import as_json, as_text
 from pipeline.scores.statistics.score import Score
 
@@ -190,8 +191,9 @@ def run(path: Path, layout_path: Path, seed: int, json_only: bool) -> None:
         result = code_scores(table.codes, table.concepts, layout, table.originals, seed, processes)
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from error
-    for line in result.left_out:
-        print(line, file=sys.stderr)
+    for line in (*result.left_out, unconverged_line(result.scores)):
+        if line is not None:
+            print(line, file=sys.stderr)
     if json_only:
         print(json.dumps(as_json(result.scores), indent=2))
         return
@@ -211,6 +213,7 @@ def main() -> None:
     parser.add_argument("--layout", type=Path, required=True, help="YAML file of `names`, residual first, and `sizes`")
     parser.add_argument("--seed", type=int, default=0, help="of folds, pairs, subsets and resamples (default: 0)")
     parser.add_argument("--json", action="store_true", help="print JSON in place of the table")
+    warnings.filterwarnings("ignore", module="sklearn")  # what of them matters is said in a line
     arguments = parser.parse_args()
     if arguments.seed < 0:
         parser.error(f"argument --seed: found {arguments.seed}; a number of at least 0 is expected")

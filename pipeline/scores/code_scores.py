@@ -3,7 +3,7 @@
 Nothing of the network that gave the codes is needed, so that codes from anywhere can be compared.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,11 +15,12 @@ from pipeline.basis.layout import Layout
 from pipeline.scores.fit import block_total_correlation, pair_correlation, shared_pairs
 from pipeline.scores.literature import per_dimension_scores
 from pipeline.scores.probes import matrix_scores, probe_matrix, probe_scores
+from pipeline.scores.probes.models import MAX_STEPS
 from pipeline.scores.statistics.concepts import checked_codes
 from pipeline.scores.statistics.originals import original_index
-from pipeline.scores.statistics.score import Score
+from pipeline.scores.statistics.score import PROBE_GAP, Score
 
-__all__ = ["CodeScores", "FittedSeeds", "code_scores", "fitted_scores"]
+__all__ = ["CodeScores", "FittedSeeds", "code_scores", "fitted_scores", "unconverged_line"]
 
 _PAIRS_EACH = 2000  # of each concept
 
@@ -89,15 +90,37 @@ def fitted_scores(
     groups: ArrayLike | None,
     seeds: FittedSeeds,
     processes: int = 1,
+    begins: Callable[[str], None] | None = None,
 ) -> tuple[dict[str, Score], dict[str, Score]]:
-    """The scores that something is fitted for: `probe/…`, and `per_dimension/…`; arguments as of `code_scores`."""
-    single, rbf, linear = Parallel(n_jobs=processes)(  # the longest first
-        [
-            delayed(per_dimension_scores)(codes, concepts, groups, seeds.per_dimension),
-            *(delayed(probe_matrix)(codes, concepts, layout, kind, groups, seeds.probes) for kind in ("rbf", "linear")),
-        ]
-    )
+    """The scores that something is fitted for: `probe/…`, and `per_dimension/…`; arguments as of `code_scores`.
+
+    `begins` is told what is fitted next. Seven parameters, as that is no part of what is measured.
+    """
+    fits = {  # the longest first
+        "scores of single dimensions": delayed(per_dimension_scores)(codes, concepts, groups, seeds.per_dimension),
+        "RBF probes": delayed(probe_matrix)(codes, concepts, layout, "rbf", groups, seeds.probes),
+        "linear probes": delayed(probe_matrix)(codes, concepts, layout, "linear", groups, seeds.probes),
+    }
+
+    def begun() -> Iterator[Any]:
+        for what, fit in fits.items():
+            if begins is not None:
+                begins(what)
+            yield fit
+
+    single, rbf, linear = Parallel(n_jobs=processes)(begun())
     return probe_scores(linear, layout, rbf) | matrix_scores(linear, layout), single
+
+
+def unconverged_line(scores: Mapping[str, Score]) -> str | None:
+    """What to say of linear probes that stopped before their optimum; None where all of them reached it."""
+    gap = scores.get(PROBE_GAP)
+    if gap is None or "unconverged" not in gap.details:
+        return None
+    return (
+        f"{gap.details['unconverged']} fits of linear probes (those for chance and perfect among them) stopped after "
+        f"{MAX_STEPS} steps, before their optimum: a concept may be read a little better than they say"
+    )
 
 
 def _pairs(

@@ -4,11 +4,11 @@ MLflow folds a run's description after a few lines, and its table of runs shows 
 sentence has to carry the result.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 from pipeline.basis.layout import Layout
 from pipeline.scores.statistics.score import PAIR_NATS, PROBE_GAP, SWAP_SCORE, Score, response_name
-from pipeline.tuning.flow_file import Trial
+from pipeline.tuning.flow_file import FlowChoice, Trial
 
 __all__ = ["headline", "in_words", "rounded", "scores_table", "sweep_note", "tried"]
 
@@ -74,9 +74,10 @@ def in_words(trial: Trial) -> str:
     return f"{trial.candidate.words}, sizes {tried(trial)['sizes']}"
 
 
-def sweep_note(trials: Sequence[Trial], chosen: Trial) -> str:
-    """The description of a sweep: which of how many trials was chosen, then all of them as a Markdown table."""
-    first = f"{len(trials)} trials; chosen is trial {chosen.number}: {in_words(chosen)}"
+def sweep_note(choice: FlowChoice, chosen: Trial) -> str:
+    """The description of a sweep: which of its trials was chosen and why, then all of them as a Markdown table."""
+    trials = choice.trials
+    first = f"{len(trials)} trials; chosen is trial {chosen.number}: {in_words(chosen)}, {choice.reason}"
     settings = ["blocks" if name == "num_blocks" else name for name in tried(chosen)]
     heading = ["trial", *settings, PROBE_GAP, "95% interval", PAIR_NATS, "chosen"]
     rows = [f"| {' | '.join(heading)} |", "| --- " * len(heading) + "|"]

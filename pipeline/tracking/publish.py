@@ -16,7 +16,6 @@ from mlflow.entities import Metric, Run
 from mlflow.exceptions import MlflowException
 
 from pipeline.basis.curves import METRICS, last_step
-from pipeline.files import read_yaml
 from pipeline.interpretation.iin import Iin, load_iin
 from pipeline.places import Places
 from pipeline.scores.record import read_scores
@@ -30,6 +29,7 @@ from pipeline.tracking.runs import (
     create_run,
     describe,
     find_run,
+    recorded_stages,
     send_curves,
 )
 from pipeline.tracking.server import root_cause
@@ -92,7 +92,7 @@ def bring_level(
     if upto == "tune":
         return sweep
     client, iin = store.client(), load_iin(folder)
-    params, tags = describe(iin.card, layer)
+    params, tags = describe(iin.card, layer, root)
     run = find_run(store, iin.sha256, iin.card.get("fingerprint"))
     if run is None:
         run = client.get_run(create_run(store, layer, params, {**tags, **(source or RESTORED)}))
@@ -103,6 +103,7 @@ def bring_level(
         tags[NOTE] = headline(iin.layout, iin.flow.config.num_blocks, None)
     add_missing(client, run, params, tags)
     log_model(client, client.get_run(run_id), folder, iin.layout.num_dims, last_step(folder / METRICS))
+    _log_params(client, run_id, places.params)
     if upto in ("evaluate", "interpret"):
         _log_scores(client, run, iin, places.scores(layer))
     if upto == "interpret":
@@ -124,7 +125,7 @@ def last_whole_stage(layer: str, root: Path = Path()) -> Stage | None:
         "evaluate": places.scores(layer),
         "interpret": places.figures(layer),
     }
-    stages = read_yaml(places.lock)["stages"] if places.lock.exists() else {}
+    stages = recorded_stages(root)
     written = {out["path"]: out.get("md5") for stage in stages.values() for out in stage.get("outs", [])}
     whole: Stage | None = None
     for stage in STAGES:
@@ -134,6 +135,12 @@ def last_whole_stage(layer: str, root: Path = Path()) -> Stage | None:
             break
         whole = stage
     return whole
+
+
+def _log_params(client: MlflowClient, run_id: str, path: Path) -> None:
+    """The whole study as a file, where the run has none: that of its training, whatever is edited afterwards."""
+    if path.exists() and path.name not in {file.path for file in client.list_artifacts(run_id)}:
+        client.log_artifact(run_id, str(path))
 
 
 def _log_scores(client: MlflowClient, run: Run, iin: Iin, path: Path) -> None:

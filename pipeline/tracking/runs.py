@@ -14,6 +14,7 @@ from mlflow.tracking.context.registry import resolve_tags
 
 from pipeline.basis.curves import entries
 from pipeline.basis.layout import Layout
+from pipeline.files import read_yaml
 from pipeline.places import Places
 from pipeline.tracking.store import Store
 
@@ -28,6 +29,7 @@ __all__ = [
     "create_run",
     "describe",
     "find_run",
+    "recorded_stages",
     "search",
     "send_curves",
     "source_tags",
@@ -41,13 +43,20 @@ FINGERPRINT = "iin.fingerprint"
 CARD_TAGS = {"backbone_sha256": "iin.backbone_sha256", "data_sha256": "iin.data_sha256", "fingerprint": FINGERPRINT}
 WRITTEN_BY_REPRO = (Places().lock, Places().results("*"), Places().comparison)  # changes here do not come by hand
 BATCH = 1000  # points a request, the most that a server takes
+FEW = 100  # parameters or tags a request, likewise
+INPUTS, SECTIONS = ("prepare", "backbone"), ("data", "backbone", "latents")  # of params.yaml, beside those of the map
 
 
-def describe(card: Mapping[str, Any], layer: str) -> tuple[dict[str, str], dict[str, str]]:
-    """Parameters and tags of the run of an IIN, from its card.
+def describe(card: Mapping[str, Any], layer: str, root: Path) -> tuple[dict[str, str], dict[str, str]]:
+    """Parameters and tags of the run of an IIN, from its card and from what DVC recorded of what it was trained on.
 
     Nested sections become dotted names (`flow.num_blocks`), the layout one parameter a factor (`sizes.digit`); what
     identifies inputs becomes a tag.
+
+    Args:
+        card: of the IIN.
+        layer: where its network is cut.
+        root: the project's folder.
     """
     tags = {LAYER: layer, KIND: "training"}
     tags |= {CARD_TAGS[key]: str(value) for key, value in card.items() if key in CARD_TAGS}
@@ -55,7 +64,14 @@ def describe(card: Mapping[str, Any], layer: str) -> tuple[dict[str, str], dict[
     sizes = dict(zip(layout.names, layout.sizes, strict=True))
     left_out = (*CARD_TAGS, "layout", "cut", "weights_sha256")  # tags, and lists longer than MLflow's parameters
     rest = {key: value for key, value in card.items() if key not in left_out}
-    return _flatten({**rest, "sizes": sizes}), tags
+    return _inputs(layer, root) | _flatten({**rest, "sizes": sizes}), tags
+
+
+def recorded_stages(root: Path) -> dict[str, Any]:
+    """What DVC recorded of each stage when it ran: its `params`, and checksums of its `deps` and `outs`."""
+    lock = Places(root).lock
+    stages: dict[str, Any] = read_yaml(lock)["stages"] if lock.exists() else {}
+    return stages
 
 
 def find_run(store: Store, weights_sha256: str | None, fingerprint: str | None) -> Run | None:
@@ -91,8 +107,9 @@ def add_missing(client: MlflowClient, run: Run, params: Mapping[str, str], tags:
     """Add parameters that the run lacks (a logged one can't change) and tags that it lacks or that differ."""
     new_params = [Param(key, value) for key, value in params.items() if key not in run.data.params]
     new_tags = [RunTag(key, value) for key, value in tags.items() if run.data.tags.get(key) != value]
-    if new_params or new_tags:
-        client.log_batch(run.info.run_id, params=new_params, tags=new_tags)
+    for start in range(0, max(len(new_params), len(new_tags)), FEW):
+        part = slice(start, start + FEW)
+        client.log_batch(run.info.run_id, params=new_params[part], tags=new_tags[part])
 
 
 def allowed_name(name: str) -> str:
@@ -160,10 +177,19 @@ def _flatten(content: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
     for key, value in content.items():
         if isinstance(value, Mapping):
             flat |= _flatten(value, f"{prefix}{key}.")
-        else:
+        elif value is not None:
             text = ", ".join(str(item) for item in value) if isinstance(value, list | tuple) else str(value)
             flat[allowed_name(f"{prefix}{key}")] = text
     return flat
+
+
+def _inputs(layer: str, root: Path) -> dict[str, str]:
+    """Parameters that say of which images, which network, and what of its layer a run is; those that are set."""
+    stages = recorded_stages(root)
+    stated: dict[str, Any] = {}
+    for stage in (*INPUTS, f"extract@{layer}"):
+        stated |= stages.get(stage, {}).get("params", {}).get(Places().params.name, {})
+    return _flatten({key: value for key, value in stated.items() if key.partition(".")[0] in SECTIONS})
 
 
 def _git(*arguments: str) -> str | None:

@@ -207,6 +207,8 @@ def _require_writable(address: str) -> None:
 
 def _open_in_file(address: str, experiment: str) -> str:
     try:
+        if not _sqlite_path(address).stat().st_size:
+            _make(address)
         return _open_experiment(address, experiment)
     except InputError:
         raise
@@ -214,6 +216,17 @@ def _open_in_file(address: str, experiment: str) -> str:
         raise InputError(
             f"MLFLOW_TRACKING_URI {address}: {root_cause(error)}; accepted is a store of MLflow"
         ) from error
+
+
+def _make(address: str) -> None:
+    """Make the tables of a new store.
+
+    MLflow would put the artifacts of its own experiment `Default` below the working folder of whoever is the first, and
+    a study's is removed when it ends.
+    """
+    from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore  # a server is spoken to without it
+
+    SqlAlchemyStore(address, artifact_folder(address).as_uri())  # type: ignore[no-untyped-call]
 
 
 def _open_on_server(address: str, experiment: str) -> str:

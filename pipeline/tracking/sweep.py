@@ -41,7 +41,7 @@ def log_sweep(store: Store, layer: str, flow_file: Path) -> str | None:
         parent = str(parents[0].info.run_id)
     else:
         (chosen,) = (trial for trial in choice.trials if trial.number == choice.chosen)
-        parent_tags = {**tags, KIND: "sweep", NOTE: sweep_note(choice.trials, chosen)}
+        parent_tags = {**tags, KIND: "sweep", NOTE: sweep_note(choice, chosen)}
         parent = create_run(store, f"sweep {layer}", tried(chosen), parent_tags)
         client.log_batch(parent, metrics=_metrics(chosen))
     children = {run.data.tags[TRIAL]: run for run in search(store, {PARENT: parent})}

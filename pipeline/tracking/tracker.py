@@ -119,7 +119,7 @@ class RunTracker:
         """Take up the run that this training began, or one that it finished (`dvc repro --force`), or open one."""
         client = self.store.client()
         fingerprint = str(self.card["fingerprint"])
-        params, tags = describe(self.card, self.layer)
+        params, tags = describe(self.card, self.layer, self.root)
         tags |= self._source
         run = find_run(self.store, None, fingerprint)
         if run is None and (finished := search(self.store, {FINGERPRINT: fingerprint})):

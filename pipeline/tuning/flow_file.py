@@ -55,6 +55,11 @@ class Trial:
     behind_high: float
     pair_nats: float
 
+    @property
+    def level(self) -> bool:
+        """Whether its `probe/gap` may be as high as the highest: the interval of how far it is behind holds 0."""
+        return self.behind_low <= 0
+
 
 @dataclass(frozen=True)
 class FlowChoice:
@@ -71,6 +76,20 @@ class FlowChoice:
     estimate: tuple[int, ...]
     trials: tuple[Trial, ...] = ()
     chosen: int | None = None
+
+    @property
+    def reason(self) -> str:
+        """Why the chosen trial was taken, by the rule of `tuning.trial.choose`; empty where nothing was tried."""
+        level = [trial for trial in self.trials if trial.level]
+        if len(self.trials) < 2:
+            return "as it is the only trial" if self.trials else ""
+        if len(level) == 1:
+            return "as its probe/gap is the highest, and no other is level with it"
+        highest = max(trial.probe_gap for trial in level)
+        return (
+            f"as it has the fewest nats a pair of the {len(level)} trials that are level with the highest probe/gap, "
+            f"{highest:.3f}"
+        )
 
 
 def write_flow_file(path: Path, choice: FlowChoice) -> None:

@@ -86,11 +86,10 @@ def _score(task: FlowTask) -> Figures:
 def choose(trials: Sequence[Trial]) -> Trial:
     """Among the trials level with the highest `probe/gap`, the one of the fewest pair nats; of equal ones the first.
 
-    Level is a trial whose interval of how far it is behind holds 0. All trials are scored on the same rows, and most of
-    what makes each one's own interval wide is common to them and cancels in the difference: two intervals may overlap
-    although the difference is certain.
+    All trials are scored on the same rows, and most of what makes each one's own interval wide is common to them and
+    cancels in the difference: two intervals may overlap although the difference is certain.
     """
-    return min((trial for trial in trials if trial.behind_low <= 0), key=lambda trial: (trial.pair_nats, trial.number))
+    return min((trial for trial in trials if trial.level), key=lambda trial: (trial.pair_nats, trial.number))
 
 
 def behind(gaps: Sequence[float], resamples: Sequence[Sequence[float]]) -> list[tuple[float, float]]:

@@ -27,7 +27,7 @@ from pipeline.flow import Flow, FlowConfig
 from pipeline.interpretation.iin import load_iin, save_iin
 from pipeline.interpretation.interpretation import Interpretation
 from pipeline.params import BackboneParams
-from pipeline.tables.images import Images, to_unit_range
+from pipeline.tables.images import Images, to_pixels, to_unit_range
 
 LAYOUT = Layout.of(["digit", "colour"], [3, 2, 2])
 RNG = np.random.default_rng(0)
@@ -47,7 +47,7 @@ class Place:
             self.command(*more), cwd=self.folder, capture_output=True, text=True, timeout=300, check=False
         )
 
-    def table(self, *more: str) -> dict[str, np.ndarray]:
+    def table(self, *more: str, num: int = 11) -> dict[str, np.ndarray]:
         said = io.StringIO()
         with (
             contextlib.chdir(self.folder),
@@ -55,7 +55,7 @@ class Place:
             patch("sys.argv", self.command(*more)[2:]),
         ):
             main()
-        assert said.getvalue().startswith("out: 11 images; largest difference of an output after T and back: ")
+        assert said.getvalue().startswith(f"out: {num} images; largest difference of an output after T and back: ")
         table = pq.read_table(self.folder / "out/applied.parquet")
         assert (self.folder / "out/applied.png").stat().st_size > 10_000
         return {name: np.array(table[name].to_pylist()) for name in table.column_names}
@@ -127,6 +127,33 @@ def test_an_edit_adds_to_one_number(drawing: Place) -> None:
     assert np.allclose(table["colour_edited"] - table["colour"], [0, -1.5], atol=1e-6)
     assert np.array_equal(table["digit_edited"], table["digit"])
 
+    interpretation = Interpretation.join(load_iin(drawing.folder / "iin"), load_backbone(drawing.folder / "backbone"))
+    assert np.allclose(table["latent_back"], table["latent"], atol=1e-4)
+    codes = np.concatenate([table[f"{name}_edited"] for name in LAYOUT.names], axis=1).astype(np.float32)
+    z = interpretation.inverse(torch.from_numpy(codes))
+    assert np.allclose(table["latent_edited"], z, atol=1e-5)
+    assert not np.allclose(table["latent_edited"], table["latent"], atol=1e-2)
+
+
+def test_each_edited_image_is_a_file(drawing: Place) -> None:
+    table = drawing.table("--edit", "colour:1=-1.5")
+    names = [f"edited/{'deep/' if number > 8 else ''}{number:02d}.png" for number in range(11)]
+    assert table["image_edited"].tolist() == names
+    backbone = load_backbone(drawing.folder / "backbone")
+    wanted = to_pixels(
+        backbone.cut("latent").rest(torch.zeros(11, 3, 32, 32))(torch.from_numpy(table["latent_edited"]).float())
+    )
+    for file, pixels in zip(names, wanted, strict=True):
+        assert np.abs(np.asarray(Image.open(drawing.folder / "out" / file)).astype(int) - pixels).max() <= 1
+
+
+def test_one_image_is_enough(drawing: Place) -> None:
+    whole, table = drawing.table(), drawing.table("--images", "images/03.png", num=1)
+    assert table["path"].tolist() == ["images/03.png"]
+    assert np.allclose(table["latent"][0], whole["latent"][3], atol=1e-6)
+    assert "image_edited" not in table
+    assert not (drawing.folder / "out/edited").exists()
+
 
 def test_a_classifier_decides_before_and_after(deciding: Place) -> None:
     table = deciding.table("--sample", "residual", "--seed", "3")
@@ -155,7 +182,7 @@ def test_values_are_given_before_and_after(measuring: Place) -> None:
         (["--swap", "digit=images/99.png"], "images/99.png: no image that can be read"),
         (["--edit", "digit:2=1"], "--edit: found 'digit:2=1', expected digit:NUMBER=AMOUNT with a number of 0 to 1"),
         (["--edit", "digit"], "--edit: found 'digit', expected digit:NUMBER=AMOUNT with a number of 0 to 1"),
-        (["--images", "nowhere"], "--images: nowhere is no folder"),
+        (["--images", "nowhere"], "--images: nowhere is not there; a folder or one image is expected"),
         (["--images", "iin"], "--images: no images in iin; accepted are .png, .jpg"),
         (["--backbone", "other"], "--backbone: other: the map was trained on network "),
     ],
@@ -213,7 +240,19 @@ def test_the_command_as_a_person_types_it(drawing: Place) -> None:
 def test_a_factor_may_be_called_as_another_column(tmp_path: Path) -> None:
     names = ("path", "latent", "decision", "age", "age_edited")
     codes, logits = torch.arange(12.0).reshape(2, 6), torch.tensor([[0.0, 1.0], [1.0, 0.0]])
-    applied = Application([Path("a.png"), Path("b.png")], PIXELS[:2], codes, codes, -codes, logits, logits, logits, True)
+    applied = Application(
+        paths=[Path("a.png"), Path("b.png")],
+        pixels=PIXELS[:2],
+        latents=codes,
+        codes=codes,
+        edited=-codes,
+        latents_back=codes,
+        latents_edited=codes,
+        outputs=logits,
+        outputs_back=logits,
+        outputs_edited=logits,
+        decides=True,
+    )
     applied.write_table(tmp_path / "applied.parquet", Layout.of(names, [1] * 6), None)
     table = pq.read_table(tmp_path / "applied.parquet").to_pydict()
     assert (table["path"], table["decision"]) == (["a.png", "b.png"], [1, 0])
@@ -243,3 +282,33 @@ def test_grey_images_of_16_bits_are_read_in_the_range_of_those_of_the_training(d
     iin = replace(iin, card=iin.card | {"cut": iin.card["cut"] | {"image_range": [0.0, 65535.0]}})
     (pixels,) = read_images([drawing.folder / "grey.png"], iin)
     assert np.array_equal(pixels[..., 0], np.rint(values / 257))
+
+
+def test_images_that_differ_in_their_suffix_alone(tmp_path: Path) -> None:
+    z = torch.zeros(3, 3)
+    paths = [tmp_path / name for name in ("a.jpg", "a.png", "b/a.png")]
+    pixels = np.zeros((3, 4, 4, 3), np.uint8)
+    images = torch.linspace(-1, 1, 3)[:, None, None, None].expand(3, 3, 4, 4)
+    applied = Application(
+        paths=paths,
+        pixels=pixels,
+        latents=z,
+        codes=z + 1,
+        edited=z + 2,
+        latents_back=z + 3,
+        latents_edited=z + 4,
+        outputs=images,
+        outputs_back=images,
+        outputs_edited=images,
+        decides=False,
+    )
+    files = applied.write_images(tmp_path / "edited", tmp_path)
+    assert files == ["edited/a.png", "edited/a.png.png", "edited/b/a.png"]
+    assert [np.asarray(Image.open(tmp_path / file)).max() for file in files] == [0, 128, 255]
+    applied.write_table(tmp_path / "applied.parquet", Layout.of(["image", "age"], [1, 1, 1]), None, files)
+    table = pq.read_table(tmp_path / "applied.parquet")
+    assert table["path"].to_pylist() == [str(path) for path in paths]
+    assert table["image_edited"].to_pylist() == files
+    assert table["image_"].to_pylist() == 3 * [[1.0]]
+    assert table["latent"].to_pylist() == 3 * [[0.0, 0.0, 0.0]]
+    assert table["latent_edited"].to_pylist() == 3 * [[4.0, 4.0, 4.0]]

@@ -1,14 +1,20 @@
 import math
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 import torch.distributed as dist
-from torch import Tensor
+from torch import Tensor, nn
 
 from backbone.toys import toy_images, write_images
-from pipeline.backbone.autoencoder import Autoencoder
+from pipeline.backbone.autoencoder import Autoencoder, AutoencoderBackbone
+from pipeline.backbone.backbone import save_backbone
+from pipeline.backbone.hooks import state_sha256
+from pipeline.backbone.kinds import load_backbone, make_backbone
+from pipeline.errors import InputError
 from pipeline.params import BackboneParams
 from pipeline.pretraining.autoencoder import AutoencoderTask
 from pipeline.tables.images import to_unit_range
@@ -133,3 +139,64 @@ def test_validation_is_the_squared_error_of_an_image(table: Path) -> None:
     with torch.no_grad():
         error = (task.model.decode(task.model.encode(images)[0]) - images).square().sum(dim=(1, 2, 3)).mean()
     assert task.validate()["squared_error"] == pytest.approx(error.item(), rel=1e-5)
+
+
+SIDES = (16, 17, 23, 24, 28, 48, 64, 100, 127, 128)
+
+
+@pytest.mark.parametrize("side", SIDES)
+def test_any_side_comes_back_and_every_pixel_is_seen_and_drawn(side: int) -> None:
+    network = Autoencoder(3, 8, seed=0, side=side)
+    images = torch.rand(2, 3, side, side, generator=torch.Generator().manual_seed(1)).requires_grad_()
+    mean, _ = network.encode(images)
+    reconstruction = network.decode(torch.tensor([[0.0, 0.0, 0.0], [3.0, -2.0, 1.0]]))
+    assert reconstruction.shape == images.shape
+    (seen,) = torch.autograd.grad(mean.sum(), images)
+    assert (seen.abs().amax(dim=(0, 1)) > 0).all()
+    assert (reconstruction[0] != reconstruction[1]).any(dim=0).all()
+
+
+@pytest.mark.parametrize(("side", "halvings"), [(16, 2), (28, 3), (32, 3), (48, 4), (64, 4), (100, 5), (128, 5)])
+def test_the_depth_follows_from_the_side(side: int, halvings: int) -> None:
+    network = Autoencoder(3, 8, seed=0, side=side)
+    down = [layer for layer in network.encoder if isinstance(layer, nn.Conv2d)]
+    up = [layer for layer in network.decoder if isinstance(layer, nn.ConvTranspose2d)]
+    assert len(down) == len(up) == halvings
+    assert [layer.out_channels for layer in down] == [8, 16, 32, 32, 32][:halvings]
+
+
+def test_at_32_pixels_the_network_is_the_one_that_studies_have_weights_of() -> None:
+    network = Autoencoder(4, 8, seed=0)
+    assert list(network.state_dict())[:3] == ["encoder.0.weight", "encoder.0.bias", "encoder.2.weight"]
+    assert state_sha256(network) == "1c13a9572ba25b200da60a61d944455cb9241862dfcb2159934d230b445cb04c"
+    assert AutoencoderBackbone.made(network).card == {
+        "kind": "autoencoder", "num_dims": 4, "width": 8, "output": "images"
+    }  # fmt: skip
+
+
+def test_the_side_is_read_back_from_the_card(tmp_path: Path) -> None:
+    network = Autoencoder(4, 8, seed=0, side=28)
+    save_backbone(tmp_path / "backbone", AutoencoderBackbone.made(network))
+    images = torch.zeros(1, 3, 28, 28)
+    assert load_backbone(tmp_path / "backbone").run(images).shape == images.shape
+
+
+@pytest.mark.parametrize("side", [28, 48])
+def test_it_trains_on_images_of_any_side(side: int, tmp_path: Path) -> None:
+    images = toy_images(8, seed=0, side=side)
+    task = _task(write_images(tmp_path, train=images, val=images))
+    loss, _ = task.loss(task.model, 0, slice(0, BATCH))
+    assert torch.isfinite(loss)
+    made = make_backbone(BackboneParams(num_dims=4, width=8), images, seed=0)
+    made.network.load_state_dict(task.model.state_dict())  # as its training ends
+
+
+@pytest.mark.parametrize(("height", "width"), [(15, 15), (129, 129), (32, 40), (8, 8)])
+def test_images_that_it_does_not_take_are_refused_by_the_key(height: int, width: int) -> None:
+    images = replace(toy_images(2, seed=0), pixels=np.zeros((2, height, width, 3), np.uint8))
+    with pytest.raises(InputError) as caught:
+        make_backbone(BackboneParams(), images, seed=0)
+    assert str(caught.value) == (
+        f"data.image_size: the images have {width}x{height} pixels; backbone.kind 'autoencoder' takes squares of 16 to "
+        "128 pixels: name such a side, to which images of your own are cut and resized"
+    )

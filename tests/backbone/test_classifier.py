@@ -54,9 +54,11 @@ def test_what_is_loaded_is_what_was_saved(tmp_path: Path) -> None:
     network = Classifier(7, 8, seed=3)
     save_backbone(tmp_path / "backbone", ClassifierBackbone.made(network, "digit", list("abcdefg")))
     backbone = load_backbone(tmp_path / "backbone")
-    images = torch.rand(2, 3, 48, 48)  # of another size, too
+    for shape in ((16, 16), (128, 128), (20, 36), (48, 48)):  # of any size, too
+        images = torch.rand(2, 3, *shape)
+        with torch.no_grad():
+            assert torch.equal(backbone.run(images), network(images))
     with torch.no_grad():
-        assert torch.equal(backbone.run(images), network(images))
         assert backbone.name(images)["digit"].tolist() == network(images).argmax(dim=1).tolist()
     assert (backbone.concept, backbone.draws_images, backbone.names_concept) == ("digit", False, True)
     assert backbone.class_names == list("abcdefg")

@@ -14,15 +14,15 @@ from pipeline.tables.parquet import concept_column, images_schema, value_column,
 __all__ = ["toy_images", "write_images"]
 
 
-def toy_images(num_rows: int, seed: int) -> Images:
+def toy_images(num_rows: int, seed: int, side: int = 32) -> Images:
     """One half of each image bright (`digit`: which of two), in one of two levels of red (`colour`)."""
     rng = np.random.default_rng(seed)
     digit, colour = rng.integers(2, size=(2, num_rows))
     value = np.stack((0.2 + 0.6 * colour, np.zeros(num_rows)), axis=1).astype(np.float32)
     value[:, 1] = rng.random(num_rows)
-    pixels = rng.integers(40, size=(num_rows, 32, 32, 3))
+    pixels = rng.integers(40, size=(num_rows, side, side, 3))
     for row in range(num_rows):
-        half = slice(0, 16) if digit[row] else slice(16, 32)
+        half = slice(0, side // 2) if digit[row] else slice(side // 2, side)
         pixels[row, half] += 100
     pixels[..., 0] += (100 * value[:, 0]).astype(np.int64)[:, None, None]
     pixels[..., 2] += (100 * value[:, 1]).astype(np.int64)[:, None, None]

@@ -5,7 +5,7 @@ import pytest
 
 from pipeline.drawing.sheet import house_style
 from pipeline.errors import InputError
-from pipeline.interpret.curves import curves_csv, curves_sheet, read_curves
+from pipeline.interpret.curves import Curves, curves_csv, curves_sheet, read_curves
 
 from .subjects import METRICS, assert_legible, texts
 
@@ -56,3 +56,49 @@ def test_a_file_without_curves_is_refused_by_name(content: str, found: str, tmp_
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"metrics\.jsonl: not there"):
         read_curves(tmp_path / "metrics.jsonl")
+
+
+def overfitting(highest: float) -> Curves:
+    """A training whose loss falls on and on, and held-out pairs that rise from step 400 to `highest` at 2000."""
+    steps = np.arange(20.0, 2001, 20)
+    train = np.stack((steps, 90 - 40 * (1 - np.exp(-steps / 400))), axis=1)
+    val_steps = np.arange(200.0, 2001, 200)
+    val = np.array([70, 62, *np.geomspace(64, highest, 8)])
+    return Curves(train, np.stack((val_steps, val), axis=1), np.stack((steps, np.full(100, 0.006)), axis=1))
+
+
+@pytest.mark.parametrize("highest", [80.0, 150.0, 1e3, 1e6])
+def test_an_overfitting_training_loses_no_point(highest: float) -> None:
+    curves = overfitting(highest)
+    with house_style():
+        figure = curves_sheet(curves).figure
+        assert_legible(figure)
+        main = figure.axes[0]
+        low, top = main.get_ylim()
+        lines = {line.get_label(): line for line in main.get_lines()}
+        corner = main.get_legend().get_window_extent()
+        figure.canvas.draw()
+        held_out = main.transData.transform(lines["held-out pairs"].get_xydata())
+    assert ((curves.train[:, 1] > low) & (curves.train[:, 1] < top)).mean() > 0.95, "but its very first points"
+    assert top - low < 6 * 45, "and room enough to tell them apart"
+    seen = curves.val[curves.val[:, 1] <= top]
+    marked = lines.get("held-out pairs above the scale")
+    assert len(seen) + (0 if marked is None else len(marked.get_xdata())) == len(curves.val)
+    if marked is not None:
+        assert list(marked.get_xdata()) == list(curves.val[len(seen) :, 0])
+        assert set(marked.get_ydata()) == {top}
+        assert not marked.get_clip_on()
+        assert lines["held-out pairs"].get_clip_on()
+    inside = held_out[: len(seen)]
+    covered = (inside > (corner.x0, corner.y0)).all(axis=1) & (inside < (corner.x1, corner.y1)).all(axis=1)
+    assert not covered.any(), "the legend lies on a point"
+    assert ("1e+06" if highest == 1e6 else f"{highest:.1f}") in [text.get_text() for text in texts(figure)]
+
+
+def test_one_exploded_step_does_not_flatten_the_rest() -> None:
+    curves = overfitting(64.0)
+    curves.train[50, 1] = 1e7
+    curves.train[60, 1] = -1e7
+    with house_style():
+        low, top = curves_sheet(curves).figure.axes[0].get_ylim()
+    assert -100 < low < 50 < 70 < top < 300

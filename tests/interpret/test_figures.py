@@ -5,9 +5,13 @@ import matplotlib
 import numpy as np
 import pytest
 import torch
+from torch import Tensor, nn
 
+from pipeline.backbone.callable_network import CallableBackbone
 from pipeline.backbone.generator import GeneratorBackbone
-from pipeline.drawing.sheet import house_style
+from pipeline.backbone.hook_backbone import AS_IT_IS
+from pipeline.backbone.hooks import state_sha256
+from pipeline.drawing.sheet import Sheet, house_style
 from pipeline.errors import InputError
 from pipeline.interpret.curves import read_curves
 from pipeline.interpret.figures import draw_figures
@@ -153,3 +157,61 @@ def test_figures_of_any_concept_are_named_as_a_file_may_be(tmp_path: Path, monke
     drawn = draw(tmp_path / "figures", parts(concepts=("hair.colour", "Größe?")))
     found = {path.name for path in drawn.iterdir() if path.name.startswith("swap_")}
     assert found == {"swap_residual.png", "swap_hair.colour.png", "swap_Größe_.png"}
+
+
+class Spatial(nn.Module):
+    """Images to maps of `channels` 8x8 and back."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.code = nn.Conv2d(3, channels, 4, 4)
+        self.pixels = nn.ConvTranspose2d(channels, 3, 4, 4)
+
+    def forward(self, images: Tensor) -> Tensor:
+        return torch.tanh(self.pixels(self.code(images)))
+
+
+def spatial() -> Parts:
+    of = parts()
+    network = Spatial(of.iin.layout.num_dims).eval().requires_grad_(False)
+    card = {"output": "images", "input": AS_IT_IS.to_card()}
+    backbone = CallableBackbone(network, card, "0" * 64, state_sha256(network), torch.device("cpu"))
+    return of.on(backbone, "code")
+
+
+def words(sheet: Sheet) -> str:
+    return " ".join(text.get_text() for text in sheet.figure.texts)
+
+
+def test_a_picture_of_a_reduced_map_says_how_much_of_the_layer_it_moves() -> None:
+    of = spatial()
+    subject = of.subject()
+    with house_style():
+        shown, line = overview(subject, of.scores, 8), path_sheet(subject, 3)
+        assert_legible(shown.figure)
+        assert_legible(line.figure)
+    assert "describes each image by 448 numbers that mean nothing to us. An invertible map sorts the means of 7" in (
+        words(shown)
+    )
+    assert words(line).startswith("From one image towards another ")
+    assert "Only the means of 7 channels move, of the layer's 448 numbers: all else is of the image at the left" in (
+        words(line)
+    )
+
+
+def test_a_path_that_reaches_its_end_says_nothing_of_the_kind() -> None:
+    of = parts()
+    with house_style():
+        shown, line = overview(of.subject(), of.scores, 8), path_sheet(of.subject(), 3)
+    assert "describes each image by 7 numbers that mean nothing to us. An invertible map sorts them into" in words(
+        shown
+    )
+    assert words(line).startswith("From one image to another ")
+    assert "Only" not in words(line)
+
+
+def test_names_with_dollars_are_drawn_as_they_are(tmp_path: Path) -> None:
+    of = parts(("US$ and A$", r"$\frac$"))
+    folder = draw(tmp_path / "figures", of)
+    assert len(list(folder.iterdir())) == 5 + 2 * 3

@@ -169,3 +169,10 @@ def _renamed(names: dict[str, str], images: Images = TEST) -> Images:
     """The same images, each concept under another name."""
     labels = {name: images.labels[of] for name, of in names.items()}
     return replace(images, labels=labels, values={}, num_categories=dict.fromkeys(names, 2))
+
+
+@pytest.mark.parametrize(("height", "width"), [(16, 16), (28, 28), (100, 100), (128, 128), (20, 48)])
+def test_it_takes_images_of_any_shape(height: int, width: int) -> None:
+    network = JudgeNet({"digit": 3, "colour": 2}, width=4, seed=0)
+    outputs = network(torch.zeros(2, 3, height, width))
+    assert {name: output.shape for name, output in outputs.items()} == {"digit": (2, 3), "colour": (2, 2)}

@@ -68,6 +68,8 @@ WRONG = {
     "data: {source: parquet}": "data.path: source 'parquet' needs a file, folder or glob",
     "data: {path: images}": "data.path: found 'images', but data.source is 'colormnist'; it is read by image_folder, "
     "parquet",
+    "data: {source: image_folder, path: photos, image_size: 12}": "data.image_size: found 12, but backbone.kind is "
+    "'autoencoder', which takes images of 16 to 128 pixels",
     "backbone: {kind: torch}": "backbone.network: kind 'torch' needs one, such as package.module:callable",
     "backbone: {kind: classifier}\nlayers: [head]": "backbone.concept: kind 'classifier' needs the concept whose "
     "classes it learns",

@@ -1,10 +1,20 @@
+import warnings
+
 import numpy as np
 import pytest
 
 from pipeline.basis.layout import Layout
-from pipeline.scores.code_scores import CodeScores, code_scores, shared_pairs
+from pipeline.scores.code_scores import (
+    CodeScores,
+    FittedSeeds,
+    code_scores,
+    fitted_scores,
+    shared_pairs,
+    unconverged_line,
+)
 from pipeline.scores.fit.pair import pair_correlation
 from pipeline.scores.probes.matrix import probe_matrix
+from pipeline.scores.probes.models import counting_unconverged
 
 from .codes import LAYOUT, good_study, rotation_across
 
@@ -56,3 +66,31 @@ def test_a_constant_dimension_and_few_rows_leave_total_correlation_out() -> None
         "block_tc is left out: block_tc: 30 rows are too few for 15 dimensions; more than 30 are needed",
     )
     assert 0 <= few.scores["probe/own"].value <= 1
+
+
+def test_probes_that_stop_before_their_optimum_are_counted_and_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    study, layout = good_study(60), Layout.of(("digit",), (6, 9))
+    concepts = {"digit": study.digit}
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        whole = code_scores(study.code, concepts, layout).scores
+        monkeypatch.setattr("pipeline.scores.probes.models.MAX_STEPS", 1)
+        stopped = code_scores(study.code, concepts, layout).scores
+    assert "unconverged" not in whole["probe/gap"].details
+    assert unconverged_line(whole) is None
+    count = stopped["probe/gap"].details["unconverged"]
+    assert isinstance(count, int)
+    assert 10 <= count <= 2 * 5 * (1 + 5 + 1), "of two factors, five folds: as they are, permuted, perfect"
+    assert (unconverged_line(stopped) or "").startswith(f"{count} fits of linear probes ")
+
+
+def test_a_warning_that_is_not_scikit_learns_is_kept() -> None:
+    with pytest.warns(RuntimeWarning, match="overflow"), counting_unconverged() as unconverged:
+        np.float64(1e308) * np.float64(1e308)
+    assert unconverged == []
+
+
+def test_each_kind_of_fit_is_announced_as_it_begins() -> None:
+    study, begun = good_study(60), []
+    fitted_scores(study.code, study.concepts, LAYOUT, None, FittedSeeds(0, 0), begins=begun.append)
+    assert begun == ["scores of single dimensions", "RBF probes", "linear probes"]

@@ -46,7 +46,7 @@ def candidate(num_blocks: int) -> Candidate:
 
 
 def trial(number: int, num_blocks: int, gap: float) -> Trial:
-    return Trial(number, candidate(num_blocks), gap, gap - 0.02, gap + 0.02, -0.01, 0.01, 90.0 + number)
+    return Trial(number, candidate(num_blocks), gap, gap - 0.02, gap + 0.02, -0.01, 0.01, 91.0 + (number - 1) ** 2)
 
 
 TRIALS = (trial(0, 4, 0.81), trial(1, 6, 0.92), trial(2, 8, 0.90))

@@ -57,12 +57,14 @@ def test_default_store_is_absolute_and_silent(project: Path, capfd: pytest.Captu
 def test_new_store_is_made_without_a_word(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", "sqlite:///store.db")
-    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "sqlite:///../store.db")
+    (tmp_path / "temporary").mkdir()
+    monkeypatch.chdir(tmp_path / "temporary")  # where a study runs
     logging.getLogger("alembic").setLevel(logging.NOTSET)
     store = check_server("default", LAYER)
     assert store.address == f"sqlite:///{tmp_path}/store.db"
     assert store.reachable
+    assert store.client().get_experiment("0").artifact_location == (tmp_path / "mlruns/0").as_uri()
     assert capfd.readouterr() == ("", "")
 
 

@@ -144,7 +144,7 @@ def test_scores_and_figures(project: Path) -> None:
     run_id = publish(store, LAYER, "evaluate")
     assert run_id == runs(store)[0].info.run_id
     client = store.client()
-    assert [file.path for file in client.list_artifacts(run_id)] == ["scores.json", "scores.md"]
+    assert [file.path for file in client.list_artifacts(run_id)] == ["params.yaml", "scores.json", "scores.md"]
     publish(store, LAYER, "interpret")
     run = client.get_run(run_id)
     scores = {name: value for name, value in run.data.metrics.items() if "pair_nats" not in name}
@@ -198,11 +198,12 @@ def test_sweep(project: Path, capfd: pytest.CaptureFixture[str]) -> None:
     assert {run.info.status for run in children} == {"FINISHED"}
     note = client.get_run(parent).data.tags["mlflow.note.content"]
     assert note.splitlines() == [
-        "3 trials; chosen is trial 1: 6 blocks, sizes 4, 2, 2",
+        "3 trials; chosen is trial 1: 6 blocks, sizes 4, 2, 2, as it has the fewest nats a pair of the 3 trials that "
+        "are level with the highest probe/gap, 0.920",
         "",
         "| trial | blocks | sizes | probe/gap | 95% interval | nll/pair_nats | chosen |",
         "| --- | --- | --- | --- | --- | --- | --- |",
-        "| 0 | 4 | 4, 2, 2 | 0.81 | 0.79 to 0.83 | 90 |  |",
+        "| 0 | 4 | 4, 2, 2 | 0.81 | 0.79 to 0.83 | 92 |  |",
         "| 1 | 6 | 4, 2, 2 | 0.92 | 0.9 to 0.94 | 91 | yes |",
         "| 2 | 8 | 4, 2, 2 | 0.9 | 0.88 to 0.92 | 92 |  |",
     ]

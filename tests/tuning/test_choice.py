@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from pipeline.basis.layout import Layout
-from pipeline.tuning.flow_file import Trial
+from pipeline.tuning.flow_file import FlowChoice, Trial
 from pipeline.tuning.space import Candidate
 from pipeline.tuning.trial import behind, choose
 
@@ -42,3 +42,23 @@ def test_what_trials_have_in_common_cancels_in_the_difference():
     assert (best_low, best_high) == (0.0, 0.0)
     assert low == pytest.approx(0.02 - 1.96 * 0.005, abs=5e-4)
     assert high == pytest.approx(0.02 + 1.96 * 0.005, abs=5e-4)
+
+
+@pytest.mark.parametrize(
+    ("trials", "reason"),
+    [
+        ([], ""),
+        ([trial(0, 0.5, 90.0)], "as it is the only trial"),
+        (
+            [trial(0, 0.5, 90.0, 0.3), trial(1, 0.9, 99.0)],
+            "as its probe/gap is the highest, and no other is level with it",
+        ),
+        (
+            [trial(0, 0.558, 99.0), trial(1, 0.552, 95.0, -0.01), trial(2, 0.3, 10.0, 0.2)],
+            "as it has the fewest nats a pair of the 2 trials that are level with the highest probe/gap, 0.558",
+        ),
+    ],
+)
+def test_a_choice_says_why(trials: list[Trial], reason: str) -> None:
+    chosen = choose(trials).number if trials else None
+    assert FlowChoice(CANDIDATE, (4, 1, 1), tuple(trials), chosen).reason == reason

@@ -24,6 +24,7 @@ from pipeline.scores.probes.models import (
     Fold,
     Kind,
     Values,
+    counting_unconverged,
     features_of,
     folds_by_original,
     out_of_fold,
@@ -55,7 +56,8 @@ class ProbeMatrix:
         resamples: [B, F, C], by the same resampled originals in each cell.
         permuted: [R, F, C], codes permuted against the labels by original.
         perfect: [F, C], factors that say their own concept and nothing else, the residual nothing at all.
-        details: `subset_rows`, the rows that were drawn, where the probes did not get all of them.
+        details: `subset_rows`, the rows that were drawn, where the probes did not get all of them; `unconverged`, how
+            many fits, those for chance and perfect among them, stopped before their optimum, where some did.
     """
 
     kind: Kind
@@ -119,7 +121,7 @@ def probe_matrix(
         raise ValueError(f"kind: found '{kind}'; 'linear' and 'rbf' are known")
     index = original_index(groups, len(code))
     targets = {name: target_of(name, concept, len(code)) for name, concept in named.items()}
-    details = {}
+    details: dict[str, str | int | float] = {}
     if len(code) > _MAX_ROWS[kind]:
         classes = [target.truth for target in targets.values() if isinstance(target, Classes)]
         rows = stratified_rows(classes, index, _MAX_ROWS[kind], seed)
@@ -135,7 +137,8 @@ def probe_matrix(
     columns = []
     # One thread: the matrices are small, and BLAS threads that wait for a busy core take up to seven times as long.
     # What is fitted was checked above; to check it again takes a sixth of the time of a small probe.
-    with threadpool_limits(1), config_context(assume_finite=True, skip_parameter_validation=True):
+    settings = config_context(assume_finite=True, skip_parameter_validation=True)
+    with threadpool_limits(1), settings, counting_unconverged() as unconverged:
         features = [features_of(code[:, where], kind) for where in layout.slices]
         ideal_features = [features_of(ideal, kind) for ideal in ideal_factors]
         for target in targets.values():
@@ -145,6 +148,8 @@ def probe_matrix(
             permuted = [_sums(features, target, folds, kind, source).sum(axis=0) for source in sources]
             ideal = _sums(ideal_features, target, folds, kind).sum(axis=0)
             columns.append([sums.sum(axis=0), resampled, np.stack(permuted), ideal])
+    if unconverged:
+        details["unconverged"] = len(unconverged)
     value, resamples, chance, perfect = (
         np.stack(
             [target.score(column[part]) for target, column in zip(targets.values(), columns, strict=True)], axis=-1

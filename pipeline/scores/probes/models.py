@@ -18,11 +18,15 @@ Designing and interpreting probes with control tasks, EMNLP 2019, arXiv 1909.033
 """
 
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.kernel_ridge import KernelRidge
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.metrics.pairwise import rbf_kernel
@@ -34,11 +38,13 @@ from sklearn.svm import SVC
 from pipeline.scores.statistics.concepts import checked_concept
 
 __all__ = [
+    "MAX_STEPS",
     "NUM_FOLDS",
     "Classes",
     "Fold",
     "Kind",
     "Values",
+    "counting_unconverged",
     "features_of",
     "folds_by_original",
     "out_of_fold",
@@ -48,6 +54,7 @@ __all__ = [
 Kind = Literal["linear", "rbf"]
 
 NUM_FOLDS = 5
+MAX_STEPS = 1000  # of a logistic regression
 _OUTERMOST = 100  # one row in a hundred, at each end of a dimension, does not set its unit
 
 Fold = tuple[NDArray[np.intp], NDArray[np.intp]]  # rows to fit to, rows to predict
@@ -207,6 +214,24 @@ def out_of_fold(
     return prediction
 
 
+@contextmanager
+def counting_unconverged() -> Iterator[list[warnings.WarningMessage]]:
+    """Collect the fits of the block that end at their last step, not at an optimum; nothing is warned of them.
+
+    Of other warnings scikit-learn's own are dropped (a class of few rows, two columns that go together: the brackets of
+    a score show what that costs), and all others are given when the block ends.
+    """
+    unconverged: list[warnings.WarningMessage] = []
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", ConvergenceWarning)
+        yield unconverged
+    for warning in caught:
+        if issubclass(warning.category, ConvergenceWarning):
+            unconverged.append(warning)
+        elif "sklearn" not in Path(warning.filename).parts:
+            warnings.warn_explicit(warning.message, warning.category, warning.filename, warning.lineno)
+
+
 def _fit_predict(
     known: NDArray[np.float64], truth: NDArray[Any], asked: NDArray[np.float64], kind: Kind, classes: bool
 ) -> NDArray[Any]:
@@ -228,5 +253,5 @@ def _probe(kind: Kind, classes: bool) -> Any:
             if classes
             else KernelRidge(alpha=1.0, kernel="precomputed")
         )
-    linear = LogisticRegression(C=1.0, class_weight="balanced", max_iter=1000) if classes else Ridge(alpha=1.0)
+    linear = LogisticRegression(C=1.0, class_weight="balanced", max_iter=MAX_STEPS) if classes else Ridge(alpha=1.0)
     return make_pipeline(StandardScaler(), linear)
