@@ -5,9 +5,9 @@
     python -m pipeline.backbone layers --call package.module:function
     python -m pipeline.backbone layers --exported model.pt2 --size 32 --channels 1
 
-Each line is a module by its dotted name, with the shape that it gives, and how many dimensions a flow would get from it
-with `latents.reduce` mean and none; or why it can't be used. The last line says what the network gives: of several
-outputs `backbone.output_key` names one.
+Each line is a module by its dotted name, with the shape that it gives, which axis is taken for the channels, and how
+many dimensions a flow would get from it with `latents.reduce` mean and none; or why it can't be used. The last line
+says what the network gives: of several outputs `backbone.output_key` names one.
 """
 
 import argparse

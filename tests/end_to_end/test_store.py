@@ -59,6 +59,8 @@ def test_params_are_those_of_the_study(study: Repro, training: Run, iin: Iin) ->
     logged = training.data.params
     betas = params["train"].pop("betas")
     assert logged["train.betas"] == ", ".join(str(beta) for beta in betas)
+    assert (logged["data.source"], logged["backbone.kind"]) == (params["data"]["source"], params["backbone"]["kind"])
+    assert float(logged["latents.jitter"]) == params["latents"]["jitter"]
     assert logged["train.schedule"] == params["train"].pop("schedule")
     assert {key: float(logged[f"train.{key}"]) for key in params["train"]} == params["train"]
     assert float(logged["rho"]) == params["flow"]["rho"]
@@ -100,7 +102,7 @@ def test_scores_are_metrics_of_four_digits(study: Repro, training: Run) -> None:
 def test_figures_and_tables_are_artifacts(study: Repro, client: MlflowClient, training: Run, tmp_path: Path) -> None:
     run_id, results = training.info.run_id, study.path / "results/latent"
     top = {item.path for item in client.list_artifacts(run_id)}
-    assert top == {"figures", "scores.json", "scores.md"}
+    assert top == {"figures", "params.yaml", "scores.json", "scores.md"}
     figures = {item.path for item in client.list_artifacts(run_id, "figures")}
     assert figures == {f"figures/{path.name}" for path in (results / "figures").iterdir()}
     fetched = client.download_artifacts(run_id, FIGURE, str(tmp_path))
