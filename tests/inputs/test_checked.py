@@ -6,16 +6,18 @@ import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from imports import ROOT
+from pydantic import BaseModel
 
 from pipeline.errors import InputError
 from pipeline.inputs.checked import Checked, check_inputs, outputs
 from pipeline.params import Params
+from pipeline.params.section import PathName
 from pipeline.places import Places
 
 REMOVED = "which dvc removes before its stage begins; what is yours needs a place of its own"
@@ -224,3 +226,21 @@ def test_two_projects_with_the_same_files_are_the_same(project: Path, monkeypatc
     monkeypatch.syspath_prepend(project.parent / "other")
     assert checked(**sections) == first
     assert str(project.parent) not in json.dumps([first.images, first.network])
+
+
+def _path_keys(section: type[BaseModel], prefix: str = "") -> set[str]:
+    keys: set[str] = set()
+    for name, field in section.model_fields.items():
+        annotation: Any = field.annotation
+        if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+            keys |= _path_keys(annotation, f"{prefix}{name}.")
+        elif PathName in get_args(annotation) or get_args(PathName)[1] in field.metadata:
+            keys.add(f"{prefix}{name}")
+    return keys
+
+
+def test_every_key_that_names_a_file_is_looked_at() -> None:
+    keys = _path_keys(Params)
+    assert {"data.path", "data.labeller", "backbone.weights", "machine.storage"} <= keys
+    source = (ROOT / "pipeline/inputs/checked.py").read_text()
+    assert {key for key in keys if f'"{key}"' not in source} == set()
