@@ -8,6 +8,7 @@ from torch import Tensor
 
 from pipeline.basis.layout import Layout
 from pipeline.errors import InputError
+from pipeline.evaluation.evaluation import _preservation
 from pipeline.evaluation.response import EDITS, Responses, respond, responding
 from pipeline.flow import Flow, FlowConfig
 from pipeline.interpretation.iin import Iin
@@ -67,7 +68,7 @@ def rows_of(code: Tensor, cut: Reader | Measuring, labels: dict[str, np.ndarray]
         ids, original, mean, np.zeros_like(mean), labels, {}, "0" * 64, "latent", "mean", np.arange(5), (2, 2)
     )
     images = Images(ids, original, np.zeros((len(code), 2, 2, 3), np.uint8), labels, {}, dict.fromkeys(labels, 4))
-    backbone = SimpleNamespace(decides=isinstance(cut, Reader))
+    backbone = SimpleNamespace(decides=isinstance(cut, Reader), draws_images=False)
     return Rows(Interpretation(Iin(FLOW, LAYOUT, {}, "1" * 64), backbone, cut), latents, images, code)
 
 
@@ -167,3 +168,11 @@ def test_a_network_that_gives_the_same_for_all_images_is_refused(code: Tensor) -
         InputError, match=r"backbone\.output: what the network gives is no measure; values: the same in all rows"
     ):
         respond(rows_of(code, Measuring(2, gain=0.0)), np.arange(NUM), 2, seed=0)
+
+
+def test_what_values_lose_on_the_way_back_is_measured_in_the_same(code: Tensor) -> None:
+    with torch.no_grad():
+        scores = _preservation(rows_of(code, Measuring(2)), seed=0)
+    assert set(scores) == {"preserve/moved", "preserve/largest_move"}
+    assert scores["preserve/moved"].value < 1e-5
+    assert scores["preserve/moved"].chance == pytest.approx(np.sqrt(2), abs=0.1)
