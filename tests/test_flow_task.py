@@ -1,6 +1,7 @@
 """The flow's task: its draws, its parts, its held-out figure."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
@@ -8,8 +9,11 @@ from training.small_latents import NUM_DIMS, write_latents
 
 from pipeline.basis.layout import Layout
 from pipeline.errors import InputError
-from pipeline.flow_task import FlowTask, FlowTaskConfig
-from pipeline.params import FlowParams, Optimisation
+from pipeline.flow import Flow
+from pipeline.flow_task import FlowTask, FlowTaskConfig, flow_setup
+from pipeline.interpretation.iin import Iin
+from pipeline.params import FlowParams, Optimisation, Params
+from pipeline.tables.parquet import read_table, write_table
 from pipeline.training.loop import Hooks, train
 
 
@@ -72,3 +76,16 @@ def test_held_out_nats_are_the_same_at_each_step_and_fall_by_training(config, ta
 def test_a_layout_of_another_table_is_refused(config, layout):
     with pytest.raises(InputError, match="concepts digit, colour and 6 dimensions, but the flow has"):
         FlowTask(replace(config, layout=layout), torch.device("cpu"))
+
+
+def test_the_card_says_the_range_of_grey_images_where_there_is_one(config, tmp_path):
+    setup, origin = flow_setup(Params(), Path(config.latents), config.layout)
+    assert origin["cut"] == {"reduce": "mean", "kept": list(range(NUM_DIMS)), "image_shape": [8, 8]}
+    folder = write_latents(tmp_path)
+    for shard in folder.glob("train-*.parquet"):
+        table, metadata = read_table(shard)
+        metadata = {key: value for key, value in metadata.items() if key not in ("format", "rows", "checksums")}
+        write_table(shard, table, {**metadata, "image_range": [0.0, 4095.0]})
+    setup, origin = flow_setup(Params(), folder, config.layout)
+    assert origin["cut"]["image_range"] == [0.0, 4095.0]
+    assert Iin(Flow(setup.shape), config.layout, origin, "").image_range == (0.0, 4095.0)

@@ -9,7 +9,7 @@ import pytest
 from pipeline.errors import InputError
 from pipeline.prepare.images import prepare
 from pipeline.tables.images import load_images
-from pipeline.tables.parquet import SPLITS, read_table
+from pipeline.tables.parquet import SPLITS, read_schema, read_table
 
 from .own_images import KINDS, NUM, PIXELS, content, files, params, prepared, refusal, write
 
@@ -108,6 +108,7 @@ def test_what_is_made_of_images_is_said(tmp_path: Path, capsys: pytest.CaptureFi
     assert "images of mode I;16: values from 0 to 4095 become black to white, as the largest of 100 images is " in (
         capsys.readouterr().out
     )
+    assert read_schema(tmp_path / "images/val.parquet")[1]["image_range"] == [0.0, 4095.0]
     (root / "emu/119.png").write_bytes(content(np.full((8, 8), 9000, np.uint16)))  # the last, not looked at
     with pytest.raises(InputError, match=r"values \d+ to \d+, but the images that were looked at are within"):
         prepare(params(root), 0, tmp_path / "images")
