@@ -16,12 +16,14 @@ import torch
 from PIL import Image
 
 from pipeline.apply.__main__ import main, requested
-from pipeline.apply.application import apply_to_images
+from pipeline.apply.application import Application, apply_to_images
+from pipeline.apply.sheet import applied_sheet
 from pipeline.backbone.autoencoder import Autoencoder, AutoencoderBackbone
 from pipeline.backbone.backbone import Made, save_backbone
 from pipeline.backbone.classifier import Classifier, ClassifierBackbone
 from pipeline.backbone.kinds import load_backbone, make_backbone
 from pipeline.basis.layout import Layout
+from pipeline.drawing.sheet import house_style
 from pipeline.errors import InputError
 from pipeline.flow import Flow, FlowConfig
 from pipeline.interpretation.iin import load_iin, save_iin
@@ -207,3 +209,13 @@ def test_the_command_as_a_person_types_it(drawing: Place) -> None:
     done = drawing.run("--swap", "shape=images/04.png")
     assert done.returncode == 1
     assert done.stderr == "error: --swap: no factor 'shape', accepted are residual, digit, colour\n"
+
+
+@pytest.mark.parametrize(("width", "said"), [(1, False), (12, True)])
+def test_a_sheet_shows_one_value_an_image_and_says_how_many_there_are(width: int, said: bool) -> None:
+    values = -torch.arange(2.0 * width).reshape(2, width) / 8 - 0.25
+    applied = Application([Path("a"), Path("b")], PIXELS[:2], *[torch.zeros(2, 7)] * 3, *[values] * 3, decides=False)
+    with house_style():
+        texts = [text.get_text() for text in applied_sheet(applied, None, "an edit").figure.texts]
+    assert texts.count("−0.25") == 3
+    assert ("Of the 12 values of an image the first is shown." in " ".join(texts)) == said
