@@ -37,6 +37,8 @@ def applied_sheet(applied: Application, names: Sequence[str] | None, words: str 
     rows = len(shown) * (height + GAP) + HEADER_GAP if draws else height + HEADER_GAP + len(results) * line
     more = "" if num == len(pixels) else f" The first {num} of {len(pixels)} images are shown."
     what = "draws" if draws else "decides" if applied.decides else "gives"
+    if what == "gives" and (size := applied.outputs.shape[1]) > 1:
+        more += f" Of the {size} values of an image the first is shown."
     after = "" if words is None else f"; then with {words}"
     sheet = new_sheet(
         max(left + extent(num, width) + MARGIN, 900),
@@ -54,13 +56,13 @@ def applied_sheet(applied: Application, names: Sequence[str] | None, words: str 
             sheet.text(_LABELS[number], MARGIN, y + height / 2, va="center", fontweight="bold")
             continue
         y = top + (number - 1) * line
-        first = "decision" if applied.decides else "values"
+        first = "decision" if applied.decides else "value"
         sheet.text((first, "after T and T⁻¹", "after the edit")[number - 1], MARGIN, y, fontweight="bold")
         for column in range(num):
-            called = _decision(result[column], names) if applied.decides else _numbers(result[column])
             changed = applied.decides and result[column].argmax() != applied.outputs[column].argmax()
             style = {"fontweight": "bold", "color": "#c9572f"} if changed else {}
-            text = shortened(called, width + GAP - 4, 9, "bold")
+            said = _decision(result[column], names) if applied.decides else _value(result[column])
+            text = shortened(said, width + GAP - 4, 9, "bold")
             sheet.text(text, left + column * (width + GAP) + width / 2, y, ha="center", **style)
     return sheet
 
@@ -71,6 +73,6 @@ def _decision(logits: Tensor, names: Sequence[str] | None) -> str:
     return str(decision) if names is None else names[decision]
 
 
-def _numbers(values: Tensor) -> str:
-    """The values, as many as there is room for."""
-    return ", ".join(f"{value:.3g}" for value in values[:MOST].tolist()).replace("-", "−")
+def _value(values: Tensor) -> str:
+    """The first of them."""
+    return f"{values[0]:.3g}".replace("-", "−")

@@ -16,7 +16,7 @@ import torch
 from PIL import Image
 
 from pipeline.apply.__main__ import main, requested
-from pipeline.apply.application import Application, apply_to_images, read_images
+from pipeline.apply.application import apply_to_images, read_images
 from pipeline.backbone.autoencoder import Autoencoder, AutoencoderBackbone
 from pipeline.backbone.backbone import Made, save_backbone
 from pipeline.backbone.classifier import Classifier, ClassifierBackbone
@@ -237,33 +237,6 @@ def test_the_command_as_a_person_types_it(drawing: Place) -> None:
     assert done.stderr == "error: --swap: no factor 'shape', accepted are residual, digit, colour\n"
 
 
-def test_a_factor_may_be_called_as_another_column(tmp_path: Path) -> None:
-    names = ("path", "latent", "decision", "age", "age_edited")
-    codes, logits = torch.arange(12.0).reshape(2, 6), torch.tensor([[0.0, 1.0], [1.0, 0.0]])
-    applied = Application(
-        paths=[Path("a.png"), Path("b.png")],
-        pixels=PIXELS[:2],
-        latents=codes,
-        codes=codes,
-        edited=-codes,
-        latents_back=codes,
-        latents_edited=codes,
-        outputs=logits,
-        outputs_back=logits,
-        outputs_edited=logits,
-        decides=True,
-    )
-    applied.write_table(tmp_path / "applied.parquet", Layout.of(names, [1] * 6), None)
-    table = pq.read_table(tmp_path / "applied.parquet").to_pydict()
-    assert (table["path"], table["decision"]) == (["a.png", "b.png"], [1, 0])
-    found = {
-        name: table[column]
-        for name, column in zip(names, ("path_", "latent_", "decision_", "age", "age_edited_"), strict=True)
-    }
-    assert found == {name: [[number], [6 + number]] for number, name in enumerate(names, start=1)}
-    assert table["age_edited"] == [[-4], [-10]]
-
-
 def test_hidden_images_are_passed_over(drawing: Place) -> None:
     hidden = drawing.folder / "images/.ipynb_checkpoints"
     hidden.mkdir()
@@ -282,33 +255,3 @@ def test_grey_images_of_16_bits_are_read_in_the_range_of_those_of_the_training(d
     iin = replace(iin, card=iin.card | {"cut": iin.card["cut"] | {"image_range": [0.0, 65535.0]}})
     (pixels,) = read_images([drawing.folder / "grey.png"], iin)
     assert np.array_equal(pixels[..., 0], np.rint(values / 257))
-
-
-def test_images_that_differ_in_their_suffix_alone(tmp_path: Path) -> None:
-    z = torch.zeros(3, 3)
-    paths = [tmp_path / name for name in ("a.jpg", "a.png", "b/a.png")]
-    pixels = np.zeros((3, 4, 4, 3), np.uint8)
-    images = torch.linspace(-1, 1, 3)[:, None, None, None].expand(3, 3, 4, 4)
-    applied = Application(
-        paths=paths,
-        pixels=pixels,
-        latents=z,
-        codes=z + 1,
-        edited=z + 2,
-        latents_back=z + 3,
-        latents_edited=z + 4,
-        outputs=images,
-        outputs_back=images,
-        outputs_edited=images,
-        decides=False,
-    )
-    files = applied.write_images(tmp_path / "edited", tmp_path)
-    assert files == ["edited/a.png", "edited/a.png.png", "edited/b/a.png"]
-    assert [np.asarray(Image.open(tmp_path / file)).max() for file in files] == [0, 128, 255]
-    applied.write_table(tmp_path / "applied.parquet", Layout.of(["image", "age"], [1, 1, 1]), None, files)
-    table = pq.read_table(tmp_path / "applied.parquet")
-    assert table["path"].to_pylist() == [str(path) for path in paths]
-    assert table["image_edited"].to_pylist() == files
-    assert table["image_"].to_pylist() == 3 * [[1.0]]
-    assert table["latent"].to_pylist() == 3 * [[0.0, 0.0, 0.0]]
-    assert table["latent_edited"].to_pylist() == 3 * [[4.0, 4.0, 4.0]]
