@@ -9,6 +9,7 @@ from backbone.toys import toy_images, write_images
 
 from pipeline.backbone.autoencoder import Autoencoder, AutoencoderBackbone
 from pipeline.backbone.backbone import save_backbone
+from pipeline.backbone.reduction import MEAN
 from pipeline.cluster import Resources
 from pipeline.extract.encoder import Encoder, LatentsSetup, Work
 from pipeline.files import write_json
@@ -33,7 +34,7 @@ def test_latents_hold_concepts_called_scale_and_mean_and_the_range_of_the_images
     setup = LatentsSetup(tmp_path / "images", tmp_path / "backbone", "latent", LatentsParams())
     shard = tmp_path / "latents/val-00000.parquet"
     work = Work(split="val", path=str(path), group=0, groups=1, rows=12, shard=str(shard))
-    done = Encoder(setup, Resources(cpus=1, gpus=0, device="cpu"))(pa.table({"work": [work]}))
+    done = Encoder(setup, MEAN, Resources(cpus=1, gpus=0, device="cpu"))(pa.table({"work": [work]}))
     assert done.to_pylist() == [{"rows": 12, "error": None}]
     write_json(shard.with_name(LATENTS_CARD), {"noise": "encoder"})
     latents = load_latents(shard.parent, "val")
