@@ -5,6 +5,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -199,6 +200,7 @@ def test_the_cache_of_a_folder_beyond_ascii_goes_by_a_link(project: Path, monkey
     environment = dict(os.environ) | {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
     monkeypatch.setattr(os, "environ", environment)
     monkeypatch.setattr(os, "execvp", lambda *_: None)
+    monkeypatch.setattr(tempfile, "tempdir", str(project))
     monkeypatch.setattr(sys, "argv", ["study", "small"])
     main()
     settings = (Path(os.environ["DVC_GLOBAL_CONFIG_DIR"]) / "config").read_text()
