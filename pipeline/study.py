@@ -7,12 +7,15 @@ that is removed afterwards. The workspace stays as it was; `dvc exp show` and th
 
 import os
 import re
+import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from dvc.dirs import global_config_dir
 from pydantic import BaseModel
 
 from pipeline.entry import run
@@ -38,7 +41,7 @@ def main() -> None:
     if DATA_ROOT in os.environ:
         os.environ[DATA_ROOT] = str(project.root / str(data_root(None)))
     os.environ.setdefault("MLFLOW_TRACKING_URI", f"sqlite:///{project.store}")
-    os.environ.update(_identity())
+    os.environ.update(_identity() | _named_in_ascii(project.root))
     # An earlier run of the study makes room; `--force` would do so too, but also run every stage anew.
     subprocess.run(["dvc", "exp", "remove", name], capture_output=True, check=False)
     command = ["dvc", "exp", "run", "--temp", "--name", name]
@@ -167,6 +170,25 @@ def _identity() -> dict[str, str]:
         return {}
     roles, name = ("AUTHOR", "COMMITTER"), {"NAME": "study", "EMAIL": "study@localhost"}
     return {f"GIT_{role}_{part}": os.environ.get(f"GIT_{role}_{part}", name[part]) for role in roles for part in name}
+
+
+def _named_in_ascii(project: Path) -> dict[str, str]:
+    """Settings for an experiment in a folder such as `Jörg`: dvc writes where its cache is into a file of ASCII alone.
+
+    So the cache goes by a link there, which a copy of the person's own settings names.
+    """
+    if str(project).isascii():
+        return {}
+    cache, folder = project / ".dvc" / "cache", Path(tempfile.mkdtemp(prefix="iin-study-"))
+    cache.mkdir(exist_ok=True)
+    (folder / "cache").symlink_to(cache)
+    own = Path(global_config_dir(), "config")
+    if own.is_file():
+        shutil.copy(own, folder)
+    settings = {"DVC_GLOBAL_CONFIG_DIR": str(folder)}
+    command = ["dvc", "config", "--global", "cache.dir", str(folder / "cache")]
+    subprocess.run(command, env=os.environ | settings, capture_output=True, check=True)
+    return settings
 
 
 def _names() -> str:

@@ -5,6 +5,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -189,3 +190,20 @@ def test_a_study_needs_git(project: Path, monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setenv("PATH", str(project))
     with pytest.raises(InputError, match=rf"^{needs} git; git is not there$"):
         main()
+
+
+def test_the_cache_of_a_folder_beyond_ascii_goes_by_a_link(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As dvc writes its address into a file of ASCII alone; tests/end_to_end runs a study there."""
+    folder = shutil.copytree(project, project / "Jörg (2)")
+    (folder / ".dvc").mkdir()
+    monkeypatch.chdir(folder)
+    environment = dict(os.environ) | {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
+    monkeypatch.setattr(os, "environ", environment)
+    monkeypatch.setattr(os, "execvp", lambda *_: None)
+    monkeypatch.setattr(tempfile, "tempdir", str(project))
+    monkeypatch.setattr(sys, "argv", ["study", "small"])
+    main()
+    settings = (Path(os.environ["DVC_GLOBAL_CONFIG_DIR"]) / "config").read_text()
+    link = Path(settings.partition("dir = ")[2].strip())
+    assert str(link).isascii()
+    assert link.resolve() == folder / ".dvc/cache"
