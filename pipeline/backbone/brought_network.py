@@ -1,4 +1,4 @@
-"""What the networks that a person brings have in common: where their files lie, and a trial before one is taken.
+"""What the networks that a person brings have in common: a trial before one is taken.
 
 A network is run once, and what it gives is compared with what it should.
 """
@@ -14,11 +14,10 @@ from pipeline.backbone.class_names import names_of_classes
 from pipeline.backbone.head import Head
 from pipeline.backbone.hook_backbone import Preprocess
 from pipeline.errors import InputError, one_line
-from pipeline.inputs.paths import weights_file
 from pipeline.params import BackboneParams
 from pipeline.tables.images import Images, to_unit_range
 
-__all__ = ["expected_input", "require_range", "run_once", "trial_images", "tried", "weights_file"]
+__all__ = ["expected_input", "require_range", "run_once", "trial_images", "tried"]
 
 
 _TRIED = 2  # images

@@ -12,10 +12,11 @@ from torch import Tensor, nn
 from torch.nn.parameter import UninitializedBuffer
 
 from pipeline.backbone.backbone import Made
-from pipeline.backbone.brought_network import expected_input, run_once, trial_images, tried, weights_file
+from pipeline.backbone.brought_network import expected_input, run_once, trial_images, tried
 from pipeline.backbone.hook_backbone import AS_IT_IS, HookBackbone
 from pipeline.backbone.named_weights import load_weights
 from pipeline.errors import InputError
+from pipeline.inputs.paths import weights_file
 from pipeline.params import BackboneParams
 from pipeline.tables.images import Images
 

@@ -9,10 +9,11 @@ import torch
 from torch import nn
 
 from pipeline.backbone.backbone import EXPORTED, Made
-from pipeline.backbone.brought_network import tried, weights_file
+from pipeline.backbone.brought_network import tried
 from pipeline.backbone.hook_backbone import AS_IT_IS, HookBackbone
 from pipeline.backbone.named_weights import load_weights
 from pipeline.errors import InputError, one_line
+from pipeline.inputs.paths import weights_file
 from pipeline.params import BackboneParams
 from pipeline.tables.images import Images
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from pipeline.backbone.backbone import EXPORTED, LatentBackbone, Made
-from pipeline.backbone.brought_network import require_range, run_once, weights_file
+from pipeline.backbone.brought_network import require_range, run_once
 from pipeline.backbone.callable_network import from_callable, initialise_lazy
 from pipeline.backbone.cut import Cut, Noise
 from pipeline.backbone.exported_network import from_exported
@@ -24,6 +24,7 @@ from pipeline.backbone.reduction import MEAN, Reduction
 from pipeline.backbone.trial import HALF, require_steady
 from pipeline.basis.draws import draw_seed
 from pipeline.errors import InputError
+from pipeline.inputs.paths import weights_file
 from pipeline.params import BackboneParams
 from pipeline.tables.images import Images, to_unit_range
 

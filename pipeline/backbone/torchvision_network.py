@@ -10,11 +10,11 @@ import torch
 from torch import nn
 
 from pipeline.backbone.backbone import Made
-from pipeline.backbone.brought_network import tried, weights_file
+from pipeline.backbone.brought_network import tried
 from pipeline.backbone.hook_backbone import HookBackbone, Preprocess
 from pipeline.backbone.named_weights import load_weights
 from pipeline.errors import InputError
-from pipeline.inputs.paths import names_weights
+from pipeline.inputs.paths import names_weights, weights_file
 from pipeline.params import BackboneParams
 from pipeline.tables.images import Images
 

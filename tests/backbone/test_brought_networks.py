@@ -7,7 +7,6 @@ from safetensors.torch import save_file
 from torch import nn
 
 from pipeline.backbone.backbone import Backbone, save_backbone
-from pipeline.backbone.brought_network import weights_file
 from pipeline.backbone.callable_network import from_callable
 from pipeline.backbone.exported_network import from_exported
 from pipeline.backbone.hook_backbone import AS_IT_IS, Preprocess
@@ -15,6 +14,7 @@ from pipeline.backbone.hooks import state_sha256
 from pipeline.backbone.kinds import load_backbone, make_backbone
 from pipeline.backbone.torchvision_network import from_torchvision, weights_classes
 from pipeline.errors import InputError
+from pipeline.inputs.paths import weights_file
 from pipeline.params import BackboneParams
 from pipeline.tables.images import Images, to_unit_range
 
