@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from pipeline.errors import InputError
-from pipeline.tables.parquet import category_columns, read_schema, read_table
+from pipeline.tables.parquet import category_columns, concept_column, read_schema, read_table
 
 __all__ = ["require_dimensions", "require_scorable", "said_of_few"]
 
@@ -25,7 +25,7 @@ def require_scorable(images: Path) -> None:
     """
     path = images / "test.parquet"
     concepts: list[str] = read_schema(path)[1]["concepts"]
-    table, _ = read_table(path, ["original", *concepts])
+    table, _ = read_table(path, ["original", *map(concept_column, concepts)])
     labels = np.array(list(category_columns(table, concepts, path).values()))
     complete = (labels >= 0).all(axis=0)
     originals = len(np.unique(table["original"].to_numpy()[complete]))

@@ -1,5 +1,6 @@
 """What there is too little of is said at the extraction, before anything is trained on it."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -32,6 +33,16 @@ def test_a_concept_of_one_value_among_them_is_refused(tmp_path: Path) -> None:
     folder = images(tmp_path, 7, digit=[0, 0, 0, 0, 0, 1, 0], colour=[0, 1, 0, 1, 0, -1, 1])
     with pytest.raises(InputError, match="the 6 images that have a value in every concept have one value in 'digit'"):
         require_scorable(folder)
+
+
+def test_a_concept_may_be_called_as_a_column_of_the_tables(tmp_path: Path) -> None:
+    labels = {name: np.array([0, 1, 0, 1, 0, 1, 0]) for name in ("scale", "original")}
+    require_scorable(
+        write_images(
+            tmp_path,
+            test=replace(toy_images(7, seed=3), labels=labels, values={}, num_categories={"scale": 2, "original": 2}),
+        )
+    )
 
 
 def test_a_layer_needs_a_number_for_each_factor() -> None:
