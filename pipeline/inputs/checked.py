@@ -19,6 +19,7 @@ from pipeline.places import Places
 
 __all__ = ["Checked", "check_inputs", "outputs"]
 
+_SIZES = ("size", "nfiles")
 _REMOVED = "which dvc removes before its stage begins; what is yours needs a place of its own"
 
 
@@ -76,7 +77,23 @@ def check_inputs(params: Params, places: Places) -> Checked:
         _require_apart(named, outs, read=True)
     contents = Contents(places.root / params.machine.storage / "contents")
     of_images, of_network = ({named.key: _content(named, contents) for named in part} for part in (images, network))
+    of_images |= dict(_passed_over("data", params.data.model_dump()))
+    of_network |= dict(_passed_over("backbone", params.backbone.model_dump()))
     return Checked(of_images | of_network if params.data.source == "generator" else of_images, of_network)
+
+
+def _passed_over(key: str, value: Any) -> Iterator[tuple[str, Any]]:
+    """Dotted key and value of params that dvc's cache of runs takes for the size of an output.
+
+    It leaves every key of such a name out of what it compares, so that a run with another value would be taken for the
+    same (`dvc.stage.cache._get_cache_hash`, dvc 3.67).
+    """
+    if isinstance(value, Mapping):
+        for name, inner in value.items():
+            if name in _SIZES and inner is not None:
+                yield f"{key}.{name}", inner
+            else:
+                yield from _passed_over(f"{key}.{name}", inner)
 
 
 def outputs(places: Places, layers: Iterable[str]) -> Iterator[Path]:
