@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from refusals import refusal_of
 from safetensors.torch import save_file
 
 from backbone.heads import Headed, sequential
@@ -15,7 +16,6 @@ from pipeline.backbone.callable_network import from_callable
 from pipeline.backbone.hook_backbone import Preprocess, list_layers
 from pipeline.backbone.hooks import state_sha256
 from pipeline.backbone.kinds import load_backbone, make_backbone
-from pipeline.errors import InputError
 from pipeline.params import BackboneParams
 from pipeline.tables.images import Images, to_unit_range
 
@@ -28,18 +28,6 @@ TABLE = Images(
     num_categories={"digit": 10},
 )
 IMAGES = to_unit_range(TABLE.pixels[:2])
-
-
-@pytest.fixture(autouse=True)
-def importable(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.syspath_prepend(str(Path(__file__).parents[1]))
-
-
-def refusal(function, *arguments: object) -> str:
-    with pytest.raises(InputError) as caught:
-        function(*arguments)
-    assert "\n" not in str(caught.value)
-    return str(caught.value)
 
 
 def frozen(folder: Path, params: BackboneParams) -> Backbone:
@@ -100,7 +88,7 @@ def test_two_classes_of_one_logit_are_named_by_a_concept(tmp_path: Path) -> None
         expected = (Headed("vector", 1).eval()(IMAGES) > 0).long()
     assert backbone.name(IMAGES)["digit"].tolist() == expected.tolist()
     assert backbone.class_names == ["no", "yes"]
-    assert "'digit' has 10 categories, the network 2 classes" in refusal(make_backbone, params, TABLE, 0)
+    assert "'digit' has 10 categories, the network 2 classes" in refusal_of(make_backbone, params, TABLE, 0)
 
 
 def test_classes_of_any_network_go_by_the_names_of_a_file(tmp_path: Path) -> None:
@@ -111,7 +99,7 @@ def test_classes_of_any_network_go_by_the_names_of_a_file(tmp_path: Path) -> Non
         class_names=str(tmp_path / "labels.txt"),
     )  # fmt: skip
     assert make_backbone(params, TABLE, 0).card["class_names"] == ["a", "b", "c"]
-    message = refusal(make_backbone, headed("tensor", 4, class_names=str(tmp_path / "labels.txt")), TABLE, 0)
+    message = refusal_of(make_backbone, headed("tensor", 4, class_names=str(tmp_path / "labels.txt")), TABLE, 0)
     assert message == f"backbone.class_names: {tmp_path / 'labels.txt'} has 3 names, the network 4 classes"
 
 
@@ -134,7 +122,7 @@ def test_classes_of_any_network_go_by_the_names_of_a_file(tmp_path: Path) -> Non
     ids=["softmax", "no softmax", "no sigmoid", "nan", "dict", "grey"],
 )
 def test_a_head_that_is_not_what_is_said_is_one_line(params: BackboneParams, message: str) -> None:
-    assert refusal(make_backbone, params, TABLE, 0).startswith(message)
+    assert refusal_of(make_backbone, params, TABLE, 0).startswith(message)
 
 
 def test_one_number_of_0_to_1_is_said_to_be_no_sure_logit() -> None:
@@ -155,7 +143,7 @@ def test_the_layers_end_with_what_the_network_gives() -> None:
     assert list_layers(Headed("dict").eval(), 32).splitlines()[-1] == (
         "the network gives a dict, of which backbone.output_key names one: logits 3, features 12"
     )
-    message = refusal(list_layers, Headed().eval(), 32, 1)
+    message = refusal_of(list_layers, Headed().eval(), 32, 1)
     assert message.startswith("--size, --channels: the network does not take 3 images of 1x32x32 (Given groups=1")
 
 
@@ -189,14 +177,14 @@ def test_an_autoencoder_of_any_range_gives_the_same_pictures(tmp_path: Path) -> 
 
 
 def test_a_range_that_is_not_said_is_one_line() -> None:
-    unit = refusal(make_backbone, drawing(0, 1, input=UNIT), TABLE, 0)
+    unit = refusal_of(make_backbone, drawing(0, 1, input=UNIT), TABLE, 0)
     assert unit.startswith("backbone.output_range: found [-1.0, 1.0], but what the network gives, 0.0")
     assert "is nearer to the images as [0.0, 1.0]" in unit
     levels = drawing(0, 255, input={"mean": [0, 0, 0], "std": [1 / 255] * 3})
-    assert "gives values of 12.8 to 242, expected are −1 to 1; see backbone.output_range" in refusal(
+    assert "gives values of 12.8 to 242, expected are −1 to 1; see backbone.output_range" in refusal_of(
         make_backbone, levels, TABLE, 0
     )
-    assert "expected are 0 to 1" in refusal(make_backbone, drawing(-1, 1, output_range=[0, 1]), TABLE, 0)
+    assert "expected are 0 to 1" in refusal_of(make_backbone, drawing(-1, 1, output_range=[0, 1]), TABLE, 0)
 
 
 def test_an_autoencoder_that_reconstructs_nothing_is_said() -> None:
@@ -219,7 +207,7 @@ def test_lazy_layers_take_their_shape_from_the_first_images(tmp_path: Path) -> N
         list_layers(from_callable(f"{HEADS}:Lazy", {}), 32).splitlines()[-1].startswith("the network gives 3 numbers")
     )
     unused = params.model_copy(update={"arguments": {"unused": True}})
-    message = refusal(make_backbone, unused, TABLE, 0)
+    message = refusal_of(make_backbone, unused, TABLE, 0)
     assert message == f"backbone.network: 'unused.weight' of {HEADS}:Lazy has no shape, as no forward reaches it"
 
 

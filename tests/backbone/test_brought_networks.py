@@ -3,6 +3,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from refusals import refusal_of
 from safetensors.torch import save_file
 from torch import nn
 
@@ -13,7 +14,6 @@ from pipeline.backbone.hook_backbone import AS_IT_IS, Preprocess
 from pipeline.backbone.hooks import state_sha256
 from pipeline.backbone.kinds import load_backbone, make_backbone
 from pipeline.backbone.torchvision_network import from_torchvision, weights_classes
-from pipeline.errors import InputError
 from pipeline.inputs.paths import weights_file
 from pipeline.params import BackboneParams
 from pipeline.tables.images import Images, to_unit_range
@@ -41,19 +41,7 @@ def no_module() -> int:
     return 3
 
 
-@pytest.fixture(autouse=True)
-def importable(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.syspath_prepend(str(Path(__file__).parents[1]))
-
-
 HERE = "backbone.test_brought_networks"
-
-
-def refusal(function, *arguments: object) -> str:
-    with pytest.raises(InputError) as caught:
-        function(*arguments)
-    assert "\n" not in str(caught.value)
-    return str(caught.value)
 
 
 def frozen(folder: Path, params: BackboneParams) -> Backbone:
@@ -79,22 +67,24 @@ def test_a_callable() -> None:
     ],
 )
 def test_a_callable_that_is_wrong_is_one_line(name: str, arguments: dict[str, object], message: str) -> None:
-    assert refusal(from_callable, name, arguments).startswith(message)
+    assert refusal_of(from_callable, name, arguments).startswith(message)
 
 
 def test_a_torchvision_model_is_the_same_for_the_same_seed() -> None:
     first, again, other = (from_torchvision("squeezenet1_1", None, {"num_classes": 7}, seed) for seed in (0, 0, 1))
     assert state_sha256(first) == state_sha256(again) != state_sha256(other)
     assert first(torch.zeros(1, 3, 64, 64)).shape == (1, 7)
-    assert "nearest are resnet18" in refusal(from_torchvision, "resnet17", None, {})
-    of_another = refusal(from_torchvision, "resnet18", "ResNet34_Weights.IMAGENET1K_V1", {})
+    assert "nearest are resnet18" in refusal_of(from_torchvision, "resnet17", None, {})
+    of_another = refusal_of(from_torchvision, "resnet18", "ResNet34_Weights.IMAGENET1K_V1", {})
     assert of_another.startswith(
         "backbone.weights: no weights 'ResNet34_Weights.IMAGENET1K_V1' of resnet18, nor a file"
     )
-    message = refusal(from_torchvision, "resnet18", "IMAGENET", {})
+    message = refusal_of(from_torchvision, "resnet18", "IMAGENET", {})
     assert message.startswith("backbone.weights: no weights 'IMAGENET' of resnet18, nor a file of that name; accepted")
     assert message.endswith("are DEFAULT, IMAGENET1K_V1")
-    assert refusal(from_torchvision, "resnet18", None, {"depth": 3}).startswith("backbone.arguments: resnet18 does not")
+    assert refusal_of(from_torchvision, "resnet18", None, {"depth": 3}).startswith(
+        "backbone.arguments: resnet18 does not"
+    )
 
 
 def test_an_exported_file(tmp_path: Path) -> None:
@@ -105,8 +95,8 @@ def test_an_exported_file(tmp_path: Path) -> None:
     assert torch.equal(opened(IMAGES), network(IMAGES))
     assert {"0", "0.0", "2"} <= {name for name, _ in opened.named_modules()}
     (tmp_path / "no.pt2").write_bytes(b"PK no exported program")
-    assert refusal(from_exported, tmp_path / "no.pt2").startswith(f"{tmp_path / 'no.pt2'}: no exported program")
-    assert refusal(from_exported, tmp_path / "gone.pt2").startswith(f"{tmp_path / 'gone.pt2'}: not there")
+    assert refusal_of(from_exported, tmp_path / "no.pt2").startswith(f"{tmp_path / 'no.pt2'}: no exported program")
+    assert refusal_of(from_exported, tmp_path / "gone.pt2").startswith(f"{tmp_path / 'gone.pt2'}: not there")
 
 
 class Maker:
@@ -119,7 +109,9 @@ def test_a_method_of_a_class_and_weights_inside_a_package() -> None:
     assert from_callable(f"{HERE}:Maker.make", {})(IMAGES).shape == (2, 3)
     assert weights_file("backbone:toys.py") == Path(__file__).with_name("toys.py")
     assert weights_file("folder/w.pt") == Path("folder/w.pt")
-    assert refusal(weights_file, "no_such:w.pt") == "backbone.weights: no_such:w.pt: no package 'no_such' is installed"
+    assert (
+        refusal_of(weights_file, "no_such:w.pt") == "backbone.weights: no_such:w.pt: no package 'no_such' is installed"
+    )
 
 
 def test_preprocessing_is_torchvisions() -> None:
@@ -200,7 +192,7 @@ def test_an_exported_network_is_copied(tmp_path: Path) -> None:
 )
 def test_a_network_that_gives_something_else_is_refused(changes: dict[str, object], message: str) -> None:
     params = BackboneParams.model_validate({"kind": "torch", "network": f"{HERE}:small", **changes})
-    assert refusal(make_backbone, params, TABLE, 0).startswith(message)
+    assert refusal_of(make_backbone, params, TABLE, 0).startswith(message)
 
 
 @pytest.mark.parametrize("weights", ["IMAGENET1K_V1", "ResNet18_Weights.IMAGENET1K_V1"])

@@ -26,11 +26,6 @@ HERE = "backbone.generators"
 PIXELS = np.arange(2 * 8 * 8 * 3, dtype=np.uint8).reshape(2, 8, 8, 3)
 
 
-@pytest.fixture(autouse=True)
-def importable(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.syspath_prepend(str(Path(__file__).parents[1]))
-
-
 def params(network: str = "Halves", **data: object) -> Params:
     section = {
         "source": "generator",

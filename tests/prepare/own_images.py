@@ -6,10 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pytest
 from PIL import Image
+from refusals import refusal_of
 
-from pipeline.errors import InputError
 from pipeline.params import DataParams
 from pipeline.prepare.images import prepare
 from pipeline.tables.images import Images, load_images
@@ -46,10 +45,7 @@ def prepared(of: DataParams, folder: Path) -> dict[str, Images]:
 
 
 def refusal(of: DataParams, folder: Path) -> str:
-    with pytest.raises(InputError) as caught:
-        prepare(of, 0, folder)
-    assert "\n" not in str(caught.value)
-    return str(caught.value)
+    return refusal_of(prepare, of, 0, folder)
 
 
 def files(names: Sequence[str] = KINDS, num: int = NUM) -> list[str]:

@@ -1,6 +1,7 @@
 """Tables as pandas, Polars, spreadsheets and people write them."""
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -95,14 +96,9 @@ def _latin(table: Path) -> str:
     return f"{table}: line 2 is no UTF-8; save the table as UTF-8"
 
 
-def _semicolons(table: Path) -> str:
-    table.write_text("path;kind\ncat/000.png;1\n")
-    return f"{table}: its columns are apart by semicolons, expected are commas, and points in numbers: save it so"
-
-
-def _tabs(table: Path) -> str:
-    table.write_text("path\tkind\ncat/000.png\t1\n")
-    return f"{table}: its columns are apart by tabs, expected are commas, and points in numbers: save it so"
+def _apart(table: Path, sign: str, words: str) -> str:
+    table.write_text(f"path{sign}kind\ncat/000.png{sign}1\n")
+    return f"{table}: its columns are apart by {words}, expected are commas, and points in numbers: save it so"
 
 
 def _twice(table: Path) -> str:
@@ -118,6 +114,10 @@ def _two_paths(table: Path) -> str:
 def _no_path(table: Path) -> str:
     table.write_text("path,kind\ncat/000.png,1\n,2\n")
     return f"{table}: row 1: no path"
+
+
+_semicolons = partial(_apart, sign=";", words="semicolons")
+_tabs = partial(_apart, sign="\t", words="tabs")
 
 
 @pytest.mark.parametrize("wrong", [_latin, _semicolons, _tabs, _twice, _two_paths, _no_path])
