@@ -91,7 +91,7 @@ def tried(
     if head.output == "images":
         return Made(network, card, exported, _reconstruct(head, output, shown))
     if head.output == "values":
-        return Made(network, card, exported, f"{read.shape[1]} values")
+        return Made(network, card, exported, f"{read.shape[1]} value{'s' * (read.shape[1] > 1)}")
     _require_classes(head, read, params.concept, images.num_categories)
     if names := names_of_classes(params, images, read.shape[1]):
         card["class_names"] = names
