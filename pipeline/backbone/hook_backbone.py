@@ -63,6 +63,13 @@ class Preprocess:
         mean, std = (images.new_tensor(values)[:, None, None] for values in (self.mean, self.std))
         return ((images + 1) / 2 - mean) / std
 
+    def said_of(self, images: Tensor) -> str:
+        """That images [B, 3, H, W] are resized, to be added to what a network gives; empty where they are not."""
+        height, width = images.shape[-2:]
+        if self.size is None or (height, width) == (self.size, self.size):
+            return ""
+        return f"; images of {width}x{height} are resized to {self.size}x{self.size}: backbone.input.size"
+
 
 AS_IT_IS = Preprocess(None, (0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
 

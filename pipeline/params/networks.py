@@ -65,7 +65,8 @@ class InputParams(Section):
     """What a network that was brought along expects of an image; an empty key takes what its kind usually has."""
 
     size: Annotated[int, Field(ge=1)] | None = None
-    """Side to which images are resized; empty: 224 for a torchvision network, else as they are."""
+    """Side to which images are resized; empty: as torchvision's own weights want them (224), where `weights` names
+    some, else as they are."""
     channels: Literal[1, 3] = 3
     """3: RGB; 1: its luminance, for a network of grey images."""
     mean: tuple[float, ...] | None = None
