@@ -52,7 +52,7 @@ def run_once(network: nn.Module, inputs: Tensor, params: BackboneParams) -> Any:
     """
     try:
         return network(inputs)
-    except (RuntimeError, ValueError, TypeError, AssertionError) as error:
+    except (RuntimeError, ValueError, TypeError, AssertionError, IndexError) as error:
         what, key = ("latents", "num_dims") if params.has_latent else ("images", "input")
         raise InputError(
             f"backbone: '{params.network}' does not take {what} {tuple(inputs.shape)} ({one_line(error, 200)}); see "

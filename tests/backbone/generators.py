@@ -9,7 +9,16 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-__all__ = ["Halves", "Unit", "name_halves", "name_nothing", "name_too_few", "too_bright", "unseeded"]
+__all__ = [
+    "Convolved",
+    "Halves",
+    "Unit",
+    "name_halves",
+    "name_nothing",
+    "name_too_few",
+    "too_bright",
+    "unseeded",
+]
 
 
 class Halves(nn.Module):
@@ -38,6 +47,19 @@ class Unit(nn.Module):
 
     def forward(self, z: Tensor) -> dict[str, Tensor]:
         return {"noise": z, "sample": (self.halves(z) + 1) / 2}
+
+
+class Convolved(nn.Module):
+    """Halves behind a convolution, as the G of a DCGAN begins: from z [B, N, 1, 1], and not from [B, N]."""
+
+    def __init__(self, *, lazy: bool = False) -> None:
+        super().__init__()
+        self.first = nn.LazyConvTranspose2d(6, 1) if lazy else nn.ConvTranspose2d(6, 6, 1)
+        self.halves = Halves(gain=2.0)
+
+    def forward(self, z: Tensor) -> Tensor:
+        images: Tensor = self.halves(self.first(z).flatten(1))
+        return images
 
 
 class _Shift(nn.Module):

@@ -4,7 +4,9 @@ import numpy as np
 import pyarrow as pa
 import pytest
 import torch
+from refusals import refusal_of
 
+from backbone.generators import Convolved
 from pipeline.backbone.backbone import save_backbone
 from pipeline.backbone.generator import open_generator
 from pipeline.backbone.kinds import load_backbone, make_backbone
@@ -127,6 +129,38 @@ def test_a_network_that_can_not_be_used_is_one_line() -> None:
         open_generator(section, 0, "cpu")
     with pytest.raises(InputError, match=r"gives \(2, 2\), images \(2, 1 or 3, H, W\) are expected"):
         open_generator(section.model_copy(update={"num_dims": 4}), 0, "cpu")
+
+
+@pytest.mark.parametrize("how", ["called", "lazy", "exported"])
+def test_a_generator_that_begins_with_a_convolution_gets_a_map_of_one_position(tmp_path: Path, how: str) -> None:
+    network, arguments = f"{HERE}:Convolved", {"lazy": True} if how == "lazy" else {}
+    if how == "exported":
+        network = str(tmp_path / "g.pt2")
+        shapes = ({0: torch.export.Dim("batch")},)
+        program = torch.export.export(Convolved().eval(), (torch.zeros(2, 6, 1, 1),), dynamic_shapes=shapes)
+        torch.export.save(program, network)
+    study = params()
+    section = study.backbone.model_copy(update={"network": network, "arguments": arguments})
+    study = study.model_copy(update={"backbone": section})
+    test = load_images(prepared(tmp_path, study), "test")
+    made = make_backbone(study.backbone, test, 0)
+    assert made.gives == "images of its own of z as [B, 6, 1, 1]"
+    save_backbone(tmp_path / "backbone", made)
+    cut = load_backbone(tmp_path / "backbone").cut("latent")
+    z, _ = cut.stored_latents(test.pixels, test.original)
+    assert (z.shape, cut.width(to_unit_range(test.pixels))) == ((60, 6), 6)
+    with torch.no_grad():
+        expected = made.network(z[:, :, None, None]).expand(-1, 3, -1, -1)
+    assert torch.equal(cut.rest(to_unit_range(test.pixels))(z), expected)
+    assert (expected - to_unit_range(test.pixels)).abs().max() <= 0.51 / 127.5
+
+
+def test_a_generator_of_another_number_of_dimensions_is_one_line_with_both_shapes() -> None:
+    section = BackboneParams(kind="generator", network=f"{HERE}:Convolved", num_dims=5)
+    line = refusal_of(open_generator, section, 0, "cpu")
+    for taken in ("does not take latents (2, 5) (", "does not take latents (2, 5, 1, 1) (", "to have 6 channels"):
+        assert taken in line
+    assert line.endswith("; see backbone.num_dims")
 
 
 def test_a_generator_of_another_range_and_head_draws_the_same_images(tmp_path: Path) -> None:
