@@ -19,7 +19,8 @@ __all__ = ["recognised"]
 
 _MOST = 1000  # images, which are enough to tell it from chance
 _BATCH = 50
-_DEVIATIONS = 2  # standard ones above chance, from which on it is better than that
+_NEAR = 0.1  # of the way from chance to 1, or
+_DEVIATIONS = 2  # standard ones above chance, up to which a network sees hardly anything
 _GAIN = 0.1  # by which another order of the classes must be better to be spoken of
 
 
@@ -49,10 +50,10 @@ def recognised(made: Made, images: Images) -> tuple[Made, list[str]]:
     accuracy, chance = float(shares.trace() / len(counts)), 1 / len(counts)
     noise = float(np.sqrt((chance * (1 - chance) / counts).sum()) / len(counts))
     lines = [f"balanced accuracy of '{concept}' on {len(rows):,} test images {accuracy:.3f}, chance is {chance:.3f}"]
-    if accuracy < min(1.0, chance + _DEVIATIONS * noise):
+    if accuracy < min(1.0, chance + max(_NEAR * (1 - chance), _DEVIATIONS * noise)):
         lines.append(
-            "warning: that is no better than chance; is backbone.input (size, mean, std) what the network was trained "
-            "on, and are its weights the trained ones?"
+            "warning: that is hardly better than chance; is backbone.input (size, mean, std) what the network was "
+            "trained on, and are its weights the trained ones?"
         )
     reordered = _best_order(shares)
     if reordered > accuracy + _GAIN:

@@ -67,12 +67,27 @@ def test_classes_count_alike_and_images_without_one_not_at_all() -> None:
     [("Blind", {}), ("Brighter", {"input": {"size": 96}})],
     ids=["one class alone", "another size than it was trained on"],
 )
-def test_a_network_that_is_no_better_than_chance_is_warned_of(network: str, section: dict[str, object]) -> None:
+def test_a_network_that_is_hardly_better_than_chance_is_warned_of(network: str, section: dict[str, object]) -> None:
     _, lines = made(network, **section)
     assert lines[1:] == [
-        "warning: that is no better than chance; is backbone.input (size, mean, std) what the network was trained on, "
-        "and are its weights the trained ones?"
+        "warning: that is hardly better than chance; is backbone.input (size, mean, std) what the network was trained "
+        "on, and are its weights the trained ones?"
     ]
+
+
+@pytest.mark.parametrize(
+    ("images", "right", "warned"), [(400, 216, True), (400, 224, False), (8, 7, False), (8, 6, True)]
+)
+def test_how_near_to_chance_is_too_near(images: int, right: int, warned: bool) -> None:
+    """Either .05 above one half, or two standard deviations of a coin that is thrown for each image."""
+    labels = np.arange(images) % 2
+    pixels = np.zeros((images, 32, 32, 3), np.uint8)
+    upper = np.where(np.arange(images) < right, labels, 1 - labels)  # which the network calls 1 if it is bright
+    pixels[upper == 1, :16], pixels[upper == 0, 16:] = 255, 255
+    table = replace(toy_images(images, seed=0), pixels=pixels, labels={"digit": labels})
+    network, lines = made(images=table)
+    assert network.card["test_accuracy"] == pytest.approx(right / images, abs=1e-6)
+    assert any("hardly better" in line for line in lines) == warned
 
 
 def test_another_order_of_the_classes_is_told_from_a_network_that_sees_nothing() -> None:
