@@ -15,7 +15,7 @@ from pipeline.backbone.backbone import Made
 from pipeline.backbone.brought_network import expected_input, run_once, trial_images, tried
 from pipeline.backbone.hook_backbone import AS_IT_IS, HookBackbone
 from pipeline.backbone.named_weights import load_weights
-from pipeline.errors import InputError
+from pipeline.errors import InputError, a_type
 from pipeline.inputs.paths import weights_file
 from pipeline.params import BackboneParams
 from pipeline.tables.images import Images
@@ -94,7 +94,7 @@ def from_callable(name: str, arguments: Mapping[str, Any], seed: int = 0) -> nn.
     except TypeError as error:
         raise InputError(f"backbone.arguments: {name} does not take {dict(arguments)!r} ({error})") from None
     if not isinstance(network, nn.Module):
-        raise InputError(f"backbone.network: {name} returned a {type(network).__name__}, expected a torch.nn.Module")
+        raise InputError(f"backbone.network: {name} returned {a_type(network)}, expected a torch.nn.Module")
     network = _unwrapped(network).eval()
     for parameter in network.parameters():
         if not isinstance(parameter, nn.UninitializedParameter):

@@ -28,7 +28,7 @@ from pipeline.inputs.paths import weights_file
 from pipeline.params import BackboneParams
 from pipeline.tables.images import Images, to_unit_range
 
-__all__ = ["GeneratorBackbone", "GeneratorCut", "open_generator"]
+__all__ = ["GeneratorBackbone", "GeneratorCut", "describe_generator", "open_generator"]
 
 _TRIED = 2  # images
 _ROUNDING = 1e-3  # by which an image may leave its range, in halves of it
@@ -167,6 +167,24 @@ def open_generator(params: BackboneParams, seed: int, device: torch.device | str
         lambda some: {"its image": decoder.head.pick(network(some))}, z, params.network, half=images.dtype in HALF
     )
     return decoder
+
+
+def describe_generator(params: BackboneParams) -> str:
+    """Its one layer and what it gives, for a person, as `Backbone.layers` of a frozen one.
+
+    Args:
+        params: section `backbone`, of kind generator.
+
+    Raises:
+        InputError: as `open_generator`.
+    """
+    decoder = open_generator(params, 0, "cpu")
+    height, width = decoder.draw(decoder.prior(np.arange(_TRIED))).shape[-2:]
+    taken = ", ".join(map(str, ("B", *decoder.shape)))
+    return (
+        f"latent  the one layer of kind 'generator', {decoder.num_dims} dimensions, taken as [{taken}]\n"
+        f"the network gives images of {width}x{height}"
+    )
 
 
 def _shape_taken(network: nn.Module, params: BackboneParams, seed: int) -> tuple[int, ...]:

@@ -17,7 +17,7 @@ from pipeline.backbone.backbone import Backbone
 from pipeline.backbone.cut import Cut, Noise
 from pipeline.backbone.head import Head, in_words
 from pipeline.backbone.hooks import Layer, capture, capture_all, layer_table, replace, require_layer
-from pipeline.backbone.reduction import MEAN, Reduction, from_vector, num_dims, to_vector
+from pipeline.backbone.reduction import LARGEST, MEAN, Reduction, from_vector, num_dims, to_vector
 from pipeline.backbone.trial import HALF, attempt, require_same_buffers, require_steady
 from pipeline.errors import InputError, one_line
 from pipeline.params import LatentsParams
@@ -195,12 +195,15 @@ def _tail(network: nn.Module, layer: str) -> nn.Module | None:
 
 
 _SHOWN = 3  # images: the batch is told from tokens and windows, which go first in some layers
+_LEGEND = f"""\
+{{how}}: the numbers that a flow gets by latents.reduce; by {{{{pca: 32}}}} it gets 32 directions of those of mean
+-: it can get none: they are not 2 to {LARGEST:,}, or it is not certain what the channels are"""
 
 
 def list_layers(network: nn.Module, size: int, channels: int = 3) -> str:
     """Each module by its dotted name, its class, the shape that it gives, its channels, and N under `latents.reduce`.
 
-    The last line says what the network gives.
+    What the columns mean follows; the last line says what the network gives.
 
     Args:
         network: in eval mode.
@@ -218,24 +221,27 @@ def list_layers(network: nn.Module, size: int, channels: int = 3) -> str:
     except (RuntimeError, ValueError, AssertionError) as error:
         raise InputError(
             f"--size, --channels: the network does not take {_SHOWN} images of {channels}x{size}x{size} "
-            f"({one_line(error, 200)})"
+            f"({one_line(error, 200)}); of a generator, which takes none, give --num-dims"
         ) from None
-    rows = [("layer", "module", "shape", "channels", "mean", "none")]
+    hows = ["mean", "none", *(["token 0"] if any(len(layer.shape or ()) == 2 for layer in table) else [])]
+    rows = [("layer", "module", "shape", "channels", *hows)]
     for layer in table:
         if layer.shape is None:
-            rows.append((layer.name, layer.module, f"can't be used: it {layer.reason}", "", "", ""))
+            rows.append((layer.name, layer.module, f"can't be used: it {layer.reason}", *[""] * (1 + len(hows))))
         else:
             shape = "x".join(str(length) for length in layer.shape)
             axis = "" if len(layer.shape) not in (2, 3) else layer.channels or "not certain"
-            mean, none = (_width(layer, Reduction(how, layer.channels)) for how in ("mean", "none"))
-            rows.append((layer.name, layer.module, shape, axis, mean, none))
-    widths = [max(len(row[column]) for row in rows if column != 2 or row[5]) for column in range(6)]
+            numbers = (_width(layer, Reduction(how, layer.channels)) for how in hows)
+            rows.append((layer.name, layer.module, shape, axis, *numbers))
+    widths = [max(len(row[column]) for row in rows if column != 2 or row[5]) for column in range(len(rows[0]))]
     lines = ("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in rows)
-    return "\n".join([*(line.rstrip() for line in lines), given])
+    return "\n".join([*(line.rstrip() for line in lines), _LEGEND.format(how=", ".join(hows)), given])
 
 
 def _width(layer: Layer, reduction: Reduction) -> str:
-    """Dimensions that a flow would get; a dash where it can't take them."""
+    """Dimensions that a flow would get; a dash where it can't take them, nothing where the layer gives no tokens."""
+    if reduction.token is not None and len(layer.shape or ()) != 2:
+        return ""
     try:
         return str(num_dims(layer.shape or (), reduction, layer.name))
     except InputError:

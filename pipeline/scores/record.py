@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from pipeline.errors import InputError
+from pipeline.errors import InputError, a_type
 from pipeline.files import read_json, write_json
 from pipeline.scores.statistics.score import PROBE_GAP, PROBE_OWN, Score
 
@@ -97,7 +97,7 @@ def read_scores(path: Path) -> Scores:
     """
     content = read_json(path)
     if not isinstance(content, dict):
-        raise InputError(f"{path}: found a {type(content).__name__}; scores by name are expected")
+        raise InputError(f"{path}: found {a_type(content)}; scores by name are expected")
     scores = {}
     for name, numbers in content.items():
         try:

@@ -13,6 +13,7 @@ __all__ = [
     "Convolved",
     "Halves",
     "Unit",
+    "flat_linear",
     "name_halves",
     "name_nothing",
     "name_too_few",
@@ -60,6 +61,11 @@ class Convolved(nn.Module):
     def forward(self, z: Tensor) -> Tensor:
         images: Tensor = self.halves(self.first(z).flatten(1))
         return images
+
+
+def flat_linear(in_features: int, out_features: int, *, bias: bool = True) -> nn.Module:
+    """No generator: from an image to numbers."""
+    return nn.Sequential(nn.Flatten(), nn.Linear(in_features, out_features, bias=bias))
 
 
 class _Shift(nn.Module):

@@ -63,7 +63,7 @@ def test_a_callable() -> None:
         ("nowhere.at_all:make", {}, "backbone.network: no module 'nowhere.at_all' can be imported"),
         (f"{HERE}:smal", {}, f"backbone.network: no callable 'smal' in {HERE}; nearest are small"),
         (HERE, {}, f"backbone.network: found '{HERE}', expected package.module:callable"),
-        (f"{HERE}:no_module", {}, f"backbone.network: {HERE}:no_module returned a int, expected a torch.nn.Module"),
+        (f"{HERE}:no_module", {}, f"backbone.network: {HERE}:no_module returned an int, expected a torch.nn.Module"),
         (f"{HERE}:small", {"width": 3}, f"backbone.arguments: {HERE}:small does not take {{'width': 3}}"),
     ],
 )

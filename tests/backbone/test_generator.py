@@ -199,7 +199,7 @@ def test_a_generator_that_differs_each_time_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("name_nothing", "data.labeller: backbone.generators:name_nothing returned a int, expected a mapping"),
+        ("name_nothing", "data.labeller: backbone.generators:name_nothing returned an int, expected a mapping"),
         (
             "name_too_few",
             "data.labeller: column 'left' of backbone.generators:name_too_few has 63 entries for 64 images",

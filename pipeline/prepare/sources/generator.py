@@ -13,7 +13,7 @@ from pipeline.backbone.callable_network import import_callable
 from pipeline.backbone.generator import GeneratorCut, open_generator
 from pipeline.backbone.hooks import state_sha256
 from pipeline.backbone.kinds import holds_backbone, load_backbone
-from pipeline.errors import InputError, one_line
+from pipeline.errors import InputError, a_type, one_line
 from pipeline.judge.network import load_judge
 from pipeline.params import Params
 from pipeline.prepare.sources.concepts import concepts_of
@@ -140,9 +140,7 @@ def _judge(folder: Path, device: str) -> Namer:
 
 def _table(columns: Any, num: int, name: str) -> pa.Table:
     if not isinstance(columns, Mapping) or not columns:
-        raise InputError(
-            f"{KEY}: {name} returned a {type(columns).__name__}, expected a mapping of concepts to columns"
-        )
+        raise InputError(f"{KEY}: {name} returned {a_type(columns)}, expected a mapping of concepts to columns")
     arrays = {}
     for concept, column in columns.items():
         values = column.detach().cpu().numpy() if isinstance(column, torch.Tensor) else column
