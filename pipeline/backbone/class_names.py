@@ -31,7 +31,7 @@ def names_of_classes(params: BackboneParams, images: Images, num: int) -> list[s
     concept = None if params.concept is None else images.class_names.get(params.concept)
     if params.class_names is None:
         return concept
-    path = Path(params.class_names).expanduser()
+    path = Path(params.class_names)
     names = _read(path)
     if len(names) != num:
         raise InputError(f"{_KEY}: {path} has {len(names)} names, the network {num} classes")
