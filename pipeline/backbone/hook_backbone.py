@@ -181,7 +181,9 @@ def _reduction(layer: Layer, params: LatentsParams) -> Reduction:
     """What section `latents` makes of a layer: its channels are found where the section does not say them."""
     shape = layer.shape or ()
     channels = layer.channels if params.channels == "auto" else params.channels
-    reduction = Reduction(params.reduction, None if len(shape) == 1 or params.reduction == "none" else channels)
+    reduction = Reduction(params.reduction)
+    if len(shape) > 1 and not reduction.whole:
+        reduction = Reduction(params.reduction, channels)
     num_dims(shape, reduction, layer.name)
     return reduction
 
@@ -196,7 +198,7 @@ def _tail(network: nn.Module, layer: str) -> nn.Module | None:
 
 _SHOWN = 3  # images: the batch is told from tokens and windows, which go first in some layers
 _LEGEND = f"""\
-{{how}}: the numbers that a flow gets by latents.reduce; by {{{{pca: 32}}}} it gets 32 directions of those of mean
+{{how}}: the numbers that a flow gets by latents.reduce; by {{{{pca: 32}}}} 32 directions of mean's, or of none's
 -: it can get none: they are not 2 to {LARGEST:,}, or it is not certain what the channels are"""
 
 

@@ -92,5 +92,5 @@ def _narrower(reduce: str, noise: Noise, enough: int) -> list[str]:
     if reduce == "none":
         ways.append("of a map or tokens latents.reduce: mean")
     if enough >= 2:
-        ways.append(f"latents.reduce: {{pca: {enough}}}")
+        ways.append(f"latents.reduce: {{pca: {enough}{', of: none' if reduce.endswith('none') else ''}}}")
     return ways

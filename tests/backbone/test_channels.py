@@ -131,6 +131,8 @@ def test_the_key_says_what_is_not_certain() -> None:
     assert reduction(uncertain, "0", channels="first") == Reduction("mean", "first")
     assert reduction(uncertain, "0", channels="last") == Reduction("mean", "last")
     assert reduction(uncertain, "0", reduce="none") == Reduction("none"), "all numbers, whatever they are"
+    directions = {"pca": 9, "of": "none"}
+    assert reduction(uncertain, "0", reduce=directions) == Reduction("pca 9 of none"), "of all numbers, too"
     assert reduction(uncertain, "2", channels="last") == Reduction("mean"), "a vector"
     assert reduction(unsteady.ChannelsLast, "block") == Reduction("mean", "last")
     assert reduction(unsteady.ChannelsLast, "block", channels="first") == Reduction("mean", "first"), "the key decides"

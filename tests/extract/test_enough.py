@@ -71,7 +71,8 @@ def test_what_evaluate_will_leave_out_is_said(num_dims: int, expected: str) -> N
     ("reduce", "noise", "rows", "helps"),
     [
         ("none", "jitter", 75, "a narrower layer, or of a map or tokens latents.reduce: mean, or "
-         "latents.reduce: {pca: 37}, or more images"),
+         "latents.reduce: {pca: 37, of: none}, or more images"),
+        ("pca 64 of none", "jitter", 75, "a narrower layer, or latents.reduce: {pca: 37, of: none}, or more images"),
         ("pca 64", "jitter", 75, "a narrower layer, or latents.reduce: {pca: 37}, or more images"),
         ("token 0", "jitter", 4, "a narrower layer, or more images"),
         ("mean", "encoder", 75, "a backbone.num_dims up to 37, or more images"),
