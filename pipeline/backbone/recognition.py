@@ -5,14 +5,17 @@ whose class is known shows it, before anything is trained on its answers.
 """
 
 import dataclasses
+from collections.abc import Iterator
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
+from torch import Tensor
 
-from pipeline.backbone.backbone import Made
+from pipeline.backbone.backbone import Backbone, Made
 from pipeline.backbone.kinds import backbone_of
+from pipeline.progress import Progress
 from pipeline.tables.images import Images, to_unit_range
 
 __all__ = ["recognised"]
@@ -44,8 +47,7 @@ def recognised(made: Made, images: Images) -> tuple[Made, list[str]]:
     if len(known) == 0:
         return made, []
     rows = known[np.unique(np.linspace(0, len(known) - 1, _MOST).astype(np.intp))]
-    batches = np.array_split(rows, len(rows) // _BATCH + 1)
-    named = torch.cat([backbone.run(to_unit_range(images.pixels[batch])).argmax(dim=1) for batch in batches])
+    named = torch.cat(list(_named(backbone, images, rows)))
     shares, counts = _confusion(labels[rows], named.numpy(), images.num_categories[concept])
     accuracy, chance = float(shares.trace() / len(counts)), 1 / len(counts)
     noise = float(np.sqrt((chance * (1 - chance) / counts).sum()) / len(counts))
@@ -62,6 +64,15 @@ def recognised(made: Made, images: Images) -> tuple[Made, list[str]]:
             f"'{concept}' as they are in the network?"
         )
     return dataclasses.replace(made, card=made.card | {"test_accuracy": accuracy}), lines
+
+
+def _named(backbone: Backbone, images: Images, rows: NDArray[np.int64]) -> Iterator[Tensor]:
+    """The class that the network says of rows, a part of them at a time, with a line of progress."""
+    progress, done = Progress("backbone", len(rows), unit="image"), 0
+    for batch in np.array_split(rows, len(rows) // _BATCH + 1):
+        yield backbone.run(to_unit_range(images.pixels[batch])).argmax(dim=1)
+        done += len(batch)
+        progress.update(done)
 
 
 def _confusion(
