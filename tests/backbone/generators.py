@@ -9,7 +9,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-__all__ = ["Halves", "Unit", "name_halves", "name_nothing", "name_too_few", "too_bright", "unseeded"]
+from pipeline.backbone.backbone import Made
+from pipeline.backbone.generator import open_generator
+from pipeline.backbone.kinds import make_backbone
+from pipeline.params import BackboneParams
+from pipeline.tables.images import Images, to_pixels
+
+__all__ = ["Halves", "Unit", "made_halves", "name_halves", "name_nothing", "name_too_few", "too_bright", "unseeded"]
 
 
 class Halves(nn.Module):
@@ -22,6 +28,14 @@ class Halves(nn.Module):
     def forward(self, z: Tensor) -> Tensor:
         levels = (self.gain * z[:, :2]).clamp(-1, 1)
         return levels[:, None, None, :].repeat_interleave(8, dim=3).expand(-1, 1, 16, 16)
+
+
+def made_halves(num_dims: int) -> Made:
+    """`Halves` of so many numbers, as a study opens it."""
+    params = BackboneParams(kind="generator", network=f"{__name__}:Halves", num_dims=num_dims)
+    decoder, numbers = open_generator(params, 0, "cpu"), np.arange(2)
+    pixels = to_pixels(decoder.draw(decoder.prior(numbers)))
+    return make_backbone(params, Images(numbers, numbers, pixels, {}, {}, {}), 0)
 
 
 def too_bright() -> nn.Module:

@@ -5,6 +5,7 @@ import shutil
 
 import numpy as np
 
+from pipeline.backbone.generator import NO_ENCODER
 from pipeline.tables.images import load_images
 from pipeline.tables.latents import load_latents
 
@@ -65,4 +66,4 @@ def test_a_generator(copy: Project) -> None:
 
     done = copy.run("python", "-m", "pipeline.apply.__main__", "--model", "models/layers/latent/iin",
                     "--images", str(write_images(copy.path / "photos", 2)))  # fmt: skip
-    assert (done.code, done.err) == (1, "error: a generator has no encoder: the 2 images given have no latents\n")
+    assert (done.code, done.err) == (1, f"error: --model: models/layers/latent/iin: {NO_ENCODER}\n")
