@@ -59,8 +59,10 @@ class DataParams(Section):
     graded: dict[str, Annotated[float, Field(gt=0)]] = Field(default_factory=dict)
     """Continuous concepts whose pairs are graded: the distance ℓ of two values at which they share .61 of rho."""
     labeller: PathName | None = None
-    """Of generator: names what its images show. `package.module:callable`, which is given pixels [B, H, W, 3] uint8 and
-    returns a mapping from concepts to columns of B entries; or the folder of a trained judge or classifier."""
+    """Of generator: names what its images show. The folder of a trained judge or classifier, whose classes keep their
+    names; or `package.module:callable`, which is given an array of pixels [B, H, W, 3] uint8, up to 64 images at a
+    time, and returns a mapping from each concept to its column: a list, an array or a tensor of B booleans, integers
+    or strings (classes), or floats (values)."""
     max_images: Annotated[int, Field(ge=100)] | None = None
     """Use only so many originals (stratified); all by default. Of generator: how many it draws."""
     val_share: Fraction = 0.1

@@ -15,7 +15,17 @@ from pipeline.backbone.kinds import make_backbone
 from pipeline.params import BackboneParams
 from pipeline.tables.images import Images, to_pixels
 
-__all__ = ["Halves", "Unit", "made_halves", "name_halves", "name_nothing", "name_too_few", "too_bright", "unseeded"]
+__all__ = [
+    "Halves",
+    "Unit",
+    "made_halves",
+    "name_halves",
+    "name_nothing",
+    "name_raising",
+    "name_too_few",
+    "too_bright",
+    "unseeded",
+]
 
 
 class Halves(nn.Module):
@@ -75,6 +85,10 @@ def name_halves(pixels: NDArray[np.uint8]) -> Mapping[str, Any]:
 
 def name_nothing(pixels: NDArray[np.uint8]) -> int:
     return len(pixels)
+
+
+def name_raising(pixels: NDArray[np.uint8]) -> Mapping[str, Any]:
+    return {"left": np.stack([pixels[0], pixels[1, :1]])}
 
 
 def name_too_few(pixels: NDArray[np.uint8]) -> Mapping[str, Any]:
