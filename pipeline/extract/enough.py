@@ -60,15 +60,18 @@ def require_dimensions(layer: str, num_dims: int, num_concepts: int) -> None:
         )
 
 
-def said_of_few(layer: str, num_dims: int, rows: Mapping[str, int]) -> str:
+def said_of_few(layer: str, num_dims: int, rows: Mapping[str, int], *, prior: bool) -> str:
     """What evaluate will leave out, as there are too few images for so many numbers; empty where that is nothing.
 
     Args:
         layer: its name.
         num_dims: N.
         rows: of each split.
+        prior: whether the latents are draws from a generator's prior, which no Gaussian is fitted to.
     """
-    wanted = {"block_tc": ("test", 2 * num_dims), "nll/gain_over_gaussian": ("training", num_dims)}
+    wanted = {"block_tc": ("test", 2 * num_dims)}
+    if not prior:
+        wanted["nll/gain_over_gaussian"] = ("training", num_dims)
     found = {"test": rows["test"], "training": rows["train"]}
     short = [
         f"{score}, which needs more than {least} {split} images (there are {found[split]})"

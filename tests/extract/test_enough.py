@@ -61,6 +61,9 @@ def test_a_layer_needs_a_number_for_each_factor() -> None:
     ],
 )  # fmt: skip
 def test_what_evaluate_will_leave_out_is_said(num_dims: int, expected: str) -> None:
-    said = said_of_few("pool", num_dims, {"train": 200, "val": 30, "test": 75})
+    said = said_of_few("pool", num_dims, {"train": 200, "val": 30, "test": 75}, prior=False)
+    without_gain = expected.partition(" and ")[0]
+    drawn = said_of_few("pool", num_dims, {"train": 200, "val": 30, "test": 75}, prior=True)
     helps = "; what helps is a narrower layer, latents.reduce: mean or {pca: 32}, or more images"
     assert said == (expected and f"extract pool: {num_dims} dimensions leave out {expected}{helps}")
+    assert drawn == (expected and f"extract pool: {num_dims} dimensions leave out {without_gain}{helps}")
