@@ -44,7 +44,8 @@ class DataParams(Section):
     """Of image_folder: the folder. Of parquet: a file, folder or glob, local or such as s3://bucket/folder. What is not
     in the project is looked for in machine.data_root."""
     table: PathName | None = None
-    """Of image_folder: CSV or Parquet with a column `path` and one column a concept; empty: one subfolder a class."""
+    """Of image_folder: CSV or Parquet with a column `path`, relative to `path` above wherever the table lies, and one
+    column a concept; empty: one subfolder a class."""
     image_column: str | None = None
     """Of parquet: where the images are; empty: the one column that can hold them."""
     image_size: Annotated[int, Field(ge=8)] | None = None

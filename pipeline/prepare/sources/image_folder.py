@@ -128,7 +128,8 @@ def _inside(root: Path, entry: str | None, table: Path, row: int) -> Path:
         raise InputError(f"{table}: row {row}: no path")
     path = root / entry
     if not path.resolve().is_relative_to(root.resolve()):
-        raise InputError(f"{table}: row {row}: path {entry} leads out of data.path {root}")
+        raise InputError(f"{table}: row {row}: path {entry} leads out of data.path {root}, in which it is looked for")
     if not path.is_file():
-        raise InputError(f"{table}: row {row}: no file {entry} in {root}")
+        beside = f"; it is in {table.parent}, beside the table" if (table.parent / entry).is_file() else ""
+        raise InputError(f"{table}: row {row}: no file {entry} in data.path {root}, in which it is looked for{beside}")
     return path
