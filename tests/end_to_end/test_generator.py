@@ -65,6 +65,8 @@ def test_a_generator(copy: Project) -> None:
     assert abs(scores["preserve/squared_error"]["value"]) < 1e-3
     assert (copy.path / "results/latent/figures/swap_brighter.png").is_file()
     assert copy.succeed("dvc", "repro").ran == ["check"]
+    copy.edit({"backbone": {"steps": 7}})  # of which no image is made
+    assert copy.succeed("dvc", "repro").ran == ["check", "backbone"]
 
     done = copy.run("python", "-m", "pipeline.apply.__main__", "--model", "models/layers/latent/iin",
                     "--images", str(write_images(copy.path / "photos", 2)))  # fmt: skip
