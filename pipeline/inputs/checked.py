@@ -19,12 +19,7 @@ from pipeline.places import Places
 
 __all__ = ["DRAWN_BY", "Checked", "check_inputs", "outputs"]
 
-DRAWN_BY = {
-    "arguments",
-    "num_dims",
-    "output_key",
-    "output_range",
-}  # beside network and weights, in a generator's images
+DRAWN_BY = {"arguments", "num_dims", "output_key", "output_range"}  # besides network and weights, of a generator
 
 _SIZES = ("size", "nfiles")
 _REMOVED = "which dvc removes before its stage begins; what is yours needs a place of its own"
