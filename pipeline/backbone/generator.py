@@ -28,7 +28,12 @@ from pipeline.inputs.paths import weights_file
 from pipeline.params import BackboneParams
 from pipeline.tables.images import Images, to_unit_range
 
-__all__ = ["GeneratorBackbone", "GeneratorCut", "describe_generator", "open_generator"]
+__all__ = ["NO_ENCODER", "GeneratorBackbone", "GeneratorCut", "describe_generator", "open_generator"]
+
+NO_ENCODER = (
+    "a generator has no encoder, so that an image has no latent; what it draws is edited in Python: "
+    "iin.transform(z) gives the codes of draws z from N(0, 1) (see the README, In Python)"
+)
 
 _TRIED = 2  # images
 _ROUNDING = 1e-3  # by which an image may leave its range, in halves of it
@@ -75,9 +80,9 @@ class GeneratorCut(Cut):
         """Latents [B, N] to images [B, 3, H, W] in [−1, 1]; a grey image's three channels are alike."""
         return self.head(self.network(z.to(self.device).reshape(-1, *self.shape)), len(z))
 
-    def encode(self, images: Tensor) -> tuple[Tensor, Tensor | None]:
+    def encode(self, images: Tensor) -> tuple[Tensor, Tensor | None]:  # noqa: ARG002
         """Refused: an image of one's own has no latent."""
-        raise InputError(f"a generator has no encoder: the {len(images)} images given have no latents")
+        raise InputError(NO_ENCODER)
 
     def stored_latents(
         self,
@@ -87,7 +92,7 @@ class GeneratorCut(Cut):
         """The draws that the images of these numbers were made from."""
         return self.prior(originals), None
 
-    def rest(self, images: Tensor) -> Callable[[Tensor], Tensor]:  # noqa: ARG002  nothing passes the latent by
+    def rest(self, images: Tensor | None) -> Callable[[Tensor], Tensor]:  # noqa: ARG002  nothing passes the latent by
         """From latents [B, N] to images [B, 3, H, W] in [−1, 1]; the recipients have no say in it."""
         return self.draw
 
@@ -128,9 +133,9 @@ class GeneratorBackbone(LatentBackbone):
             return from_callable(card["network"], card["arguments"])
         return from_exported(folder / EXPORTED)
 
-    def run(self, images: Tensor) -> Tensor:
+    def run(self, images: Tensor) -> Tensor:  # noqa: ARG002
         """Refused: it takes no image."""
-        raise InputError(f"a generator has no encoder: the {len(images)} images given have no latents")
+        raise InputError(NO_ENCODER)
 
     def cut(self, layer: str, reduction: Reduction = MEAN, kept: NDArray[np.int64] | None = None) -> Cut:  # noqa: ARG002
         """The decoder; its prior is in place of an encoder."""

@@ -106,8 +106,12 @@ class HookCut(Cut):
         kept = self._kept()
         return z if kept is None else z.index_select(1, kept), None
 
-    def rest(self, images: Tensor) -> Callable[[Tensor], Tensor]:
+    def rest(self, images: Tensor | None) -> Callable[[Tensor], Tensor]:
         """From z [B, N] to what `head` reads; all else of the layer, and of what passes it by, is the recipients'."""
+        if images is None:
+            raise ValueError(
+                f"images: found none, expected one a code: what passes layer '{self.layer}' by is the recipients'"
+            )
         inputs = self.preprocess(images.to(self.device))
         output, _ = capture(self.network, self.layer, inputs)
         own = to_vector(output, self.reduction)

@@ -33,7 +33,7 @@ from pipeline.scores.statistics.score import Score
 from pipeline.tables.images import to_unit_range
 from pipeline.tables.latents import Latents
 
-__all__ = ["evaluate"]
+__all__ = ["densities", "evaluate"]
 
 Array = NDArray[Any]
 Measured = TypeVar("Measured")
@@ -67,7 +67,7 @@ def evaluate(
         responses = respond(test, chosen, params.response_draws, seed)
         scores, transitions = scores | responses.scores, responses.transitions
     begins("likelihood and pairs")
-    scores |= _densities(test, train, params.pairs, seed)
+    scores |= densities(test, train, params.pairs, seed)
     begins("round trip and preservation")
     scores |= _round_trips(test)
     scores |= _preservation(test, seed)
@@ -118,7 +118,12 @@ def _swaps(test: Rows, judge: Judge, num: int, seed: int) -> dict[str, Score]:
     return swap_score(references[0], references[1], swapped, layout, intervals, groups)
 
 
-def _densities(test: Rows, train: Latents, num_pairs: int, seed: int) -> dict[str, Score]:
+@torch.no_grad()
+def densities(test: Rows, train: Latents, num_pairs: int, seed: int) -> dict[str, Score]:
+    """Likelihood of pairs and latents, correlations of pairs, and total correlation: see `evaluate`.
+
+    Of a generator there is no gain over a Gaussian: its latents are draws of one.
+    """
     iin, latents, layout = test.interpretation.iin, test.latents, test.layout
     sampler = pair_sampler(latents, seed, "evaluate/pairs")
     if alone := sampler.alone():
@@ -135,11 +140,14 @@ def _densities(test: Rows, train: Latents, num_pairs: int, seed: int) -> dict[st
 
     drawn = latents.draw(_rng(seed, "evaluate/test_noise"))
     drawn_code, drawn_log_abs_det = iin.flow(torch.from_numpy(drawn))
+    own = test.interpretation.draws_own_images
+    if own:
+        print("nll/gain_over_gaussian is left out: a generator's latents are drawn from a Gaussian", flush=True)
     fitted = train.draw(_rng(seed, "evaluate/train_noise"))
     scores = likelihood_scores(
         nats.numpy(),
         latent_nats(drawn_code, drawn_log_abs_det).numpy(),
-        _unless_too_few("nll/gain_over_gaussian", lambda: gaussian_nats(fitted, drawn)),
+        None if own else _unless_too_few("nll/gain_over_gaussian", lambda: gaussian_nats(fitted, drawn)),
         latents.num_dims,
         draw_seed(seed, "evaluate/likelihood_intervals"),
         originals,

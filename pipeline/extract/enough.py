@@ -70,7 +70,9 @@ def said_of_few(layer: str, num_dims: int, rows: Mapping[str, int], reduce: str,
         reduce: what of the layer is z, as a card names it.
         noise: of the layer, which says whether it is a module, the latent of an autoencoder or the z of a generator.
     """
-    wanted = {"block_tc": ("test", 2 * num_dims), "nll/gain_over_gaussian": ("training", num_dims)}
+    wanted = {"block_tc": ("test", 2 * num_dims)}
+    if noise != "none":  # a generator's z is drawn from a Gaussian: none is fitted to it
+        wanted["nll/gain_over_gaussian"] = ("training", num_dims)
     found = {"test": rows["test"], "training": rows["train"]}
     short = [
         f"{score}, which needs more than {least} {split} images (there are {found[split]})"

@@ -18,7 +18,9 @@ from pipeline.inputs.paths import IMAGE_SUFFIXES, data_root, in_root, names_weig
 from pipeline.params import BackboneParams, Params
 from pipeline.places import Places
 
-__all__ = ["Checked", "check_inputs", "outputs"]
+__all__ = ["DRAWN_BY", "Checked", "check_inputs", "outputs"]
+
+DRAWN_BY = {"arguments", "num_dims", "output_key", "output_range"}  # besides network and weights, of a generator
 
 _SIZES = ("size", "nfiles")
 _REMOVED = "which dvc removes before its stage begins; what is yours needs a place of its own"
@@ -29,7 +31,8 @@ class Checked:
     """What lies behind params.yaml, by key: number of files, bytes and checksum, or the version of a package.
 
     Attributes:
-        images: what stage prepare reads.
+        images: what stage prepare reads; where a generator draws the images, that network too, and under `backbone` the
+            keys that they follow from, which are no params of the stage, as no other source reads one of them.
         network: what the stages that open the network read.
     """
 
@@ -81,7 +84,15 @@ def check_inputs(params: Params, places: Places) -> Checked:
     of_images, of_network = ({named.key: _content(named, contents) for named in part} for part in (images, network))
     of_images |= dict(_passed_over("data", params.data.model_dump()))
     of_network |= dict(_passed_over("backbone", params.backbone.model_dump()))
-    return Checked(of_images | of_network if params.data.source == "generator" else of_images, of_network)
+    if params.data.source == "generator":
+        of_images |= of_network | {"backbone": _drawn_by(params.backbone)}
+    return Checked(of_images, of_network)
+
+
+def _drawn_by(backbone: BackboneParams) -> dict[str, Any]:
+    """Keys that the images of a generator follow from; of a file that one names, its content is looked at."""
+    drawn: dict[str, Any] = backbone.model_dump(mode="json", include=DRAWN_BY)
+    return drawn | ({"network": backbone.network} if backbone.network_is == "callable" else {})
 
 
 def _passed_over(key: str, value: Any) -> Iterator[tuple[str, Any]]:

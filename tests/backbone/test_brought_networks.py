@@ -61,6 +61,7 @@ def test_a_callable() -> None:
     ("name", "arguments", "message"),
     [
         ("nowhere.at_all:make", {}, "backbone.network: no module 'nowhere.at_all' can be imported"),
+        ("json:loads", {"s": "?"}, "backbone.network: json:loads raised JSONDecodeError: Expecting value: line 1"),
         (f"{HERE}:smal", {}, f"backbone.network: no callable 'smal' in {HERE}; nearest are small"),
         (HERE, {}, f"backbone.network: found '{HERE}', expected package.module:callable"),
         (f"{HERE}:no_module", {}, f"backbone.network: {HERE}:no_module returned an int, expected a torch.nn.Module"),

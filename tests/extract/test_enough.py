@@ -65,6 +65,10 @@ def test_what_evaluate_will_leave_out_is_said(num_dims: int, expected: str) -> N
     said = said_of_few("pool", num_dims, {"train": 200, "val": 30, "test": 75}, "mean", "jitter")
     helps = "; what helps is a narrower layer, or latents.reduce: {pca: 37}, or more images"
     assert said == (expected and f"extract pool: {num_dims} dimensions leave out {expected}{helps}")
+    drawn = said_of_few("latent", num_dims, {"train": 200, "val": 30, "test": 75}, "mean", "none")
+    assert drawn.rpartition("; ")[0] == (
+        expected and f"extract latent: {num_dims} dimensions leave out {expected.partition(' and ')[0]}"
+    ), "a generator has no gain to leave out"
 
 
 @pytest.mark.parametrize(

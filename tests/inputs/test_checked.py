@@ -15,7 +15,7 @@ from imports import ROOT
 from pydantic import BaseModel
 from refusals import refusal_of
 
-from pipeline.inputs.checked import Checked, check_inputs, outputs
+from pipeline.inputs.checked import DRAWN_BY, Checked, check_inputs, outputs
 from pipeline.params import Params
 from pipeline.params.section import PathName
 from pipeline.places import Places
@@ -189,6 +189,27 @@ def test_a_change_is_seen_by_those_who_read_it(
     edit()
     after = checked(**sections)
     assert {name for name in ("images", "network") if getattr(after, name) != getattr(before, name)} == readers
+
+
+def test_images_depend_on_the_backbone_where_a_generator_draws_them_and_nowhere_else() -> None:
+    """So prepare lists no key of section backbone, and a change of the network alone draws no photo again."""
+    changes: dict[str, Any] = {
+        "network": "mine_checked:other",
+        "arguments": {"size": 3},
+        "num_dims": 5,
+        "output_key": "image",
+        "output_range": (0.0, 1.0),
+        "weights": None,
+    }
+    drawn = checked(**GENERATOR).images
+    assert set(changes) == DRAWN_BY | {"network", "weights"}
+    for key, value in changes.items():
+        section = GENERATOR["backbone"] | {key: value}
+        assert checked(**GENERATOR | {"backbone": section}).images != drawn, key
+    for key, value in {"steps": 7, "width": 8, "batch_size": 5}.items():
+        assert checked(**GENERATOR | {"backbone": GENERATOR["backbone"] | {key: value}}).images == drawn, key
+    photos = checked(data=FOLDER).images
+    assert all(checked(data=FOLDER, backbone=section).images == photos for section in ({"num_dims": 5}, TORCH))
 
 
 def test_the_folder_of_a_labeller_is_seen() -> None:

@@ -8,7 +8,6 @@ import torch
 from torch import Tensor, nn
 
 from pipeline.backbone.callable_network import CallableBackbone
-from pipeline.backbone.generator import GeneratorBackbone
 from pipeline.backbone.hook_backbone import AS_IT_IS
 from pipeline.backbone.hooks import state_sha256
 from pipeline.drawing.sheet import Sheet, house_style
@@ -108,12 +107,10 @@ def test_reconstructions_are_the_images_and_what_the_network_makes_of_them(drawn
 
 def test_a_caption_calls_no_generated_image_real() -> None:
     of = parts()
-    card = {"output": "images", "num_dims": of.iin.layout.num_dims, "seed": 0}
-    decoder = GeneratorBackbone(of.backbone.network.decoder, card, "0" * 64, "", torch.device("cpu"))
-    rows = of.rows()
-    interpretation = replace(rows.interpretation, backbone=decoder, cut=decoder.cut("latent"))
-    drawn = replace(of.subject(), rows=replace(rows, interpretation=interpretation))
-    for subject, said in ((of.subject(), "Shaded images are real"), (drawn, "the generator's own")):
+    for subject, said in (
+        (of.subject(), "Shaded images are real"),
+        (of.drawing().subject(), "the generator's own"),
+    ):
         with house_style():
             for sheet in (swap_sheet(subject, "shape", 2), overview(subject, of.scores, 2)):
                 assert said in " ".join(text.get_text() for text in sheet.figure.texts)
@@ -139,7 +136,10 @@ def test_a_missing_score_is_named_and_nothing_is_left(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["metrics.jsonl"]
 
 
-def test_figures_of_any_concept_are_named_as_a_file_may_be(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def blank(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Figures that are files alone, as drawing takes its time."""
+
     class Blank:
         def save(self, path: Path) -> None:
             path.touch()
@@ -154,9 +154,22 @@ def test_figures_of_any_concept_are_named_as_a_file_may_be(tmp_path: Path, monke
         "curves_sheet",
     ):
         monkeypatch.setattr(f"pipeline.interpret.figures.{name}", lambda *_: Blank())
+
+
+@pytest.mark.usefixtures("blank")
+def test_figures_of_any_concept_are_named_as_a_file_may_be(tmp_path: Path) -> None:
     drawn = draw(tmp_path / "figures", parts(concepts=("hair.colour", "Größe?")))
     found = {path.name for path in drawn.iterdir() if path.name.startswith("swap_")}
     assert found == {"swap_residual.png", "swap_hair.colour.png", "swap_Größe_.png"}
+
+
+@pytest.mark.usefixtures("blank")
+def test_a_generator_draws_no_image_again(tmp_path: Path) -> None:
+    """Its images are its own draws, so that a picture of images beside f(z) shows the same twice."""
+    encoded, drawn = (draw(tmp_path / name, of) for name, of in (("encoded", parts()), ("drawn", parts().drawing())))
+    names = {path.name for path in drawn.iterdir()}
+    assert {path.name for path in encoded.iterdir()} == names | {"reconstructions.png"}
+    assert "reconstructions.png" not in names
 
 
 class Spatial(nn.Module):
