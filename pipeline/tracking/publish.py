@@ -20,7 +20,7 @@ from pipeline.interpretation.iin import Iin, load_iin
 from pipeline.places import Places
 from pipeline.scores.record import read_scores
 from pipeline.tracking.model import log_model
-from pipeline.tracking.note import headline, rounded, scores_table
+from pipeline.tracking.note import headline, rounded, run_note, scores_table
 from pipeline.tracking.runs import (
     NOTE,
     SHA256,
@@ -151,8 +151,6 @@ def _log_scores(client: MlflowClient, run: Run, iin: Iin, path: Path) -> None:
     changed = {name: value for name, value in values.items() if run.data.metrics.get(name) != value}
     if changed:
         client.log_batch(run_id, metrics=[Metric(name, value, now, 0) for name, value in changed.items()])
-    table = scores_table(scores)
-    note = f"{headline(iin.layout, iin.flow.config.num_blocks, scores)}\n\n{table}"
-    add_missing(client, run, {}, {NOTE: note})
-    client.log_text(run_id, table, "scores.md")
+    add_missing(client, run, {}, {NOTE: run_note(iin.layout, iin.flow.config.num_blocks, scores)})
+    client.log_text(run_id, scores_table(scores), "scores.md")
     client.log_artifact(run_id, str(path))
