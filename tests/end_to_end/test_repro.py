@@ -52,7 +52,7 @@ def test_libraries_say_nothing(study: Repro) -> None:
         r"chosen for layer latent: \d+ blocks, sizes residual .*, as (it has the fewest|its probe/gap is) .*",
         r"evaluate latent  4/6 parts  swaps",
         r"evaluate latent  6/6 parts  round trip and preservation",
-        r"train latent  300/300 steps  pair_nats [\d.]+  [\d.]+ steps/s  in \d+:\d\d min",
+        r"train latent  300/300 steps  pair_nats [\d.]+  held-out pair_nats [\d.]+  [\d.]+ steps/s  in \d+:\d\d min",
         r"  probe/gap +-?\d\.\d\d\d  \[-?\d\.\d\d\d, -?\d\.\d\d\d\]",
     ],
 )
