@@ -14,7 +14,6 @@ from pipeline.cluster import Resources, require, start_ray, without_line, worker
 from pipeline.errors import InputError
 from pipeline.params import MachineParams
 
-
 terminated: list[int] = []  # signals that came to the handler that was there before Ray
 
 

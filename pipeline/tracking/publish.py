@@ -33,7 +33,7 @@ from pipeline.tracking.runs import (
     send_curves,
 )
 from pipeline.tracking.server import root_cause
-from pipeline.tracking.store import Store, run_link, shown, upload_command
+from pipeline.tracking.store import Store, run_line, shown, upload_command
 from pipeline.tracking.sweep import log_sweep
 
 __all__ = ["SEND_ERRORS", "Stage", "bring_level", "last_whole_stage", "publish"]
@@ -74,7 +74,7 @@ def publish(store: Store, layer: str, upto: Stage, root: Path = Path()) -> str |
         )
         return None
     if run_id is not None:
-        print(f"MLflow run of layer {layer}: {run_link(store, run_id)}", flush=True)
+        print(run_line(store, layer, run_id), flush=True)
     return run_id
 
 
