@@ -12,6 +12,7 @@ __all__ = [
     "ACCURACY_CHANGE",
     "AGREEMENT",
     "CHANGES",
+    "EDITED_IMAGES",
     "ERROR_CHANGE",
     "GAUSSIAN_GAIN",
     "NEVER_DECIDED",
@@ -37,6 +38,7 @@ ERROR_CHANGE = "preserve/squared_error"
 CHANGES = (ACCURACY_CHANGE, ERROR_CHANGE)  # shown with a sign and that word: 0 is the best, and looks like none
 AGREEMENT = "preserve/agreement"
 NEVER_DECIDED = "never_decided"  # of its details: names of classes
+EDITED_IMAGES = "images"  # of the details of a response: how many were edited
 
 
 def probe_own(concept: str) -> str:
