@@ -127,7 +127,8 @@ def overview(subject: Subject, scores: Scores, columns: int) -> Sheet:
     panel = max(extent(num_donors, tile), heading)
     spare = room - len(shown) * (panel + _PANEL_GAP)
     matrix_width = cell * len(layout.concepts) + max(0, min(spare, 100 * len(layout.concepts)))
-    matrix_width = max(matrix_width, *(round(text_width(line, 7.5)) for line in _NOTE.split("\n")))
+    note = max(round(text_width(line, 7.5)) for line in _NOTE.split("\n"))
+    matrix_width = max(matrix_width, note - 2 * GAP)  # it stands in the middle above, and may go a little beyond
     inner_top = label + height + HEADER_GAP
     sizes = ", ".join(f"{spoken(name)} ({size})" for name, size in zip(layout.names, layout.sizes, strict=True))
     sheet = new_sheet(

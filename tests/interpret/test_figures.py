@@ -249,4 +249,4 @@ def test_text_of_an_overview_keeps_off_the_edge_with_one_concept() -> None:
     with house_style():
         figure = overview(of.subject(), of.scores, 8).figure
         right = max(text.get_window_extent().x1 for text in texts(figure))
-    assert right <= figure.canvas.get_width_height()[0] - MARGIN + 10
+    assert right <= figure.canvas.get_width_height()[0] - MARGIN + 20
