@@ -29,7 +29,7 @@ from pipeline.scores.code_scores import FittedSeeds, fitted_scores, unconverged_
 from pipeline.scores.fit.density import block_total_correlation, gaussian_nats, likelihood_scores
 from pipeline.scores.fit.pair import pair_correlation
 from pipeline.scores.record import Transitions
-from pipeline.scores.statistics.score import Score
+from pipeline.scores.statistics.score import GAUSSIAN_GAIN, Score
 from pipeline.tables.images import to_unit_range
 from pipeline.tables.latents import Latents
 
@@ -147,7 +147,7 @@ def densities(test: Rows, train: Latents, num_pairs: int, seed: int) -> dict[str
     scores = likelihood_scores(
         nats.numpy(),
         latent_nats(drawn_code, drawn_log_abs_det).numpy(),
-        None if own else _unless_too_few("nll/gain_over_gaussian", lambda: gaussian_nats(fitted, drawn)),
+        None if own else _unless_too_few(GAUSSIAN_GAIN, lambda: gaussian_nats(fitted, drawn)),
         latents.num_dims,
         draw_seed(seed, "evaluate/likelihood_intervals"),
         originals,
@@ -197,7 +197,7 @@ def _preservation(test: Rows, seed: int) -> dict[str, Score]:
         truth: Array | None = to_unit_range(images.pixels).numpy()
     else:
         truth = None if backbone.concept is None else images.labels[backbone.concept]
-    return preservation(before, after, truth, draws, groups=groups)
+    return preservation(before, after, truth, draws, groups, backbone.class_names)
 
 
 def _only(judged: dict[str, Array], layout: Layout) -> dict[str, Array]:

@@ -6,7 +6,7 @@ from pipeline.basis.layout import file_name
 from pipeline.drawing.sheet import house_style
 from pipeline.files import atomic_folder
 from pipeline.interpret.curves import Curves, curves_sheet
-from pipeline.interpret.decisions import decision_sheet, example_sheet, response_sheet
+from pipeline.interpret.decisions import decision_sheet, edited_images, example_sheet, response_sheet
 from pipeline.interpret.grids import path_sheet, reconstructions, sample_sheet, swap_sheet
 from pipeline.interpret.overview import matrix_sheet, overview
 from pipeline.interpret.subject import Subject
@@ -51,7 +51,8 @@ def draw_figures(
         else:
             response_sheet(layout, scores, decides=backbone.decides).save(beside / "responses.png")
         if backbone.decides:
-            decision_sheet(layout, transitions["sample"], backbone.class_names).save(beside / "decisions.png")
+            edited = edited_images(layout, scores)
+            decision_sheet(layout, transitions["sample"], edited, backbone.class_names).save(beside / "decisions.png")
             example_sheet(subject, backbone.class_names).save(beside / "decision_examples.png")
         matrix_sheet(layout, scores).save(beside / "probe_matrix.png")
         curves_sheet(curves).save(beside / "curves.png")

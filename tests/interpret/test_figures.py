@@ -10,15 +10,17 @@ from torch import Tensor, nn
 from pipeline.backbone.callable_network import CallableBackbone
 from pipeline.backbone.hook_backbone import AS_IT_IS
 from pipeline.backbone.hooks import state_sha256
-from pipeline.drawing.sheet import Sheet, house_style
+from pipeline.drawing.sheet import MARGIN, Sheet, house_style
 from pipeline.errors import InputError
 from pipeline.interpret.curves import read_curves
 from pipeline.interpret.figures import draw_figures
 from pipeline.interpret.grids import path_sheet, reconstructions, sample_sheet, swap_sheet
 from pipeline.interpret.overview import matrix_sheet, overview
 from pipeline.params import InterpretParams
+from pipeline.scores.record import Scores
+from pipeline.scores.statistics.score import Score
 
-from .subjects import METRICS, Parts, assert_legible, find, open_png, packed, parts, without
+from .subjects import METRICS, Parts, assert_legible, find, open_png, packed, parts, texts, without
 
 PARAMS = InterpretParams(columns=3, path_steps=3)
 
@@ -228,3 +230,36 @@ def test_names_with_dollars_are_drawn_as_they_are(tmp_path: Path) -> None:
     of = parts(("US$ and A$", r"$\frac$"))
     folder = draw(tmp_path / "figures", of)
     assert len(list(folder.iterdir())) == 5 + 2 * 3
+
+
+@pytest.mark.parametrize(
+    ("gaps", "title", "caption"),
+    [
+        ({}, "sorted into factors that a person can name", ""),
+        (
+            {"probe/gap/hue": Score(0.01, -0.1, 0.1)},
+            "sorted into factors that a person can name",
+            "Not sorted, as another factor knows as much of it: hue.",
+        ),
+        ({"probe/gap": Score(0.01, -0.1, 0.1), "probe/gap/hue": Score(0.01, -0.1, 0.1)}, "not sorted into factors", ""),
+    ],
+)
+def test_an_overview_claims_no_factors_where_others_know_as_much(
+    gaps: dict[str, Score], title: str, caption: str
+) -> None:
+    of = parts()
+    with house_style():
+        sheet = overview(of.subject(), Scores({**of.scores, **gaps}), 3)
+        assert_legible(sheet.figure)
+    said = words(sheet)
+    assert said.startswith(f"One hidden vector, {title}")
+    assert caption in said
+    assert ("Not sorted" in said) == bool(caption)
+
+
+def test_text_of_an_overview_keeps_off_the_edge_with_one_concept() -> None:
+    of = parts(("digit",))
+    with house_style():
+        figure = overview(of.subject(), of.scores, 8).figure
+        right = max(text.get_window_extent().x1 for text in texts(figure))
+    assert right <= figure.canvas.get_width_height()[0] - MARGIN + 20
