@@ -13,6 +13,7 @@ from dvc.utils.hydra import apply_overrides
 from ruamel.yaml import YAML
 
 from pipeline.errors import InputError
+from pipeline.params import Params
 from pipeline.places import Places
 from pipeline.study import absolute, assignments, main, read_study, uncommitted
 
@@ -170,6 +171,12 @@ def carried(folder: Path, changes: dict[str, object], stated: dict[str, object])
     apply_overrides(path, list(assignments(changes, stated)))
     content: dict[str, dict[str, object]] = YAML(typ="safe", pure=True).load(path)
     return content
+
+
+@pytest.mark.parametrize("name", sorted(path.stem for path in Path("studies").glob("*.yaml")))
+def test_the_projects_own_studies_fit_its_params(tmp_path: Path, name: str) -> None:
+    stated = YAML(typ="safe", pure=True).load(Path("params.yaml"))
+    Params.model_validate(carried(tmp_path, read_study(name), stated))
 
 
 def test_edits_that_are_not_committed_are_named(project: Path) -> None:
