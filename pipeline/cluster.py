@@ -7,6 +7,7 @@ that is not there.
 import logging
 import os
 import shutil
+import signal
 import socket
 import sys
 import tempfile
@@ -67,11 +68,14 @@ def start_ray(machine: MachineParams) -> Iterator[Resources]:
         os.environ.setdefault(name, value)
     # Sockets live below this folder and their paths may have 107 bytes at most: not below a long TMPDIR.
     folder = tempfile.mkdtemp(prefix="ray-", dir="/tmp")
+    on_sigterm = signal.getsignal(signal.SIGTERM)
     try:
         if os.environ.get("RAY_ADDRESS"):
             _join(os.environ["RAY_ADDRESS"])
         else:
             _start(folder)
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, on_sigterm)  # in place of Ray's, which prints its stack and ends in any code
         yield require(machine)
     finally:
         ray.shutdown()

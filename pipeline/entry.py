@@ -29,11 +29,18 @@ def die_with_parent(sig: signal.Signals = signal.SIGTERM) -> None:
 def run(main: Callable[[], None]) -> None:
     """Run the main function of a stage.
 
-    An InputError ends the process with exit code 1 and its one line on stderr; SIGTERM ends it like Ctrl-C, so that
-    Ray's processes are shut down; anything else is a defect and keeps its traceback.
+    An InputError ends the process with exit code 1 and its one line on stderr; SIGTERM ends it with a line and 143, as
+    Ctrl-C does without one and with 130, so that Ray's processes are shut down; anything else is a defect and keeps its
+    traceback.
     """
     die_with_parent()
-    signal.signal(signal.SIGTERM, _interrupt)
+    terminated: list[int] = []
+
+    def terminate(number: int, _frame: object) -> None:
+        terminated.append(number)
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGTERM, terminate)
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     logging.basicConfig(level=logging.WARNING, format="%(name)s: %(message)s")
     warnings.filterwarnings("ignore", category=DeprecationWarning)
@@ -41,11 +48,16 @@ def run(main: Callable[[], None]) -> None:
     warnings.filterwarnings("ignore", module="sklearn")  # what of them matters is said in a line of ours
     try:
         main()
-    except InputError as error:
-        print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
-        sys.exit(1)
-    except KeyboardInterrupt:
-        sys.exit(130)
+    except BaseException as error:
+        if terminated:  # libraries make other errors of it
+            print("stopped by SIGTERM; the same command goes on from what is on disk", file=sys.stderr)
+            sys.exit(128 + signal.SIGTERM)
+        if isinstance(error, InputError):
+            print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
+            sys.exit(1)
+        if isinstance(error, KeyboardInterrupt):
+            sys.exit(128 + signal.SIGINT)
+        raise
 
 
 def command_parser(program: str, description: str | None) -> argparse.ArgumentParser:
@@ -68,7 +80,3 @@ def layer_argument() -> str:
     parser = argparse.ArgumentParser(allow_abbrev=False)
     parser.add_argument("--layer", required=True, help="one of `layers` in params.yaml")
     return str(parser.parse_args().layer)
-
-
-def _interrupt(_signal: int, _frame: object) -> None:
-    raise KeyboardInterrupt

@@ -1,6 +1,6 @@
 """The one error that a person's input may cause, and the one line that any error is shown by."""
 
-__all__ = ["InputError", "one_line"]
+__all__ = ["InputError", "a_type", "one_line"]
 
 
 class InputError(ValueError):
@@ -20,3 +20,14 @@ def one_line(error: BaseException, limit: int = 300) -> str:
     """
     line = " ".join(str(error).split()) or type(error).__name__
     return line if len(line) <= limit else f"{line[:limit]} …"
+
+
+def a_type(value: object) -> str:
+    """The class of a value, with its article.
+
+    Example:
+        >>> a_type(3), a_type([]), a_type(InputError())
+        ('an int', 'a list', 'an InputError')
+    """
+    name = type(value).__name__
+    return f"{'an' if name[0].lower() in 'aeio' else 'a'} {name}"

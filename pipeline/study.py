@@ -5,6 +5,7 @@ A study is a small file of the params that differ, `studies/<name>.yaml`. This i
 that is removed afterwards. The workspace stays as it was; `dvc exp show` and the MLflow experiment hold the result.
 """
 
+import glob
 import os
 import re
 import shutil
@@ -13,7 +14,7 @@ import sys
 import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from dvc.dirs import global_config_dir
 from pydantic import BaseModel
@@ -23,9 +24,10 @@ from pipeline.errors import InputError
 from pipeline.files import parse_yaml, read_yaml
 from pipeline.inputs.paths import data_root
 from pipeline.params import DATA_ROOT, Params, load_params
+from pipeline.params.section import PathName
 from pipeline.places import Places
 
-__all__ = ["assignments", "read_study", "uncommitted"]
+__all__ = ["absolute", "assignments", "read_study", "uncommitted"]
 
 
 def main() -> None:
@@ -37,7 +39,7 @@ def main() -> None:
     edits = uncommitted(project)
     machine = load_params().machine
     folders = {"storage": machine.storage} | ({} if machine.data_root is None else {"data_root": machine.data_root})
-    absolute = {key: str(project.root / folder) for key, folder in folders.items()}
+    machines = {key: str(project.root / folder) for key, folder in folders.items()}
     if DATA_ROOT in os.environ:
         os.environ[DATA_ROOT] = str(project.root / str(data_root(None)))
     os.environ.setdefault("MLFLOW_TRACKING_URI", f"sqlite:///{project.store}")
@@ -45,7 +47,9 @@ def main() -> None:
     # An earlier run of the study makes room; `--force` would do so too, but also run every stage anew.
     subprocess.run(["dvc", "exp", "remove", name], capture_output=True, check=False)
     command = ["dvc", "exp", "run", "--temp", "--name", name]
-    for assignment in assignments({**changes, "study": name, "machine": absolute}, read_yaml(project.params)):
+    stated = read_yaml(project.params)
+    changes = absolute({**changes, "study": name, "machine": machines}, stated, project.root)
+    for assignment in assignments(changes, stated):
         command += ["-S", assignment]
     if edits:
         print(f"study {name}: on params.yaml with its edits that are not committed: {', '.join(edits)}", flush=True)
@@ -84,6 +88,47 @@ def uncommitted(project: Places) -> list[str]:
         ) from None
     committed, found = _flat(parse_yaml(shown.stdout, f"HEAD:{project.params.name}")), _flat(read_yaml(project.params))
     return sorted(key for key in committed | found if key not in committed or committed[key] != found.get(key))
+
+
+def absolute(
+    changes: Mapping[str, Any], stated: Mapping[str, Any], root: Path, section: type[BaseModel] = Params
+) -> dict[str, Any]:
+    """The params that differ, and the paths of what git does not hold by their absolute address.
+
+    An experiment begins as a copy of what git holds: images, tables and weights beside it stay where they are.
+
+    Args:
+        changes: the params that differ.
+        stated: the params that they differ from.
+        root: the project's folder, which is the working folder.
+        section: whose keys they are.
+    """
+    changed = dict(changes)
+    for key, field in section.model_fields.items():
+        value, kind = changes.get(key, stated.get(key)), field.annotation
+        if isinstance(kind, type) and issubclass(kind, BaseModel):
+            before, after = stated.get(key), changes.get(key, {})
+            if isinstance(after, Mapping):
+                inner = absolute(after, before if isinstance(before, Mapping) else {}, root, kind)
+                changed |= {key: inner} if inner else {}
+        elif PathName in get_args(kind) and isinstance(value, str) and _beside_git(value, key != "network"):
+            magic = not Path(value).exists()
+            changed[key] = str(Path(glob.escape(str(root)) if magic else root, value))
+    return changed
+
+
+def _beside_git(path: str, folders: bool) -> bool:
+    """Whether a relative path or glob names something here that git does not hold, or not all of.
+
+    Args:
+        path: a key's value, which may be a name of something else.
+        folders: whether it may name a folder; a network that is called like one is none.
+    """
+    found = [path] if Path(path).exists() else glob.glob(path, recursive=True)  # noqa: PTH207  of a person's pattern
+    if not found or Path(path).is_absolute() or (Path(path).is_dir() and not folders):
+        return False
+    command = ["git", "ls-files", "--others", "--", *(f":(literal){name}" for name in found[:1000])]
+    return bool(subprocess.run(command, capture_output=True, check=True).stdout)
 
 
 def assignments(

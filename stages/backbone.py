@@ -6,6 +6,7 @@ them, nor section `latents`, as they change nothing of the network; extract look
 
 from pipeline.backbone.backbone import save_backbone
 from pipeline.backbone.kinds import make_backbone, require_layers
+from pipeline.backbone.recognition import recognised
 from pipeline.entry import run
 from pipeline.params import load_params
 from pipeline.places import Places
@@ -21,8 +22,9 @@ def main() -> None:
     made = make_backbone(params.backbone, images, params.seed)
     require_layers(made, params.layers, params.latents, images)
     if (pretraining := PRETRAINING.get(params.backbone.kind)) is None:
+        made, remarks = recognised(made, images)
         save_backbone(places.backbone, made)
-        print(f"models/backbone: {params.backbone.network}, frozen; it gives {made.gives}")
+        print(f"models/backbone: {params.backbone.network}, frozen; it gives {made.gives}", *remarks, sep="\n")
         return
     runs = run_folder(params.machine.storage, "backbone")
     trained = pretrain(pretraining, made, params, places.images.resolve(), runs)

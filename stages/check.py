@@ -12,7 +12,7 @@ from pipeline.places import Places
 
 
 def main() -> None:
-    """Refuse a wrong params.yaml; what is written says nothing of params.yaml itself, but of what it names."""
+    """Refuse a wrong params.yaml; what is written is what its keys name, hardly a key of its own."""
     places = Places()
     checked = check_inputs(load_params(), places)
     write_json(places.checked_images, checked.images)

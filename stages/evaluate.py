@@ -7,6 +7,7 @@ from pipeline.interpretation.rows import Rows
 from pipeline.judge.network import load_judge
 from pipeline.params import load_params
 from pipeline.places import Places
+from pipeline.scores.findings import findings
 from pipeline.scores.record import as_summary, write_metrics, write_scores, write_transitions
 from pipeline.tables.images import load_images
 from pipeline.tables.latents import load_latents
@@ -27,6 +28,7 @@ def main() -> None:
     write_metrics(places.metrics(layer), scores)
     write_transitions(places.transitions(layer), transitions)
     print(f"scores of layer {layer}, test split, 95 % intervals\n{as_summary(scores)}")
+    print("".join(f"to know: {sentence}\n" for sentence in findings(scores)), end="", flush=True)
     publish(store, layer, "evaluate")
 
 

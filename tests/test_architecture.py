@@ -26,7 +26,7 @@ LIBRARIES = {
     "scores": {"numpy", "scipy", "sklearn", "threadpoolctl"},  # the last comes with scikit-learn
 }
 SHARED = {  # which of our other modules they import: these import numpy at most
-    "flow": {"pipeline.basis.layout", "pipeline.errors"},
+    "flow": {"pipeline.basis.flow_shape", "pipeline.basis.layout", "pipeline.errors"},
     "scores": {"pipeline.basis.layout", "pipeline.errors", "pipeline.files", "pipeline.pairing.pairs"},
 }
 COMMAND = {"pipeline.scores.__main__": {"pyarrow", "ruamel"}}  # reads what people have; nothing imports it

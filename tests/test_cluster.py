@@ -1,6 +1,7 @@
 """Ray for a stage: what it gives, what it refuses before anything starts, what it leaves behind."""
 
 import os
+import signal
 import socket
 from pathlib import Path
 
@@ -13,15 +14,19 @@ from pipeline.cluster import Resources, require, start_ray, without_line, worker
 from pipeline.errors import InputError
 from pipeline.params import MachineParams
 
+terminated: list[int] = []  # signals that came to the handler that was there before Ray
+
 
 @pytest.fixture(scope="module")
 def session():
+    before = signal.signal(signal.SIGTERM, lambda number, _frame: terminated.append(number))
     with start_ray(MachineParams()) as resources:
         folder = Path(ray._private.worker._global_node.get_session_dir_path()).parent  # no public call tells it
         assert folder.is_dir()
         yield resources
     assert not ray.is_initialized()
     assert not folder.exists()
+    signal.signal(signal.SIGTERM, before)
 
 
 def test_all_cpus_are_given(session):
@@ -78,6 +83,14 @@ def test_gpus_that_are_not_there_are_refused(machine):
 def test_auto_takes_a_gpu_where_there_is_one(machine, available, gpus, device):
     resources = worker_resources(machine, available)
     assert (resources.gpus, resources.device) == (gpus, device)
+
+
+@pytest.mark.usefixtures("session")
+def test_sigterm_stays_with_the_stage(capfd):
+    """Ray itself would print the stack of its C++ part, and end the process in a code of its own."""
+    os.kill(os.getpid(), signal.SIGTERM)
+    assert terminated == [signal.SIGTERM]
+    assert capfd.readouterr() == ("", "")
 
 
 def test_a_cluster_that_does_not_answer_is_named(monkeypatch):

@@ -1,5 +1,8 @@
 """Stages are short, and `dvc.yaml` names every package that shapes what a stage writes."""
 
+import ast
+import subprocess
+import sys
 from typing import Any
 
 from imports import ROOT, SOURCES, imported_deeply, is_bare
@@ -20,8 +23,6 @@ PLUMBING = {
     "pipeline.runs": "names the folder of checkpoints, after what dvc.yaml lists",
     "pipeline.tracking": "sends what is on disk already",
 }
-# of the flow, whose keys params.yaml states, check reads what is accepted; the rest only comes along with the import
-CHECKED = {"pipeline.flow.config", "pipeline.flow.mixing"}
 IDLE = 20  # modules, over all stages, that a stage lists in a folder and does not import
 ENTRIES = 10  # of code, that a stage lists at most
 
@@ -50,10 +51,8 @@ def test_a_stage_runs_its_own_file_and_depends_on_it() -> None:
 
 def _imported(stage: str) -> set[str]:
     """Modules that shape what a stage writes; check's own work is what others have as plumbing."""
-    plumbing, also = set(PLUMBING), set()
-    if stage == "check":
-        plumbing, also = plumbing - {"pipeline.params", "pipeline.inputs"} | {"pipeline.flow"}, CHECKED
-    return {name for name in imported_deeply(f"stages.{stage}", plumbing) | also if not is_bare(name)}
+    plumbing = set(PLUMBING) - ({"pipeline.params", "pipeline.inputs"} if stage == "check" else set())
+    return {name for name in imported_deeply(f"stages.{stage}", plumbing) if not is_bare(name)}
 
 
 def _listed(stage: str) -> set[str]:
@@ -72,6 +71,23 @@ def test_stages_depend_on_hardly_a_module_that_they_do_not_import() -> None:
     """An edit of such a module would rerun the stage for nothing, and throw a resumable training away."""
     idle = [f"{stage}: {name}" for stage in STAGES for name in sorted(_listed(stage) - _imported(stage))]
     assert len(idle) <= IDLE, f"{len(idle)}: {', '.join(idle)}"
+
+
+def test_check_waits_for_no_library_that_it_does_not_need() -> None:
+    """It runs at each `dvc repro`; torch alone would take two seconds."""
+    program = "import sys, stages.check; print(*sorted({'numpy', 'pyarrow', 'ray', 'torch'} & set(sys.modules)))"
+    assert subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout == "\n"
+
+
+def test_torchvision_is_imported_where_it_is_used() -> None:
+    """It takes two seconds, which every stage would wait for."""
+    at_once = [
+        name
+        for name, path in SOURCES.items()
+        for node in ast.parse(path.read_text()).body
+        if isinstance(node, ast.Import | ast.ImportFrom) and "torchvision" in ast.unparse(node).split()[1].split(".")
+    ]
+    assert at_once == []
 
 
 def test_a_stage_lists_few_entries_of_code_that_are_there() -> None:

@@ -13,8 +13,9 @@ from dvc.utils.hydra import apply_overrides
 from ruamel.yaml import YAML
 
 from pipeline.errors import InputError
+from pipeline.params import Params
 from pipeline.places import Places
-from pipeline.study import assignments, main, read_study, uncommitted
+from pipeline.study import absolute, assignments, main, read_study, uncommitted
 
 
 @pytest.fixture
@@ -172,6 +173,12 @@ def carried(folder: Path, changes: dict[str, object], stated: dict[str, object])
     return content
 
 
+@pytest.mark.parametrize("name", sorted(path.stem for path in Path("studies").glob("*.yaml")))
+def test_the_projects_own_studies_fit_its_params(tmp_path: Path, name: str) -> None:
+    stated = YAML(typ="safe", pure=True).load(Path("params.yaml"))
+    Params.model_validate(carried(tmp_path, read_study(name), stated))
+
+
 def test_edits_that_are_not_committed_are_named(project: Path) -> None:
     places = Places(project)
     assert uncommitted(places) == []
@@ -179,6 +186,27 @@ def test_edits_that_are_not_committed_are_named(project: Path) -> None:
         "study: mine\nflow: {rho: 0.975}\nbackbone: {arguments: {depth: 1}}\nseed: 1\n"
     )
     assert uncommitted(places) == ["backbone.arguments", "backbone.arguments.depth", "seed", "study"]
+
+
+def test_what_git_does_not_hold_goes_by_its_absolute_address(project: Path) -> None:
+    """Of the params that differ and of those that stay; names that are no paths, and what git holds, stay too."""
+    names = ("photos/one.png", "tables/[a]/t.parquet", "mine.pth", "names.txt", "resnet18/note")
+    for name in names:
+        (project / name).parent.mkdir(parents=True, exist_ok=True)
+        (project / name).touch()
+    subprocess.run(["git", "add", "names.txt"], check=True)
+    stated = {
+        "data": {"path": "photos", "table": None},
+        "backbone": {"network": "resnet18", "class_names": "names.txt"},
+    }
+    changes = {"data": {"table": "tables/[[]a]/*.parquet"}, "backbone": {"weights": "mine.pth"}, "seed": 3}
+    assert absolute(changes, stated, project) == {
+        "data": {"path": f"{project}/photos", "table": f"{project}/tables/[[]a]/*.parquet"},
+        "backbone": {"weights": f"{project}/mine.pth"},
+        "seed": 3,
+    }
+    elsewhere = {"data": {"path": "cifar10-parquet"}, "backbone": {"weights": str(project / "mine.pth")}}
+    assert absolute(elsewhere, stated, project) == elsewhere
 
 
 def test_a_study_needs_git(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:

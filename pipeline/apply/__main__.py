@@ -20,6 +20,7 @@ import torch
 
 from pipeline.apply.application import apply_to_images, read_images
 from pipeline.apply.sheet import applied_sheet
+from pipeline.backbone.generator import NO_ENCODER
 from pipeline.backbone.kinds import load_backbone
 from pipeline.basis.draws import draw_seed
 from pipeline.basis.layout import Layout
@@ -64,6 +65,8 @@ def main() -> None:
             f"--backbone: {arguments.backbone}: {error}; a study has its own, for --backbone: "
             f"dvc get . models/backbone --rev {study} --out FOLDER (or all of it here: dvc exp apply {study})"
         ) from None
+    if interpretation.draws_own_images:
+        raise InputError(f"--model: {arguments.model}: {NO_ENCODER}")
     root, paths = _listed(arguments.images)
     request = requested(arguments, interpretation, len(paths))
     applied = apply_to_images(interpretation, paths, None if request is None else request.edit)

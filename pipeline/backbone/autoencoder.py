@@ -107,7 +107,7 @@ class LatentCut(Cut):
         mean, scale = self.network.encode(images.to(self.device))
         return mean, scale
 
-    def rest(self, images: Tensor) -> Callable[[Tensor], Tensor]:  # noqa: ARG002  nothing passes the latent by
+    def rest(self, images: Tensor | None) -> Callable[[Tensor], Tensor]:  # noqa: ARG002  nothing passes the latent by
         """From latents [B, N] to images [B, 3, H, W] in [−1, 1]; the recipients have no say in it."""
 
         @torch.no_grad()

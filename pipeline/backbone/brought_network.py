@@ -52,7 +52,7 @@ def run_once(network: nn.Module, inputs: Tensor, params: BackboneParams) -> Any:
     """
     try:
         return network(inputs)
-    except (RuntimeError, ValueError, TypeError, AssertionError) as error:
+    except (RuntimeError, ValueError, TypeError, AssertionError, IndexError) as error:
         what, key = ("latents", "num_dims") if params.has_latent else ("images", "input")
         raise InputError(
             f"backbone: '{params.network}' does not take {what} {tuple(inputs.shape)} ({one_line(error, 200)}); see "
@@ -89,13 +89,15 @@ def tried(
     if not read.isfinite().all():
         raise InputError("backbone.output: the network gives numbers that are not finite")
     if head.output == "images":
-        return Made(network, card, exported, _reconstruct(head, output, shown))
-    if head.output == "values":
-        return Made(network, card, exported, f"{read.shape[1]} values")
-    _require_classes(head, read, params.concept, images.num_categories)
-    if names := names_of_classes(params, images, read.shape[1]):
-        card["class_names"] = names
-    return Made(network, card, exported, _decides(head, head.pick(output), read))
+        gives = _reconstruct(head, output, shown)
+    elif head.output == "values":
+        gives = f"{read.shape[1]} value{'s' * (read.shape[1] > 1)}"
+    else:
+        _require_classes(head, read, params.concept, images.num_categories)
+        if names := names_of_classes(params, images, read.shape[1]):
+            card["class_names"] = names
+        gives = _decides(head, head.pick(output), read)
+    return Made(network, card, exported, f"{gives}{preprocess.said_of(shown)}")
 
 
 def _require_classes(head: Head, read: Tensor, concept: str | None, num_categories: dict[str, int]) -> None:

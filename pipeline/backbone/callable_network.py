@@ -15,7 +15,8 @@ from pipeline.backbone.backbone import Made
 from pipeline.backbone.brought_network import expected_input, run_once, trial_images, tried
 from pipeline.backbone.hook_backbone import AS_IT_IS, HookBackbone
 from pipeline.backbone.named_weights import load_weights
-from pipeline.errors import InputError
+from pipeline.errors import InputError, a_type
+from pipeline.inputs.modules import raised
 from pipeline.inputs.paths import weights_file
 from pipeline.params import BackboneParams
 from pipeline.tables.images import Images
@@ -52,7 +53,7 @@ def import_callable(name: str, key: str) -> Callable[..., Any]:
         key: of params.yaml, for an error.
 
     Raises:
-        InputError: there is no such module or callable.
+        InputError: there is no such module or callable, or the module raises something when it is imported.
     """
     module_name, _, attribute = name.partition(":")
     if not attribute:
@@ -61,6 +62,8 @@ def import_callable(name: str, key: str) -> Callable[..., Any]:
         module = importlib.import_module(module_name)
     except ImportError as error:
         raise InputError(f"{key}: no module '{module_name}' can be imported ({error})") from None
+    except Exception as error:  # whatever a person's own code raises
+        raise InputError(f"{key}: module '{module_name}' raised {raised(error)} when it was imported") from None
     try:
         function: Any = operator.attrgetter(attribute)(module)
     except AttributeError:
@@ -84,7 +87,7 @@ def from_callable(name: str, arguments: Mapping[str, Any], seed: int = 0) -> nn.
         seed: of the weights that it draws.
 
     Raises:
-        InputError: there is no such module or callable, it can't be called so, or returns no module.
+        InputError: there is no such module or callable, it can't be called so, raises something, or returns no module.
     """
     function = import_callable(name, "backbone.network")
     try:
@@ -93,8 +96,10 @@ def from_callable(name: str, arguments: Mapping[str, Any], seed: int = 0) -> nn.
             network = function(**arguments)
     except TypeError as error:
         raise InputError(f"backbone.arguments: {name} does not take {dict(arguments)!r} ({error})") from None
+    except Exception as error:  # whatever a person's own code raises
+        raise InputError(f"backbone.network: {name} raised {raised(error)}") from None
     if not isinstance(network, nn.Module):
-        raise InputError(f"backbone.network: {name} returned a {type(network).__name__}, expected a torch.nn.Module")
+        raise InputError(f"backbone.network: {name} returned {a_type(network)}, expected a torch.nn.Module")
     network = _unwrapped(network).eval()
     for parameter in network.parameters():
         if not isinstance(parameter, nn.UninitializedParameter):

@@ -34,12 +34,15 @@ class Cut(ABC):
         """
 
     @abstractmethod
-    def rest(self, images: Tensor) -> Callable[[Tensor], Tensor]:
+    def rest(self, images: Tensor | None) -> Callable[[Tensor], Tensor]:
         """G of these recipients: from z [B, N], the numbers that enter T, to images in [−1, 1], logits or values.
 
         Args:
             images: [B, 3, H, W] in [−1, 1], the recipients, one a row of z: what of the layer is not in z, and what
-                passes the layer by, is theirs.
+                passes the layer by, is theirs; None: nobody's, of a decoder, which needs nothing but z.
+
+        Raises:
+            ValueError: there are no recipients, and G needs them.
         """
 
     @abstractmethod

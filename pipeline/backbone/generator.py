@@ -28,7 +28,12 @@ from pipeline.inputs.paths import weights_file
 from pipeline.params import BackboneParams
 from pipeline.tables.images import Images, to_unit_range
 
-__all__ = ["GeneratorBackbone", "GeneratorCut", "open_generator"]
+__all__ = ["NO_ENCODER", "GeneratorBackbone", "GeneratorCut", "describe_generator", "open_generator"]
+
+NO_ENCODER = (
+    "a generator has no encoder, so that an image has no latent; what it draws is edited in Python: "
+    "iin.transform(z) gives the codes of draws z from N(0, 1) (see the README, In Python)"
+)
 
 _TRIED = 2  # images
 _ROUNDING = 1e-3  # by which an image may leave its range, in halves of it
@@ -40,20 +45,25 @@ class GeneratorCut(Cut):
     """G: z → x, and the prior N(0, 1) of each number of z; there is no E.
 
     Attributes:
-        network: in eval mode; from z [B, N] to images [B, 1 or 3, H, W].
-        num_dims: N.
+        network: in eval mode; from z [B, *shape] to images [B, 1 or 3, H, W].
+        shape: of z as the network takes it: (N), or (N, 1, 1), a map of one position.
         seed: of the prior's draws.
         device: where it runs.
         head: reads what it gives.
     """
 
     network: nn.Module
-    num_dims: int
+    shape: tuple[int, ...]
     seed: int
     device: torch.device
     head: Head
 
     noise: ClassVar[Noise] = "none"
+
+    @property
+    def num_dims(self) -> int:
+        """N."""
+        return self.shape[0]
 
     def prior(self, originals: NDArray[np.int64]) -> Tensor:
         """z [B, N] of the images of these numbers [B]: each a function of the seed and its number alone."""
@@ -68,11 +78,11 @@ class GeneratorCut(Cut):
     @torch.no_grad()
     def draw(self, z: Tensor) -> Tensor:
         """Latents [B, N] to images [B, 3, H, W] in [−1, 1]; a grey image's three channels are alike."""
-        return self.head(self.network(z.to(self.device)), len(z))
+        return self.head(self.network(z.to(self.device).reshape(-1, *self.shape)), len(z))
 
-    def encode(self, images: Tensor) -> tuple[Tensor, Tensor | None]:
+    def encode(self, images: Tensor) -> tuple[Tensor, Tensor | None]:  # noqa: ARG002
         """Refused: an image of one's own has no latent."""
-        raise InputError(f"a generator has no encoder: the {len(images)} images given have no latents")
+        raise InputError(NO_ENCODER)
 
     def stored_latents(
         self,
@@ -82,7 +92,7 @@ class GeneratorCut(Cut):
         """The draws that the images of these numbers were made from."""
         return self.prior(originals), None
 
-    def rest(self, images: Tensor) -> Callable[[Tensor], Tensor]:  # noqa: ARG002  nothing passes the latent by
+    def rest(self, images: Tensor | None) -> Callable[[Tensor], Tensor]:  # noqa: ARG002  nothing passes the latent by
         """From latents [B, N] to images [B, 3, H, W] in [−1, 1]; the recipients have no say in it."""
         return self.draw
 
@@ -109,10 +119,12 @@ class GeneratorBackbone(LatentBackbone):
             "arguments": dict(params.arguments),
             **decoder.head.to_card(),
             "num_dims": params.num_dims,
+            "latent_shape": list(decoder.shape),
             "seed": seed,
         }
         bright = ", none of them darker than mid-grey: see backbone.output_range" if float(shown.min()) >= 0 else ""
-        return Made(decoder.network, card, exported, f"images of its own{bright}")
+        taken = " of z as [B, {}, {}, {}]".format(*decoder.shape) if len(decoder.shape) > 1 else ""
+        return Made(decoder.network, card, exported, f"images of its own{taken}{bright}")
 
     @classmethod
     def build(cls, folder: Path, card: dict[str, Any]) -> nn.Module:
@@ -121,14 +133,14 @@ class GeneratorBackbone(LatentBackbone):
             return from_callable(card["network"], card["arguments"])
         return from_exported(folder / EXPORTED)
 
-    def run(self, images: Tensor) -> Tensor:
+    def run(self, images: Tensor) -> Tensor:  # noqa: ARG002
         """Refused: it takes no image."""
-        raise InputError(f"a generator has no encoder: the {len(images)} images given have no latents")
+        raise InputError(NO_ENCODER)
 
     def cut(self, layer: str, reduction: Reduction = MEAN, kept: NDArray[np.int64] | None = None) -> Cut:  # noqa: ARG002
         """The decoder; its prior is in place of an encoder."""
         head = Head.from_card(self.card)
-        return GeneratorCut(self.network, self.card["num_dims"], self.card["seed"], self.device, head)
+        return GeneratorCut(self.network, tuple(self.card["latent_shape"]), self.card["seed"], self.device, head)
 
 
 def open_generator(params: BackboneParams, seed: int, device: torch.device | str) -> GeneratorCut:
@@ -140,19 +152,18 @@ def open_generator(params: BackboneParams, seed: int, device: torch.device | str
         device: where it runs.
 
     Raises:
-        InputError: it can't be opened, its weights do not fit, it makes no images of z in the range that is said, or
-            not the same each time and in any batch.
+        InputError: it can't be opened, its weights do not fit, it takes no such z, makes no images of it in the range
+            that is said, or not the same each time and in any batch.
     """
     assert params.network is not None  # as its section has been checked
     exported = _exported(params)
     network = from_callable(params.network, params.arguments, seed) if exported is None else from_exported(exported)
-    decoder = GeneratorCut(network, params.num_dims, seed, torch.device(device), Head.of(params))
-    z = decoder.prior(np.arange(_TRIED))
-    initialise_lazy(network, z, params, seed)
+    shape = _shape_taken(network, params, seed)
+    decoder = GeneratorCut(network, shape, seed, torch.device(device), Head.of(params))
     if params.weights:
         load_weights(network, weights_file(params.weights))
     network.to(device)  # in place
-    z = z.to(device)
+    z = decoder.prior(np.arange(_TRIED)).to(device).reshape(-1, *shape)
     given = run_once(network, z, params)
     decoder.head(given, _TRIED)
     images = decoder.head.pick(given)
@@ -161,6 +172,43 @@ def open_generator(params: BackboneParams, seed: int, device: torch.device | str
         lambda some: {"its image": decoder.head.pick(network(some))}, z, params.network, half=images.dtype in HALF
     )
     return decoder
+
+
+def describe_generator(params: BackboneParams) -> str:
+    """Its one layer and what it gives, for a person, as `Backbone.layers` of a frozen one.
+
+    Args:
+        params: section `backbone`, of kind generator.
+
+    Raises:
+        InputError: as `open_generator`.
+    """
+    decoder = open_generator(params, 0, "cpu")
+    height, width = decoder.draw(decoder.prior(np.arange(_TRIED))).shape[-2:]
+    taken = ", ".join(map(str, ("B", *decoder.shape)))
+    return (
+        f"latent  the one layer of kind 'generator', {decoder.num_dims} dimensions, taken as [{taken}]\n"
+        f"the network gives images of {width}x{height}"
+    )
+
+
+def _shape_taken(network: nn.Module, params: BackboneParams, seed: int) -> tuple[int, ...]:
+    """The shape of z, without the batch, that a decoder takes; lazy layers of it have taken theirs from it then.
+
+    Raises:
+        InputError: it takes none of the usual ones.
+    """
+    refusals = []
+    for shape in ((params.num_dims,), (params.num_dims, 1, 1)):  # the latter where it begins with a convolution
+        z = torch.zeros(_TRIED, *shape)
+        try:
+            initialise_lazy(network, z, params, seed)
+            run_once(network, z, params)
+        except InputError as error:
+            refusals.append(str(error))
+        else:
+            return shape
+    raise InputError("; ".join(refusals))
 
 
 def _exported(params: BackboneParams) -> Path | None:

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from pipeline.errors import InputError
+from pipeline.errors import InputError, a_type
 from pipeline.params import BackboneParams
 
 __all__ = ["Head", "in_words"]
@@ -66,11 +66,11 @@ class Head:
             )
         if not tensors:
             raise InputError(
-                f"backbone.output: the network gives a {type(output).__name__}, a tensor, or a dict, tuple or "
+                f"backbone.output: the network gives {a_type(output)}, a tensor, or a dict, tuple or "
                 "dataclass of tensors is expected"
             )
         raise InputError(
-            f"backbone.output_key: {found}, but the network gives a {type(output).__name__}; accepted are "
+            f"backbone.output_key: {found}, but the network gives {a_type(output)}; accepted are "
             f"{_listed(tensors, _shape)}"
         )
 
@@ -105,7 +105,7 @@ def in_words(output: Any, num: int) -> str:
     """
     tensors = _tensors(output)
     if "" not in tensors:
-        what = f"the network gives a {type(output).__name__}"
+        what = f"the network gives {a_type(output)}"
         if not tensors:
             return f"{what}, which holds no tensor and can't be used"
         return f"{what}, of which backbone.output_key names one: {_listed(tensors, _spoken)}"

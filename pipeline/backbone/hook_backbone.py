@@ -17,7 +17,7 @@ from pipeline.backbone.backbone import Backbone
 from pipeline.backbone.cut import Cut, Noise
 from pipeline.backbone.head import Head, in_words
 from pipeline.backbone.hooks import Layer, capture, capture_all, layer_table, replace, require_layer
-from pipeline.backbone.reduction import MEAN, Reduction, from_vector, num_dims, to_vector
+from pipeline.backbone.reduction import LARGEST, MEAN, Reduction, from_vector, num_dims, to_vector
 from pipeline.backbone.trial import HALF, attempt, require_same_buffers, require_steady
 from pipeline.errors import InputError, one_line
 from pipeline.params import LatentsParams
@@ -63,6 +63,13 @@ class Preprocess:
         mean, std = (images.new_tensor(values)[:, None, None] for values in (self.mean, self.std))
         return ((images + 1) / 2 - mean) / std
 
+    def said_of(self, images: Tensor) -> str:
+        """That images [B, 3, H, W] are resized, to be added to what a network gives; empty where they are not."""
+        height, width = images.shape[-2:]
+        if self.size is None or (height, width) == (self.size, self.size):
+            return ""
+        return f"; images of {width}x{height} are resized to {self.size}x{self.size}: backbone.input.size"
+
 
 AS_IT_IS = Preprocess(None, (0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
 
@@ -99,8 +106,12 @@ class HookCut(Cut):
         kept = self._kept()
         return z if kept is None else z.index_select(1, kept), None
 
-    def rest(self, images: Tensor) -> Callable[[Tensor], Tensor]:
+    def rest(self, images: Tensor | None) -> Callable[[Tensor], Tensor]:
         """From z [B, N] to what `head` reads; all else of the layer, and of what passes it by, is the recipients'."""
+        if images is None:
+            raise ValueError(
+                f"images: found none, expected one a code: what passes layer '{self.layer}' by is the recipients'"
+            )
         inputs = self.preprocess(images.to(self.device))
         output, _ = capture(self.network, self.layer, inputs)
         own = to_vector(output, self.reduction)
@@ -174,7 +185,9 @@ def _reduction(layer: Layer, params: LatentsParams) -> Reduction:
     """What section `latents` makes of a layer: its channels are found where the section does not say them."""
     shape = layer.shape or ()
     channels = layer.channels if params.channels == "auto" else params.channels
-    reduction = Reduction(params.reduction, None if len(shape) == 1 or params.reduction == "none" else channels)
+    reduction = Reduction(params.reduction)
+    if len(shape) > 1 and not reduction.whole:
+        reduction = Reduction(params.reduction, channels)
     num_dims(shape, reduction, layer.name)
     return reduction
 
@@ -188,12 +201,15 @@ def _tail(network: nn.Module, layer: str) -> nn.Module | None:
 
 
 _SHOWN = 3  # images: the batch is told from tokens and windows, which go first in some layers
+_LEGEND = f"""\
+{{how}}: the numbers that a flow gets by latents.reduce; by {{{{pca: 32}}}} 32 directions of mean's, or of none's
+-: it can get none: they are not 2 to {LARGEST:,}, or it is not certain what the channels are"""
 
 
 def list_layers(network: nn.Module, size: int, channels: int = 3) -> str:
     """Each module by its dotted name, its class, the shape that it gives, its channels, and N under `latents.reduce`.
 
-    The last line says what the network gives.
+    What the columns mean follows; the last line says what the network gives.
 
     Args:
         network: in eval mode.
@@ -211,24 +227,27 @@ def list_layers(network: nn.Module, size: int, channels: int = 3) -> str:
     except (RuntimeError, ValueError, AssertionError) as error:
         raise InputError(
             f"--size, --channels: the network does not take {_SHOWN} images of {channels}x{size}x{size} "
-            f"({one_line(error, 200)})"
+            f"({one_line(error, 200)}); of a generator, which takes none, give --num-dims"
         ) from None
-    rows = [("layer", "module", "shape", "channels", "mean", "none")]
+    hows = ["mean", "none", *(["token 0"] if any(len(layer.shape or ()) == 2 for layer in table) else [])]
+    rows = [("layer", "module", "shape", "channels", *hows)]
     for layer in table:
         if layer.shape is None:
-            rows.append((layer.name, layer.module, f"can't be used: it {layer.reason}", "", "", ""))
+            rows.append((layer.name, layer.module, f"can't be used: it {layer.reason}", *[""] * (1 + len(hows))))
         else:
             shape = "x".join(str(length) for length in layer.shape)
             axis = "" if len(layer.shape) not in (2, 3) else layer.channels or "not certain"
-            mean, none = (_width(layer, Reduction(how, layer.channels)) for how in ("mean", "none"))
-            rows.append((layer.name, layer.module, shape, axis, mean, none))
-    widths = [max(len(row[column]) for row in rows if column != 2 or row[5]) for column in range(6)]
+            numbers = (_width(layer, Reduction(how, layer.channels)) for how in hows)
+            rows.append((layer.name, layer.module, shape, axis, *numbers))
+    widths = [max(len(row[column]) for row in rows if column != 2 or row[5]) for column in range(len(rows[0]))]
     lines = ("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in rows)
-    return "\n".join([*(line.rstrip() for line in lines), given])
+    return "\n".join([*(line.rstrip() for line in lines), _LEGEND.format(how=", ".join(hows)), given])
 
 
 def _width(layer: Layer, reduction: Reduction) -> str:
-    """Dimensions that a flow would get; a dash where it can't take them."""
+    """Dimensions that a flow would get; a dash where it can't take them, nothing where the layer gives no tokens."""
+    if reduction.token is not None and len(layer.shape or ()) != 2:
+        return ""
     try:
         return str(num_dims(layer.shape or (), reduction, layer.name))
     except InputError:

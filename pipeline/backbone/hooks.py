@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from pipeline.backbone.channels import Call, channels_of
 from pipeline.backbone.reduction import Channels
-from pipeline.errors import InputError
+from pipeline.errors import InputError, a_type
 
 __all__ = ["Layer", "capture", "capture_all", "layer_table", "replace", "require_layer", "state_sha256"]
 
@@ -182,9 +182,9 @@ def _layer(
     elif len(outputs) > 1:
         reason = f"runs {len(outputs)} times in one forward"
     elif isinstance(outputs[0], tuple | list):
-        reason = f"returns a {type(outputs[0]).__name__} of {len(outputs[0])}"
+        reason = f"returns {a_type(outputs[0])} of {len(outputs[0])}"
     elif not isinstance(outputs[0], Tensor):
-        reason = f"returns a {type(outputs[0]).__name__}"
+        reason = f"returns {a_type(outputs[0])}"
     elif outputs[0].ndim < 2:
         reason = f"returns a tensor of {outputs[0].ndim} dimensions"
     elif not outputs[0].is_floating_point():

@@ -21,7 +21,7 @@ from pipeline.files import read_json
 from pipeline.params import BackboneParams, LatentsParams
 from pipeline.tables.images import Images, to_unit_range
 
-__all__ = ["KINDS", "holds_backbone", "load_backbone", "make_backbone", "require_layers"]
+__all__ = ["KINDS", "backbone_of", "holds_backbone", "load_backbone", "make_backbone", "require_layers"]
 
 KINDS: dict[str, type[Backbone]] = {
     "autoencoder": AutoencoderBackbone,
@@ -47,6 +47,11 @@ def make_backbone(params: BackboneParams, images: Images, seed: int) -> Made:
     return KINDS[params.kind].make(params, images, seed)
 
 
+def backbone_of(made: Made) -> Backbone:
+    """A network that is not frozen into a folder yet, as one that is: on the CPU, where `make_backbone` has made it."""
+    return KINDS[made.card["kind"]](made.network, made.card, "", state_sha256(made.network), torch.device("cpu"))
+
+
 def require_layers(made: Made, layers: Sequence[str], params: LatentsParams, images: Images) -> dict[str, Reduction]:
     """Refuse a network and layers of it that can't be studied, before anything is trained: `Backbone.require_layers`.
 
@@ -62,8 +67,7 @@ def require_layers(made: Made, layers: Sequence[str], params: LatentsParams, ima
     Raises:
         InputError: what is wrong, on one line.
     """
-    state = state_sha256(made.network)
-    backbone = KINDS[made.card["kind"]](made.network, made.card, "", state, torch.device("cpu"))
+    backbone = backbone_of(made)
     reductions = backbone.require_layers(layers, params, to_unit_range(images.pixels[trial_rows(len(images))]))
     backbone.require_untouched()
     return reductions

@@ -24,6 +24,10 @@ _KEYS = ("state_dict", "model_state_dict", "model", "net")  # of a checkpoint, u
 _WRAPPERS = ("module", "model", "net")  # of DataParallel, and of one's own class around the network
 _COMPILED = "_orig_mod."  # of torch.compile, anywhere in a name
 _SHOWN = 3  # keys in an error
+_OTHER_NAMES = (
+    "; files of transformers may have other names than its networks: leave backbone.weights empty, and let "
+    "backbone.network be its from_pretrained, with the folder in backbone.arguments"
+)
 
 State = Mapping[str, Tensor]
 
@@ -40,27 +44,36 @@ def load_weights(network: nn.Module, path: Path) -> None:
         InputError: the file is missing, damaged or no plain weights, or they do not fit the network.
     """
     expected = network.state_dict()
-    readings = [(state | _tied(state, expected), own) for own in _states(path) for state in _unwrapped(own, expected)]
+    readings = [(own, names) for own in _states(path) for names in _readings(own, expected)]
     faults = []
-    for state, own in sorted(readings, key=lambda reading: -len(reading[0].keys() & expected.keys())):  # nearest first
-        fault = _fault(state, expected, own)
+    for own, names in sorted(readings, key=lambda reading: -len(reading[1].keys() & expected.keys())):  # nearest first
+        state = {key: own[name] for key, name in names.items()}
+        state |= _tied(state, expected)
+        fault = _fault(state, expected, names)
         if not fault:
             network.load_state_dict(state)
             return
         faults.append(fault)
-    raise InputError(f"{path}: {faults[0]}")
+    raise InputError(f"{path}: {faults[0]}{_OTHER_NAMES if _is_of_transformers(network) else ''}")
 
 
-def _fault(state: State, expected: State, own: State) -> str:
-    """Why weights do not fit a network; empty where they do. `own` are the same by the names of the file."""
-    missing, unknown = (sorted(a.keys() - b.keys()) for a, b in ((expected, state), (state, expected)))
-    for what, keys in (("lacks keys of the network", missing), ("holds keys that the network has not", unknown)):
-        if keys:
-            return f"{what}: {_listed(keys)}, of {len(expected)} expected; the file has {_listed(list(own))}"
-    for key, value in state.items():
-        if value.shape != expected[key].shape:
-            return f"{key} has shape {tuple(value.shape)}, expected {tuple(expected[key].shape)}"
-    return ""
+def _fault(state: State, expected: State, names: Mapping[str, str]) -> str:
+    """Why weights do not fit a network; empty where they do. `names` are their names in the file, by the network's."""
+    missing = sorted(expected.keys() - state.keys())
+    left_over = sorted(names[key] for key in state.keys() - expected.keys())
+    wrong = [
+        f"{key} of shape {tuple(value.shape)} for {tuple(expected[key].shape)}"
+        for key, value in state.items()
+        if key in expected and value.shape != expected[key].shape
+    ]
+    parts = {"lacks": missing, "holds what the network has not,": left_over, "holds": wrong}
+    said = [f"{what} {_listed(keys)}" for what, keys in parts.items() if keys]
+    return f"does not fit the {len(expected)} keys of the network: it {', and '.join(said)}" if said else ""
+
+
+def _is_of_transformers(network: nn.Module) -> bool:
+    """Whether it is a model of Hugging Face's transformers, whose files have names that only it can read."""
+    return any(kind.__module__.startswith("transformers.") for kind in type(network).__mro__)
 
 
 def _tied(state: State, expected: State) -> dict[str, Tensor]:
@@ -77,16 +90,16 @@ def _place(tensor: Tensor) -> tuple[Any, ...]:
     return tensor.data_ptr(), tuple(tensor.shape), tensor.stride(), tensor.dtype
 
 
-def _unwrapped(own: State, expected: State) -> Iterator[dict[str, Tensor]]:
-    """The weights by their own names, and without, or with, what wrappers have put before all names of either side."""
-    plain = {key.replace(_COMPILED, ""): value for key, value in own.items()}
-    for names in (dict(own), plain):
+def _readings(own: State, expected: State) -> Iterator[dict[str, str]]:
+    """The names in the file by those of the network, if these are the same, or the same without, or with, what wrappers
+    have put before all names of either side."""
+    for names in ({key: key for key in own}, {key.replace(_COMPILED, ""): key for key in own}):
         for prefix in _prefixes(names):
             for other in _prefixes(expected):
-                yield {f"{other}{key.removeprefix(prefix)}": value for key, value in names.items()}
+                yield {f"{other}{key.removeprefix(prefix)}": name for key, name in names.items()}
 
 
-def _prefixes(names: State) -> list[str]:
+def _prefixes(names: Mapping[str, object]) -> list[str]:
     """Nothing, and what stands before all names: `module.`, `module.model.`, …"""
     found = [""]
     while True:

@@ -2,8 +2,8 @@
 
 A map [B, C, H, W] reduced to channel means is recovered whole: what deviates from the mean is the recipient's own and
 is carried along, so that an edit of z moves a channel as a whole. Tokens [B, L, C] of a transformer likewise; of a
-single token, such as a class token, the others are carried along. Of principal directions what lies across them is. z
-is float32, whatever a layer computes in.
+single token, such as a class token, the others are carried along. Of principal directions, of the means or of all
+numbers, what lies across them is. z is float32, whatever a layer computes in.
 """
 
 import math
@@ -28,9 +28,10 @@ class Reduction:
 
     Attributes:
         how: `mean` of each channel, `none`, all numbers, `token 0` and so on, or `pca 32`, as many principal directions
-            of the means.
+            of the means, or `pca 32 of none`, of all numbers.
         channels: whether they are the first or the last axis of a map or of tokens; None where it makes no difference.
-        axes: centre [M] and directions [M, N] of a `pca`, float64; None: they are not known yet, and the means are z.
+        axes: centre [M] and directions [M, N] of a `pca`, float64; None: they are not known yet, and z is what they
+            are to be of.
     """
 
     how: str = "mean"
@@ -47,12 +48,17 @@ class Reduction:
         """How many principal directions z has; None: it has the layer's own axes."""
         return self._number("pca ")
 
+    @property
+    def whole(self) -> bool:
+        """Whether z is made from all numbers of a layer."""
+        return self.how == "none" or self.how.endswith(" of none")
+
     def to_card(self) -> dict[str, Any]:
         """For the metadata of latents."""
         return {"reduce": self.how} | ({"channels": self.channels} if self.channels else {})
 
     def _number(self, word: str) -> int | None:
-        return int(self.how.removeprefix(word)) if self.how.startswith(word) else None
+        return int(self.how.removeprefix(word).split()[0]) if self.how.startswith(word) else None
 
 
 MEAN = Reduction()  # of a vector all of it; of a map each channel, which is its first axis
@@ -77,7 +83,7 @@ def num_dims(shape: tuple[int, ...], reduction: Reduction, layer: str) -> int:
     how, token, num_axes = reduction.how, reduction.token, reduction.num_axes
     if token is not None and len(shape) != 2:
         raise InputError(f"latents.reduce: '{how}' is of tokens (L, C), but layer '{layer}' gives shape {shape}")
-    if len(shape) > 1 and how != "none" and reduction.channels is None:
+    if len(shape) > 1 and not reduction.whole and reduction.channels is None:
         raise InputError(
             f"latents.channels: layer '{layer}' gives shape {shape}, of which it is not certain what the channels are; "
             "accepted are 'first', as (C, H, W), and 'last', as (H, W, C)"
@@ -85,9 +91,9 @@ def num_dims(shape: tuple[int, ...], reduction: Reduction, layer: str) -> int:
     channels = shape[-1] if reduction.channels == "last" else shape[0]
     if token is not None and token >= (positions := math.prod(shape) // channels):
         raise InputError(f"latents.reduce: found '{how}', but layer '{layer}' of shape {shape} has {positions} tokens")
-    width = math.prod(shape) if how == "none" else channels
+    width = math.prod(shape) if reduction.whole else channels
     if not 2 <= width <= LARGEST:
-        hint = "; 'mean' gives one a channel" if how == "none" and len(shape) > 1 else ""
+        hint = "; 'mean' gives one a channel" if reduction.whole and len(shape) > 1 else ""
         raise InputError(
             f"latents.reduce: '{how}' gives layer '{layer}' of shape {shape} {width} dimensions, accepted are 2 to "
             f"{LARGEST}{hint}"
@@ -119,7 +125,7 @@ def from_vector(z: Tensor, recipient: Tensor, reduction: Reduction) -> Tensor:
     if reduction.axes is not None:
         moved = z.double() - _along(own, reduction).double()
         z = own + (moved @ reduction.axes[1].T).float()  # what lies across the directions is the recipient's
-    if recipient.ndim == 2 or reduction.how == "none":
+    if recipient.ndim == 2 or reduction.whole:
         return torch.where(z == own, recipient.flatten(1), z.to(recipient.dtype)).reshape(recipient.shape)
     if reduction.token is not None:
         value = recipient.clone()
@@ -134,7 +140,7 @@ def from_vector(z: Tensor, recipient: Tensor, reduction: Reduction) -> Tensor:
 
 def _own_axes(output: Tensor, reduction: Reduction) -> Tensor:
     """What of a layer z is made from [B, M], a number an axis of its own."""
-    if output.ndim == 2 or reduction.how == "none":
+    if output.ndim == 2 or reduction.whole:
         return output.flatten(1).to(torch.float32, copy=True)
     if reduction.token is not None:
         return _token(output, reduction).to(torch.float32, copy=True)

@@ -18,14 +18,14 @@ from pipeline.inputs.paths import names_weights, weights_file
 from pipeline.params import BackboneParams
 from pipeline.tables.images import Images
 
-__all__ = ["USUAL_SIZE", "TorchvisionBackbone", "from_torchvision", "weights_classes"]
+__all__ = ["USUAL_SIZE", "TorchvisionBackbone", "from_torchvision", "weights_classes", "weights_input"]
 
 USUAL_SIZE = 224  # as of most of ImageNet's networks
-_USUAL = Preprocess(USUAL_SIZE, (0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+_IMAGENET = Preprocess(None, (0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 
 
 class TorchvisionBackbone(HookBackbone):
-    """A model by its name; unless `input` says otherwise, it gets images as ImageNet's are."""
+    """A model by its name; unless `input` says otherwise, it gets what `weights_input` says."""
 
     @classmethod
     def make(cls, params: BackboneParams, images: Images, seed: int) -> Made:
@@ -34,7 +34,7 @@ class TorchvisionBackbone(HookBackbone):
         network = from_torchvision(params.network, _weights_name(params), params.arguments, seed)
         if params.weights and _weights_name(params) is None:
             load_weights(network, weights_file(params.weights))
-        made = tried(network, params, images, _USUAL)
+        made = tried(network, params, images, weights_input(params))
         names = None if "class_names" in made.card else weights_classes(params)
         return dataclasses.replace(made, card=made.card | {"class_names": names}) if names else made
 
@@ -49,14 +49,36 @@ def weights_classes(params: BackboneParams) -> list[str] | None:
 
     None where they are those of a concept, or torchvision does not say.
     """
+    entry = _named_weights(params)
+    if params.concept is not None or entry is None:
+        return None
+    names: list[str] | None = entry.meta.get("categories")
+    return names
+
+
+def weights_input(params: BackboneParams) -> Preprocess:
+    """What a model gets unless section `backbone.input` says otherwise.
+
+    With weights of torchvision's own, what these were trained on, the square of their crop. Else images of their own
+    size, as nobody knows on which a person's file was trained, on ImageNet's scale.
+    """
+    entry = _named_weights(params)
+    if entry is None:
+        return _IMAGENET
+    transforms = entry.transforms()
+    (size,) = {*getattr(transforms, "crop_size", [USUAL_SIZE])}  # one that does not classify cuts nothing out
+    mean, std = (tuple(getattr(transforms, name, getattr(_IMAGENET, name))) for name in ("mean", "std"))
+    return Preprocess(size, mean, std)
+
+
+def _named_weights(params: BackboneParams) -> Any:
+    """The entry of torchvision's table that section `backbone` names; None: its weights are a file's, or random."""
     import torchvision  # takes a second, which every stage would wait for
 
-    name = _weights_name(params)
-    if params.concept is not None or name is None:
+    if (name := _weights_name(params)) is None:
         return None
     known = torchvision.models.get_model_weights(params.network)
-    names: list[str] | None = known[name.removeprefix(f"{known.__name__}.")].meta.get("categories")
-    return names
+    return known[name.removeprefix(f"{known.__name__}.")]
 
 
 def _weights_name(params: BackboneParams) -> str | None:

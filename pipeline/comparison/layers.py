@@ -61,7 +61,8 @@ def layers_sheet(results: Mapping[str, Scores], layouts: Mapping[str, Layout]) -
     names = _main_scores(results, layout)
     layers = list(results)
     label = round(max(text_width(layer, 9) for layer in layers)) + 30
-    group = max(190, 74 * len(layers) + 60)
+    widest = max(text_width(line, 9) for name in names for line in _spoken_score(name).split("\n"))
+    group = max(190, 74 * len(layers) + 60, round(widest) + 50)
     width = max(1300, 2 * MARGIN + 110 + group * len(names))
     sizes_height = 56 * len(layers)
     head = 50 if len(layers) > 1 else 0  # of the legend

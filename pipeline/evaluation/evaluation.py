@@ -29,11 +29,11 @@ from pipeline.scores.code_scores import FittedSeeds, fitted_scores, unconverged_
 from pipeline.scores.fit.density import block_total_correlation, gaussian_nats, likelihood_scores
 from pipeline.scores.fit.pair import pair_correlation
 from pipeline.scores.record import Transitions
-from pipeline.scores.statistics.score import Score
+from pipeline.scores.statistics.score import GAUSSIAN_GAIN, Score
 from pipeline.tables.images import to_unit_range
 from pipeline.tables.latents import Latents
 
-__all__ = ["evaluate"]
+__all__ = ["densities", "evaluate"]
 
 Array = NDArray[Any]
 Measured = TypeVar("Measured")
@@ -67,7 +67,7 @@ def evaluate(
         responses = respond(test, chosen, params.response_draws, seed)
         scores, transitions = scores | responses.scores, responses.transitions
     begins("likelihood and pairs")
-    scores |= _densities(test, train, params.pairs, seed)
+    scores |= densities(test, train, params.pairs, seed)
     begins("round trip and preservation")
     scores |= _round_trips(test)
     scores |= _preservation(test, seed)
@@ -118,7 +118,12 @@ def _swaps(test: Rows, judge: Judge, num: int, seed: int) -> dict[str, Score]:
     return swap_score(references[0], references[1], swapped, layout, intervals, groups)
 
 
-def _densities(test: Rows, train: Latents, num_pairs: int, seed: int) -> dict[str, Score]:
+@torch.no_grad()
+def densities(test: Rows, train: Latents, num_pairs: int, seed: int) -> dict[str, Score]:
+    """Likelihood of pairs and latents, correlations of pairs, and total correlation: see `evaluate`.
+
+    Of a generator there is no gain over a Gaussian: its latents are draws of one.
+    """
     iin, latents, layout = test.interpretation.iin, test.latents, test.layout
     sampler = pair_sampler(latents, seed, "evaluate/pairs")
     if alone := sampler.alone():
@@ -135,11 +140,14 @@ def _densities(test: Rows, train: Latents, num_pairs: int, seed: int) -> dict[st
 
     drawn = latents.draw(_rng(seed, "evaluate/test_noise"))
     drawn_code, drawn_log_abs_det = iin.flow(torch.from_numpy(drawn))
+    own = test.interpretation.draws_own_images
+    if own:
+        print("nll/gain_over_gaussian is left out: a generator's latents are drawn from a Gaussian", flush=True)
     fitted = train.draw(_rng(seed, "evaluate/train_noise"))
     scores = likelihood_scores(
         nats.numpy(),
         latent_nats(drawn_code, drawn_log_abs_det).numpy(),
-        _unless_too_few("nll/gain_over_gaussian", lambda: gaussian_nats(fitted, drawn)),
+        None if own else _unless_too_few(GAUSSIAN_GAIN, lambda: gaussian_nats(fitted, drawn)),
         latents.num_dims,
         draw_seed(seed, "evaluate/likelihood_intervals"),
         originals,
@@ -189,7 +197,7 @@ def _preservation(test: Rows, seed: int) -> dict[str, Score]:
         truth: Array | None = to_unit_range(images.pixels).numpy()
     else:
         truth = None if backbone.concept is None else images.labels[backbone.concept]
-    return preservation(before, after, truth, draws, groups=groups)
+    return preservation(before, after, truth, draws, groups, backbone.class_names)
 
 
 def _only(judged: dict[str, Array], layout: Layout) -> dict[str, Array]:

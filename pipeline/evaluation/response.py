@@ -6,7 +6,7 @@ Rombach, Ommer, CVPR 2020, section 4.2); of a network that does not decide, the 
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -22,7 +22,7 @@ from pipeline.progress import Progress
 from pipeline.scores.behaviour.change import ChangeTally, output_scale
 from pipeline.scores.behaviour.response import ResponseTally, response_scores
 from pipeline.scores.statistics.originals import original_index, stratified_rows
-from pipeline.scores.statistics.score import Score, response_name
+from pipeline.scores.statistics.score import EDITED_IMAGES, Score, response_name
 from pipeline.tables.latents import Latents
 
 __all__ = ["EDITS", "Responses", "respond", "responding"]
@@ -109,7 +109,7 @@ def respond(rows: Rows, chosen: NDArray[np.int64], num: int, seed: int) -> Respo
                 progress.update(done)
     intervals = draw_seed(seed, "evaluate/response_intervals")
     scores = {
-        response_name(name, factor, measure): score
+        response_name(name, factor, measure): replace(score, details={EDITED_IMAGES: len(chosen)})
         for (name, factor), parts in measured.items()
         for measure, score in response_scores(np.concatenate(parts), measures, intervals, inputs.original).items()
     }

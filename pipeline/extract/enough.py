@@ -5,13 +5,13 @@ from pathlib import Path
 
 import numpy as np
 
+from pipeline.backbone.cut import Noise
 from pipeline.errors import InputError
 from pipeline.tables.parquet import category_columns, concept_column, read_schema, read_table
 
 __all__ = ["require_dimensions", "require_scorable", "said_of_few"]
 
 _FEWEST = 5  # test originals: a probe has as many folds
-_HELP = "a narrower layer, latents.reduce: mean or {pca: 32}, or more images"
 
 
 def require_scorable(images: Path) -> None:
@@ -60,15 +60,19 @@ def require_dimensions(layer: str, num_dims: int, num_concepts: int) -> None:
         )
 
 
-def said_of_few(layer: str, num_dims: int, rows: Mapping[str, int]) -> str:
+def said_of_few(layer: str, num_dims: int, rows: Mapping[str, int], reduce: str, noise: Noise) -> str:
     """What evaluate will leave out, as there are too few images for so many numbers; empty where that is nothing.
 
     Args:
         layer: its name.
         num_dims: N.
         rows: of each split.
+        reduce: what of the layer is z, as a card names it.
+        noise: of the layer, which says whether it is a module, the latent of an autoencoder or the z of a generator.
     """
-    wanted = {"block_tc": ("test", 2 * num_dims), "nll/gain_over_gaussian": ("training", num_dims)}
+    wanted = {"block_tc": ("test", 2 * num_dims)}
+    if noise != "none":  # a generator's z is drawn from a Gaussian: none is fitted to it
+        wanted["nll/gain_over_gaussian"] = ("training", num_dims)
     found = {"test": rows["test"], "training": rows["train"]}
     short = [
         f"{score}, which needs more than {least} {split} images (there are {found[split]})"
@@ -77,4 +81,18 @@ def said_of_few(layer: str, num_dims: int, rows: Mapping[str, int]) -> str:
     ]
     if not short:
         return ""
-    return f"extract {layer}: {num_dims} dimensions leave out {' and '.join(short)}; what helps is {_HELP}"
+    enough = min((rows["test"] - 1) // 2, rows["train"] - 1)  # the largest N of which nothing is left out
+    helps = ", or ".join([*_narrower(reduce, noise, enough), "more images"])
+    return f"extract {layer}: {num_dims} dimensions leave out {' and '.join(short)}; what helps is {helps}"
+
+
+def _narrower(reduce: str, noise: Noise, enough: int) -> list[str]:
+    """What would make z narrower that is not set yet; of a generator, whose z is what it is, nothing."""
+    if noise != "jitter":
+        return [f"a backbone.num_dims up to {enough}"] if noise == "encoder" and enough >= 2 else []
+    ways = ["a narrower layer"]
+    if reduce == "none":
+        ways.append("of a map or tokens latents.reduce: mean")
+    if enough >= 2:
+        ways.append(f"latents.reduce: {{pca: {enough}{', of: none' if reduce.endswith('none') else ''}}}")
+    return ways

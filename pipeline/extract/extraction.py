@@ -83,7 +83,7 @@ def extract(
         require_dimensions(setup.layer, num_dims, len(metadata["concepts"]))
         write_json(beside / LATENTS_CARD, card)
     shutil.rmtree(run_folder, ignore_errors=True)
-    if few := said_of_few(setup.layer, num_dims, rows):
+    if few := said_of_few(setup.layer, num_dims, rows, setup.params.reduction, metadata["noise"]):
         print(few, flush=True)
     return rows
 

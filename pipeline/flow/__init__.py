@@ -1,4 +1,4 @@
-"""The invertible map T from latents to codes, as a library: torch and `pipeline.basis.layout` only.
+"""The invertible map T from latents to codes, as a library: torch, and of the pipeline what needs less.
 
 Blocks of ActNorm, affine coupling and mixing (Esser, Rombach, Ommer, CVPR 2020, arXiv 2004.13166, section 3.1), and
 the likelihood of pairs (Eqs. 4 to 9); and the closed form, the best linear T.
@@ -13,7 +13,9 @@ Example:
     (torch.Size([64, 4]), torch.Size([64]), True)
 """
 
+from pipeline.basis.flow_shape import FlowShape
 from pipeline.flow.actnorm import ActNorm
+from pipeline.flow.closed_form import ClosedForm, Moments, closed_form, spectra
 from pipeline.flow.closed_form import ClosedForm, Moments, closed_form, spectra
 from pipeline.flow.config import FlowConfig, FlowShape
 from pipeline.flow.coupling import AffineCoupling

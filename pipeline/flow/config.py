@@ -1,56 +1,14 @@
-"""Shape of a flow, and the paper's own as a preset."""
+"""All that a flow is made from, and the paper's own as a preset."""
 
-import math
 from dataclasses import dataclass, fields
-from typing import Literal, get_args
 
 from torch import nn
 
-from pipeline.flow.mixing import MIXINGS
+from pipeline.basis.flow_shape import FlowShape, require_integer
 
-__all__ = ["ACTIVATIONS", "FlowConfig", "FlowShape"]
+__all__ = ["ACTIVATIONS", "FlowConfig"]
 
 ACTIVATIONS: dict[str, type[nn.Module]] = {"silu": nn.SiLU, "leaky_relu": nn.LeakyReLU}
-
-Conditioning = Literal["shared", "split"]
-
-
-@dataclass(frozen=True, kw_only=True)
-class FlowShape:
-    """What a person chooses of a flow, whatever latents it takes; section `flow` of params.yaml states it, too.
-
-    Attributes:
-        num_blocks: number of blocks.
-        width: units in a hidden layer of a conditioner.
-        depth: hidden layers of a conditioner.
-        conditioner: "shared", one network for shift and log-scale of a coupling, or "split", one for each.
-        activation: of the hidden layers, a name in `ACTIVATIONS`.
-        mixing: at the end of a block, a name in `MIXINGS`.
-        log_scale_bound: largest absolute log-scale of a coupling.
-        zero_init: whether the last layer of a conditioner starts at zero, so that a coupling starts as the identity.
-
-    Raises:
-        ValueError: names the attribute, its value and what is accepted.
-    """
-
-    num_blocks: int = 12
-    width: int = 64
-    depth: int = 2
-    conditioner: Conditioning = "shared"
-    activation: str = "silu"
-    mixing: str = "rotation"
-    log_scale_bound: float = 2.0
-    zero_init: bool = True
-
-    def __post_init__(self) -> None:
-        for name in ("num_blocks", "width", "depth"):
-            _require_integer(name, getattr(self, name), least=1)
-        if not 0 < self.log_scale_bound < math.inf:
-            raise ValueError(f"flow.log_scale_bound: found {self.log_scale_bound}, accepted are finite ones above 0")
-        choices = {"conditioner": get_args(Conditioning), "activation": ACTIVATIONS, "mixing": MIXINGS}
-        for name, accepted in choices.items():
-            if getattr(self, name) not in accepted:
-                raise ValueError(f"flow.{name}: found '{getattr(self, name)}', accepted are {', '.join(accepted)}")
 
 
 @dataclass(frozen=True)
@@ -76,7 +34,7 @@ class FlowConfig(FlowShape, _Dims):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        _require_integer("num_dims", self.num_dims, least=2)
+        require_integer("num_dims", self.num_dims, least=2)
 
     @classmethod
     def of(cls, shape: FlowShape, num_dims: int, seed: int) -> "FlowConfig":
@@ -104,8 +62,3 @@ class FlowConfig(FlowShape, _Dims):
             zero_init=False,
             seed=seed,
         )
-
-
-def _require_integer(name: str, value: object, least: int) -> None:
-    if not isinstance(value, int) or value < least:
-        raise ValueError(f"flow.{name}: found {value}, accepted are integers from {least}")

@@ -1,6 +1,7 @@
 """Mixing of dimensions between couplings, a shuffle or a rotation, fixed or learned; log|det| is 0 for each.
 
-`MIXINGS` names them: a mixing that stands there can be trained, saved and named in params.yaml.
+`MIXINGS` names them: a mixing that stands there, and by its name in `MIXING_NAMES` of `pipeline.basis.flow_shape`, can
+be trained, saved and named in params.yaml.
 """
 
 from collections.abc import Callable

@@ -13,11 +13,14 @@ from pipeline.errors import InputError
 from pipeline.files import read_yaml
 from pipeline.inputs.contents import Contents, Found, digest, found_file, walk
 from pipeline.inputs.modules import installed_version, source_files
+from pipeline.inputs.network_files import read_class_names, require_exported, require_weights
 from pipeline.inputs.paths import IMAGE_SUFFIXES, data_root, in_root, names_weights, weights_file
-from pipeline.params import Params
+from pipeline.params import BackboneParams, Params
 from pipeline.places import Places
 
-__all__ = ["Checked", "check_inputs", "outputs"]
+__all__ = ["DRAWN_BY", "Checked", "check_inputs", "outputs"]
+
+DRAWN_BY = {"arguments", "num_dims", "output_key", "output_range"}  # besides network and weights, of a generator
 
 _SIZES = ("size", "nfiles")
 _REMOVED = "which dvc removes before its stage begins; what is yours needs a place of its own"
@@ -28,7 +31,8 @@ class Checked:
     """What lies behind params.yaml, by key: number of files, bytes and checksum, or the version of a package.
 
     Attributes:
-        images: what stage prepare reads.
+        images: what stage prepare reads; where a generator draws the images, that network too, and under `backbone` the
+            keys that they follow from, which are no params of the stage, as no other source reads one of them.
         network: what the stages that open the network read.
     """
 
@@ -75,11 +79,20 @@ def check_inputs(params: Params, places: Places) -> Checked:
     images, network = list(_images(params, root, outs)), list(_network(params))
     for named in (*images, *network):
         _require_apart(named, outs, read=True)
+    _require_readable(params.backbone)
     contents = Contents(places.root / params.machine.storage / "contents")
     of_images, of_network = ({named.key: _content(named, contents) for named in part} for part in (images, network))
     of_images |= dict(_passed_over("data", params.data.model_dump()))
     of_network |= dict(_passed_over("backbone", params.backbone.model_dump()))
-    return Checked(of_images | of_network if params.data.source == "generator" else of_images, of_network)
+    if params.data.source == "generator":
+        of_images |= of_network | {"backbone": _drawn_by(params.backbone)}
+    return Checked(of_images, of_network)
+
+
+def _drawn_by(backbone: BackboneParams) -> dict[str, Any]:
+    """Keys that the images of a generator follow from; of a file that one names, its content is looked at."""
+    drawn: dict[str, Any] = backbone.model_dump(mode="json", include=DRAWN_BY)
+    return drawn | ({"network": backbone.network} if backbone.network_is == "callable" else {})
 
 
 def _passed_over(key: str, value: Any) -> Iterator[tuple[str, Any]]:
@@ -131,12 +144,28 @@ def _network(params: Params) -> Iterator[_Named]:
         yield _file("backbone.network", backbone.network, Path(backbone.network), expected)
     elif backbone.network_is == "callable":
         yield _module("backbone.network", backbone.network)
-    if backbone.weights and not (backbone.network_is == "model" and names_weights(backbone.weights)):
+    if _has_weights_file(backbone):
         expected = "a safetensors file or a checkpoint of weights is expected"
-        yield _file("backbone.weights", backbone.weights, weights_file(backbone.weights), expected)
+        yield _file("backbone.weights", str(backbone.weights), weights_file(str(backbone.weights)), expected)
     if backbone.class_names is not None:
         expected = "a text of one name a line, or JSON, is expected"
         yield _file("backbone.class_names", backbone.class_names, Path(backbone.class_names), expected)
+
+
+def _require_readable(backbone: BackboneParams) -> None:
+    """Refuse files of a network that was brought along which hold something else."""
+    if backbone.network_is == "file":
+        require_exported(Path(str(backbone.network)))
+    if _has_weights_file(backbone):
+        require_weights(weights_file(str(backbone.weights)))
+    if backbone.class_names is not None:
+        read_class_names(Path(backbone.class_names))
+
+
+def _has_weights_file(backbone: BackboneParams) -> bool:
+    if backbone.network_is is None or not backbone.weights:
+        return False
+    return not (backbone.network_is == "model" and names_weights(backbone.weights))
 
 
 def _folder(key: str, value: str, *, images_alone: bool = False) -> _Named:
@@ -149,7 +178,7 @@ def _folder(key: str, value: str, *, images_alone: bool = False) -> _Named:
 
 def _file(key: str, value: str, path: Path, expected: str) -> _Named:
     if not path.is_file():
-        raise InputError(f"{key}: {value} is not there; {expected}")
+        raise InputError(f"{key}: {value} is {'a folder' if path.is_dir() else 'not there'}; {expected}")
     return _Named(key, value, [path.resolve()], path, {"": found_file(path)})
 
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from pipeline.errors import InputError
 from pipeline.files import sha256_file, write_atomic
+from pipeline.inputs.paths import is_hidden
 from pipeline.progress import Progress
 
 __all__ = ["Contents", "Found", "digest", "found_file", "walk"]
@@ -51,7 +52,8 @@ def found_file(path: Path) -> Found:
 def walk(root: Path, wanted: Callable[[str], bool]) -> tuple[dict[str, Found], list[Path]]:
     """All files below a folder whose name is wanted, and where the links among files and folders lead.
 
-    Links are followed, though never round in a circle.
+    Hidden files and folders are passed over, as by those who read the folder. Links are followed, though never round
+    in a circle.
 
     Returns:
         Path below the folder → file; and the paths that the links resolve to.
@@ -68,6 +70,8 @@ def walk(root: Path, wanted: Callable[[str], bool]) -> tuple[dict[str, Found], l
         except OSError as error:
             raise InputError(f"{folder}: can't be read ({error.strerror})") from None
         for entry in entries:
+            if is_hidden(entry.name):
+                continue
             real = os.path.realpath(entry.path) if entry.is_symlink() else f"{above[-1]}/{entry.name}"
             if entry.is_dir():
                 if real not in above:

@@ -1,4 +1,5 @@
 """The source files of a module that a person wrote, and of what it imports of theirs; nothing is imported to find them.
+And what such code raised, in a line.
 
 Installed packages are known by their version, and the pipeline's own code by dvc.yaml.
 """
@@ -8,14 +9,15 @@ import importlib
 import importlib.metadata
 import importlib.util
 import sysconfig
+import traceback
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.machinery import all_suffixes
 from pathlib import Path
 
-from pipeline.errors import InputError
+from pipeline.errors import InputError, one_line
 
-__all__ = ["installed_version", "source_files"]
+__all__ = ["installed_version", "raised", "source_files"]
 
 _OURS = {"pipeline", "stages"}
 _INSTALLED = {"site-packages", "dist-packages"}
@@ -38,7 +40,32 @@ class _Module:
         """Whether it is Python's own, or of a package that was installed."""
         if self.file is None:
             return not self.folders
-        return self.file.is_relative_to(sysconfig.get_path("stdlib")) or bool(_INSTALLED & set(self.file.parts))
+        return _is_installed(self.file)
+
+
+def _is_installed(file: Path) -> bool:
+    """Whether a file is Python's own, or of a package that was installed."""
+    return file.is_relative_to(sysconfig.get_path("stdlib")) or bool(_INSTALLED & set(file.parts))
+
+
+def raised(error: Exception) -> str:
+    """What a person's own code raised, and the line of theirs that it got to, as `ValueError: too dark (mine.py:12)`.
+
+    Where no line of it is theirs, as in a module that can't be compiled, the exception alone.
+    """
+    ours, here = Path(__file__).parents[1], Path.cwd()
+    steps = [(Path(frame.filename), frame.lineno) for frame in traceback.extract_tb(error.__traceback__)]
+    theirs = [
+        (file, line)
+        for file, line in steps
+        if file.is_file() and not (_is_installed(file) or file.is_relative_to(ours))
+    ]
+    text, kind = one_line(error, 200), type(error).__name__
+    words = text if text == kind else f"{kind}: {text}"
+    if not theirs:
+        return words
+    file, line = theirs[-1]
+    return f"{words} ({file.relative_to(here) if file.is_relative_to(here) else file}:{line})"
 
 
 def installed_version(module: str) -> str | None:

@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 from pyarrow.fs import FileType
 
 from pipeline.errors import InputError, one_line
+from pipeline.inputs.paths import is_hidden
 
 __all__ = ["ParquetFiles", "find_parquet"]
 
@@ -127,9 +128,14 @@ def _below(base: str, path: str) -> str:
 
 
 def _matches(parts: Sequence[str], pattern: Sequence[str]) -> bool:
-    """Whether the names of a path match those of a pattern, one by one, with `**` for any number of folders."""
+    """Whether the names of a path match those of a pattern, one by one, with `**` for any number of folders.
+
+    As in a shell, no sign stands for the dot of a hidden name.
+    """
     if not pattern:
         return not parts
+    if parts and is_hidden(parts[0]) and not is_hidden(pattern[0]):
+        return pattern[0] == "**" and _matches(parts, pattern[1:])
     if pattern[0] == "**":
         return _matches(parts, pattern[1:]) or (len(parts) > 0 and _matches(parts[1:], pattern))
     return len(parts) > 0 and fnmatch.fnmatchcase(parts[0], pattern[0]) and _matches(parts[1:], pattern[1:])

@@ -9,7 +9,7 @@ from pathlib import Path
 from pipeline.errors import InputError
 from pipeline.params import DATA_ROOT
 
-__all__ = ["IMAGE_SUFFIXES", "data_root", "in_root", "names_weights", "weights_file"]
+__all__ = ["IMAGE_SUFFIXES", "data_root", "in_root", "is_hidden", "names_weights", "weights_file"]
 
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm")
 
@@ -26,6 +26,16 @@ def in_root(path: str, root: str | None) -> str:
         return path
     there = next(glob.iglob(path, recursive=True), None)  # noqa: PTH207  of a person's pattern, which may be anything
     return str(Path(root, path)) if there is None else path
+
+
+def is_hidden(path: Path | str) -> bool:
+    """Whether a path below a folder of images is passed over: a file or a folder whose name begins with a dot.
+
+    Example:
+        >>> [is_hidden(path) for path in ("cat/1.png", "cat/.1.png", ".ipynb_checkpoints/1.png", "cat/../1.png")]
+        [False, True, True, False]
+    """
+    return any(part.startswith(".") and part != ".." for part in Path(path).parts)
 
 
 def weights_file(name: str) -> Path:

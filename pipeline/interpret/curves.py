@@ -15,6 +15,7 @@ __all__ = ["Curves", "curves_csv", "curves_sheet", "read_curves"]
 
 _TRAIN, _VAL, _RATE = "train/pair_nats", "val/pair_nats", "train/learning_rate"
 _HELD_OUT = "#1d4f91"
+_FEW = 34  # points of which 3 % is no whole one
 _STRETCH = 2.0  # how far the scale goes beyond nearly all points, in shares of their range
 
 
@@ -70,14 +71,17 @@ def curves_sheet(curves: Curves) -> Sheet:
         840,
         "How the flow learned",
         "Negative log-likelihood of a pair of images that share one concept; less is better. Held-out pairs are of "
-        "images that the flow was not trained on: where that curve rises while the other falls, it overfits.",
+        "images that the flow was not trained on, and are measured with the moving average of its parameters, where "
+        "train.ema_decay keeps one. Where that curve rises while the other falls, the flow overfits.",
     )
     room = width - left - MARGIN - 120
     main = sheet.axes(left, sheet.top + 10, room, 560)
-    main.plot(*curves.train.T, color="#9db8dd", lw=1.2, label="training batch")
     low, high = _scale(curves)
     margin = 0.06 * ((high - low) or 1.0)
     top = high + margin
+    few: dict[str, Any] = {"marker": "o", "ms": 4} if len(curves.train) < 5 else {}  # a single point is no line
+    few |= {"clip_on": False} if few and curves.train[:, 1].max() <= top else {}
+    main.plot(*curves.train.T, color="#9db8dd", lw=1.2, label="training batch", **few)
     beyond = curves.val[curves.val[:, 1] > top]
     held_out: dict[str, Any] = {"color": _HELD_OUT, "zorder": 3}
     main.plot(*curves.val.T, lw=2, marker="o", ms=4, clip_on=len(beyond) > 0, label="held-out pairs", **held_out)
@@ -97,18 +101,19 @@ def curves_sheet(curves: Curves) -> Sheet:
         fontweight="bold", annotation_clip=False,
     )  # fmt: skip
     rate = sheet.axes(left, sheet.top + 620, room, 140)
-    rate.plot(*curves.learning_rate.T, color=MUTED, lw=1.2)
+    rate.plot(*curves.learning_rate.T, color=MUTED, lw=1.2, **few)
     rate.set_ylim(0, 1.15 * curves.learning_rate[:, 1].max())
     rate.set_ylabel("learning\nrate")
     rate.set_xlabel("training step", color=INK)
     for axes in (main, rate):
         axes.set_xlim(0, curves.train[-1, 0])
+        axes.locator_params(axis="x", integer=True)
     return sheet
 
 
 def _short(nats: float) -> str:
     """One digit after the point, as far as there is room beside the axes."""
-    return f"{nats:.1f}" if abs(nats) < 1e5 else f"{nats:.2g}"
+    return (f"{nats:.1f}" if abs(nats) < 1e5 else f"{nats:.2g}").replace("-", "−")
 
 
 def _scale(curves: Curves) -> tuple[float, float]:
@@ -121,7 +126,8 @@ def _scale(curves: Curves) -> tuple[float, float]:
     values = np.concatenate((curves.train[:, 1], held_out[held_out <= held_out[0]]))
     lower, upper = np.quantile(values, (0.03, 0.97))
     room = _STRETCH * (upper - lower)
-    return float(max(values.min(), lower - room)), float(max(upper, min(held_out.max(), upper + room)))
+    highest = values.max() if len(values) < _FEW else held_out.max()  # the share left out is less than a point
+    return float(max(values.min(), lower - room)), float(max(upper, min(highest, upper + room)))
 
 
 def _in_the_corner(curves: Curves, low: float, high: float) -> bool:

@@ -16,9 +16,9 @@ from pipeline.drawing.sheet import INK, MARGIN, MUTED, Sheet, line_height, new_s
 from pipeline.interpret.subject import Subject
 from pipeline.interpretation.edits import sample
 from pipeline.scores.record import Scores
-from pipeline.scores.statistics.score import response_name
+from pipeline.scores.statistics.score import EDITED_IMAGES, response_name
 
-__all__ = ["decision_sheet", "example_sheet", "response_sheet"]
+__all__ = ["decision_sheet", "edited_images", "example_sheet", "response_sheet"]
 
 KINDS = {"sample": "drawn from N(0, 1)", "swap": "swapped", "walk": "walked in"}
 _SHADES = (1.0, 0.62, 0.32)  # of a factor's colour, by kind
@@ -57,9 +57,10 @@ def response_sheet(layout: Layout, scores: Scores, *, decides: bool = True) -> S
         width,
         len(measures) * (_PANEL + 130) - 20,
         f"What does the {what} answer to?",
-        "Each factor of every test image is edited many times, mapped back by T⁻¹ and sent through the rest of the "
-        f"frozen {network}; its {what} is compared with the unedited one. A factor with a high bar is one that the "
-        f"{what} uses. Bars of a factor, from dark to light: " + ", ".join(KINDS.values()) + ". Lines: 95 % intervals.",
+        f"Each factor of {edited_images(layout, scores)} is edited many times, mapped back by T⁻¹ and sent through "
+        f"the rest of the frozen {network}; its {what} is compared with the unedited one. A factor with a high bar is "
+        f"one that the {what} uses. Bars of a factor, from dark to light: {', '.join(KINDS.values())}. Lines: 95 % "
+        "intervals.",
     )
     for number, (measure, heading) in enumerate(measures.items()):
         top = sheet.top + 50 + number * (_PANEL + 130)
@@ -94,30 +95,40 @@ def _draw(axes: Axes, layout: Layout, scores: Scores, measure: str) -> None:
     axes.yaxis.set_major_formatter(lambda value, _: f"{np.round(value, 6):g}")
 
 
+def edited_images(layout: Layout, scores: Scores) -> str:
+    """How many images the responses were measured on, in words: `200 test images`."""
+    measured = [score for factor in layout.names for name, score in scores.items() if f"/sample/{factor}/" in name]
+    return f"{measured[0].details[EDITED_IMAGES]:,} test images"
+
+
 def decision_sheet(
-    layout: Layout, transitions: Mapping[str, Sequence[Sequence[int]]], names: Sequence[str] | None = None
+    layout: Layout,
+    transitions: Mapping[str, Sequence[Sequence[int]]],
+    edited: str,
+    names: Sequence[str] | None = None,
 ) -> Sheet:
     """A table a factor: of all draws for images of one decision (row), which share turned into each class (column).
 
     Args:
         layout: factors.
         transitions: factor → counts [classes, classes].
+        edited: of how many images, as `edited_images` says it.
         names: of the classes; None: they go by their number.
     """
     tables = {factor: np.asarray(transitions[factor], dtype=np.float64) for factor in layout.names}
     shown = _commonest(sum(tables.values(), np.zeros(1)))
     ticks = _Ticks.of(shown, names, 7.5)
     side = max(max(34, ticks.pitch) * len(shown), 420)
-    label, head = max(90, ticks.widest + 40), max(40, ticks.height + 16)
+    label, head = max(90, ticks.widest + 40), max(40, ticks.height + 26)
     columns = min(3, layout.num_factors)
     rows = -(-layout.num_factors // columns)
     step_x, step_y = label + side + 50, side + head + 150
     totals = sum((table.sum(axis=0) + table.sum(axis=1) for table in tables.values()), np.zeros(1))
     sheet = new_sheet(
         max(1100, 2 * MARGIN + columns * step_x),
-        rows * step_y,
+        rows * step_y + 20,
         "Which class does a decision turn into?",
-        "Each factor of every test image is drawn anew from N(0, 1). Row: what the classifier decided before. Column: "
+        f"Each factor of {edited} is drawn anew from N(0, 1). Row: what the classifier decided before. Column: "
         "what it decides after, as a share of the row; a dark diagonal is a decision that the factor does not move."
         + _left_out(totals, shown),
     )
@@ -137,7 +148,20 @@ def decision_sheet(
         stay = f"{100 * kept:.0f} % of decisions stay"
         sheet.text(f"{spoken(factor)} drawn anew", middle, top - head - 30, color=colour, fontweight="bold", **style)
         sheet.text(stay, middle, top - head + 2, color=MUTED, fontsize=7.5, **style)
+    _draw_scale(sheet, MARGIN + label, sheet.top + rows * step_y - 40)
     return sheet
+
+
+def _draw_scale(sheet: Sheet, left: int, top: int) -> None:
+    """What a colour of the tables stands for."""
+    text = "share of the row"
+    sheet.text(text, left, top + 10, va="center", fontsize=7.5, color=MUTED)
+    axes = sheet.axes(left + round(text_width(text, 7.5)) + 30, top, 300, 20)
+    axes.imshow(np.linspace(0, 1, 256)[None], cmap=_COLOURS, vmin=0, vmax=1, aspect="auto", extent=(0, 1, 0, 1))
+    axes.set_yticks([])
+    axes.set_xticks([0, 0.5, 1], ["0 %", "50 %", "100 %"])
+    axes.tick_params(length=0, pad=4, labelsize=7.5)
+    axes.spines[:].set(visible=True, color="#b9bec7")
 
 
 def example_sheet(subject: Subject, names: Sequence[str] | None = None) -> Sheet:
@@ -159,7 +183,8 @@ def example_sheet(subject: Subject, names: Sequence[str] | None = None) -> Sheet
     bar = max(22, ticks.pitch)
     panel = max(bar * len(shown), 300, *(round(text_width(spoken(name), 9, "bold")) + 20 for name in layout.names))
     decided = [f"decided: {_called(entry, names)}" for entry in before]
-    inner, label = MARGIN + width + 80 + round(max(text_width(text, 7.5) for text in decided)), 60
+    truth = _truth(subject, rows, names)
+    inner, label = MARGIN + width + 80 + round(max(text_width(text, 7.5) for text in (*decided, *truth))), 60
     step = height + 40 + ticks.height
     sheet = new_sheet(
         inner + layout.num_factors * (panel + label) + MARGIN,
@@ -176,7 +201,9 @@ def example_sheet(subject: Subject, names: Sequence[str] | None = None) -> Sheet
     for number in range(len(rows)):
         top = sheet.top + line_height(9) + 20 + number * step
         draw_grid(sheet, images[number][None, None], MARGIN + 8, top, HEADER)
-        sheet.text(decided[number], MARGIN + width + 30, top + height / 2, va="center", fontsize=7.5)
+        beside = {"left": MARGIN + width + 30, "fontsize": 7.5, "va": "center"}
+        sheet.text(decided[number], top=top + height / 2 - (14 if truth[number] else 0), **beside)
+        sheet.text(truth[number], top=top + height / 2 + 14, color=MUTED, **beside)
         for column, factor in enumerate(layout.names):
             axes = sheet.axes(inner + column * (panel + label), top, panel, height)
             shares = counts[column, number][shown] / _DRAWS
@@ -216,6 +243,15 @@ class _Ticks:
         if widest <= 2.5 * line:
             return cls(labels, 0, widest + 10, line, widest)
         return cls(labels, 90, line + 4, widest, widest)
+
+
+def _truth(subject: Subject, rows: NDArray[np.int64], names: Sequence[str] | None) -> list[str]:
+    """What the images of some rows are labelled as, in words; empty where nobody has said it."""
+    concept = subject.rows.interpretation.backbone.concept
+    if concept is None:
+        return [""] * len(rows)
+    labels = subject.rows.images.labels[concept][rows]
+    return [f"labelled: {_called(label, names)}" if label >= 0 else "" for label in labels]
 
 
 def _called(entry: int, names: Sequence[str] | None) -> str:

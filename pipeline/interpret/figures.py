@@ -6,7 +6,7 @@ from pipeline.basis.layout import file_name
 from pipeline.drawing.sheet import house_style
 from pipeline.files import atomic_folder
 from pipeline.interpret.curves import Curves, curves_sheet
-from pipeline.interpret.decisions import decision_sheet, example_sheet, response_sheet
+from pipeline.interpret.decisions import decision_sheet, edited_images, example_sheet, response_sheet
 from pipeline.interpret.grids import path_sheet, reconstructions, sample_sheet, swap_sheet
 from pipeline.interpret.overview import matrix_sheet, overview
 from pipeline.interpret.subject import Subject
@@ -21,9 +21,9 @@ def draw_figures(
 ) -> None:
     """Write the figures of a layer as PNG files.
 
-    Of every layer `probe_matrix` and `curves`; where the network draws images `overview`, `reconstructions`,
-    `swap_<factor>`, `samples_<factor>` and `path`; of any other `responses`, and where it decides `decisions` and
-    `decision_examples`.
+    Of every layer `probe_matrix` and `curves`; where the network draws images `overview`, `swap_<factor>`,
+    `samples_<factor>` and `path`, and where these are not its own draws alone `reconstructions`; of any other
+    `responses`, and where it decides `decisions` and `decision_examples`.
 
     Rows, donors and draws follow from the subject's seed; the same call writes the same bytes.
 
@@ -42,7 +42,8 @@ def draw_figures(
     with house_style([*layout.names, *(backbone.class_names or ())]), atomic_folder(folder) as beside:
         if backbone.draws_images:
             overview(subject, scores, params.columns).save(beside / "overview.png")
-            reconstructions(subject, params.columns).save(beside / "reconstructions.png")
+            if not backbone.draws_own_images:
+                reconstructions(subject, params.columns).save(beside / "reconstructions.png")
             for factor in layout.names:
                 swap_sheet(subject, factor, params.columns).save(beside / f"swap_{file_name(factor)}.png")
                 sample_sheet(subject, factor, params.columns).save(beside / f"samples_{file_name(factor)}.png")
@@ -50,7 +51,8 @@ def draw_figures(
         else:
             response_sheet(layout, scores, decides=backbone.decides).save(beside / "responses.png")
         if backbone.decides:
-            decision_sheet(layout, transitions["sample"], backbone.class_names).save(beside / "decisions.png")
+            edited = edited_images(layout, scores)
+            decision_sheet(layout, transitions["sample"], edited, backbone.class_names).save(beside / "decisions.png")
             example_sheet(subject, backbone.class_names).save(beside / "decision_examples.png")
         matrix_sheet(layout, scores).save(beside / "probe_matrix.png")
         curves_sheet(curves).save(beside / "curves.png")

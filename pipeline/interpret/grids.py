@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from pipeline.basis.draws import draw_seed
 from pipeline.drawing.palette import GAP, HEADER, HEADER_GAP, colour_of, draw_grid, extent, kept_and_taken, tint, titled
-from pipeline.drawing.sheet import MARGIN, MUTED, Sheet, line_height, new_sheet, text_width, upscale
+from pipeline.drawing.sheet import INK, MARGIN, MUTED, Sheet, line_height, new_sheet, text_width, upscale
 from pipeline.interpret.subject import Subject
 from pipeline.interpretation.edits import path, sample, swap
 
@@ -33,13 +33,17 @@ class SwapGrid:
         factor: what is swapped.
         recipients: images [R, H, W, 3], one a row.
         donors: images [D, H, W, 3], one a column.
-        swapped: what the network draws [R, D, H, W, 3].
+        unedited: what the network draws of the recipients without an edit [R, H, W, 3].
+        swapped: what it draws after the swap [R, D, H, W, 3].
+        own: whether recipient and donor are one image [R, D], so that the swap changes nothing.
     """
 
     factor: str
     recipients: NDArray[np.uint8]
     donors: NDArray[np.uint8]
+    unedited: NDArray[np.uint8]
     swapped: NDArray[np.uint8]
+    own: NDArray[np.bool_]
 
 
 def swap_grid(subject: Subject, factor: str, num_recipients: int, num_donors: int) -> SwapGrid:
@@ -49,31 +53,43 @@ def swap_grid(subject: Subject, factor: str, num_recipients: int, num_donors: in
     edit = swap(factor, subject.rows.codes[np.tile(donors, len(recipients))])
     pixels = subject.draw_codes(subject.edited(rows, edit), rows)
     grid = pixels.reshape(len(recipients), len(donors), *pixels.shape[1:])
-    return SwapGrid(factor, subject.pixels[recipients], subject.pixels[donors], grid)
+    unedited = subject.draw_latents(subject.rows.means[recipients], recipients)
+    own = recipients[:, None] == donors
+    return SwapGrid(factor, subject.pixels[recipients], subject.pixels[donors], unedited, grid, own)
 
 
 def swap_sheet(subject: Subject, factor: str, num: int) -> Sheet:
     """The grid of `num` recipients and `num` donors, as one figure."""
     grid = swap_grid(subject, factor, num, num)
-    recipients, donors, swapped = (upscale(images, 128) for images in (grid.recipients, grid.donors, grid.swapped))
+    recipients, donors, unedited, swapped = (
+        upscale(images, 128) for images in (grid.recipients, grid.donors, grid.unedited, grid.swapped)
+    )
     height, width = swapped.shape[2:4]
     kept, others, taken = kept_and_taken(subject.layout, factor)
     left, top = MARGIN + line_height(9) + 12, line_height(9) + 12
-    inner_left, inner_top = left + width + HEADER_GAP, top + height + HEADER_GAP
+    alone_left = left + width + HEADER_GAP
+    inner_left, inner_top = alone_left + width + HEADER_GAP, top + height + HEADER_GAP
+    framed = " Framed: recipient and donor are one image, so that nothing changes." if grid.own.any() else ""
     sheet = new_sheet(
         inner_left + extent(len(donors), width) + MARGIN,
         inner_top + extent(len(recipients), height),
         f"{titled(factor)} swapped",
         f"Each image keeps {kept} of the image at its left, and takes {taken} from the image above it. "
-        f"{subject.shaded}; the frozen network draws the others.",
+        f"{subject.shaded}; the frozen network draws the others, those of the second column without a swap.{framed}",
     )
     colour = colour_of(subject.layout, factor)
     draw_grid(sheet, donors[None], inner_left, sheet.top + top, tint(colour, 0.3))
     draw_grid(sheet, recipients[:, None], left, sheet.top + inner_top, HEADER)
+    draw_grid(sheet, unedited[:, None], alone_left, sheet.top + inner_top)
+    for row, column in np.argwhere(grid.own):
+        x, y = inner_left + column * (width + GAP), sheet.top + inner_top + row * (height + GAP)
+        sheet.box(x - GAP // 2, y - GAP // 2, width + GAP, height + GAP, INK)
     draw_grid(sheet, swapped, inner_left, sheet.top + inner_top)
     style = {"ha": "center", "va": "center", "fontweight": "bold"}
     middle = inner_left + extent(len(donors), width) / 2
     sheet.text(f"{taken} taken from these", middle, sheet.top + line_height(9) / 2, color=colour, **style)
+    middle, above = alone_left + width / 2, sheet.top + top + height
+    sheet.text("network\nalone", middle, above, ha="center", va="bottom", fontsize=7.5, color=MUTED)
     middle = sheet.top + inner_top + extent(len(recipients), height) / 2
     sheet.text(f"{others} kept from these", MARGIN + line_height(9) / 2 - 6, middle, rotation=90, **style)
     return sheet

@@ -14,7 +14,7 @@ from pipeline.drawing.sheet import MARGIN, MUTED, Sheet, line_height, new_sheet,
 from pipeline.interpret.grids import swap_grid
 from pipeline.interpret.subject import Subject
 from pipeline.scores.record import Scores
-from pipeline.scores.statistics.score import Score, probe_cell
+from pipeline.scores.statistics.score import PROBE_GAP, Score, probe_cell
 
 __all__ = ["draw_matrix", "label_width", "matrix_sheet", "overview"]
 
@@ -27,6 +27,7 @@ _PANEL_GAP = 44
 _NUM_ROWS = 6
 _FEWEST_DONORS = 3
 _POINTS = 8.5  # of the matrix
+_NOTE = "how well a linear probe reads\nthe concept from the factor:\n0 chance, 1 perfect"
 
 
 def matrix_sheet(layout: Layout, scores: Scores) -> Sheet:
@@ -126,15 +127,17 @@ def overview(subject: Subject, scores: Scores, columns: int) -> Sheet:
     panel = max(extent(num_donors, tile), heading)
     spare = room - len(shown) * (panel + _PANEL_GAP)
     matrix_width = cell * len(layout.concepts) + max(0, min(spare, 100 * len(layout.concepts)))
+    note = max(round(text_width(line, 7.5)) for line in _NOTE.split("\n"))
+    matrix_width = max(matrix_width, note - 2 * GAP)  # it stands in the middle above, and may go a little beyond
     inner_top = label + height + HEADER_GAP
     sizes = ", ".join(f"{spoken(name)} ({size})" for name, size in zip(layout.names, layout.sizes, strict=True))
     sheet = new_sheet(
         fixed - cell * len(layout.concepts) + len(shown) * (panel + _PANEL_GAP) + matrix_width,
         inner_top + body,
-        "One hidden vector, sorted into factors that a person can name",
+        _title(scores),
         f"A frozen network describes each image by {subject.width:,} numbers that mean nothing to us. An invertible "
         f"map sorts {subject.entering} into factors: {sizes}. Swap one factor, map back, and the network, never "
-        f"retrained, draws what the edit means. {subject.shaded}.",
+        f"retrained, draws what the edit means. {subject.shaded}.{_not_sorted(layout, scores)}",
     )
     top = sheet.top + inner_top
     bold = {"fontweight": "bold", "va": "bottom"}
@@ -155,9 +158,28 @@ def overview(subject: Subject, scores: Scores, columns: int) -> Sheet:
     draw_matrix(sheet.axes(x, top, matrix_width, body), layout, scores, _POINTS)
     x += matrix_width // 2
     sheet.text("who knows what", x, sheet.top + label - 36, ha="center", **bold)
-    note = "how well a linear probe reads\nthe concept from the factor:\n0 chance, 1 perfect"
-    sheet.text(note, x, sheet.top + label - 28, ha="center", color=MUTED, fontsize=7.5, linespacing=1.25)
+    sheet.text(_NOTE, x, sheet.top + label - 28, ha="center", color=MUTED, fontsize=7.5, linespacing=1.25)
     return sheet
+
+
+def _title(scores: Scores) -> str:
+    """What the picture shows, where the concepts are read better from their own factors than from any other."""
+    if _is_sorted(scores, PROBE_GAP):
+        return "One hidden vector, sorted into factors that a person can name"
+    return "One hidden vector, not sorted into factors: others know the concepts as well as their own"
+
+
+def _not_sorted(layout: Layout, scores: Scores) -> str:
+    """What a caption says of the concepts that another factor knows as well, unless the title says it of all."""
+    names = [spoken(name) for name in layout.concepts if not _is_sorted(scores, f"{PROBE_GAP}/{name}")]
+    if not names or not _is_sorted(scores, PROBE_GAP):
+        return ""
+    return f" Not sorted, as another factor knows as much of it: {', '.join(names)}."
+
+
+def _is_sorted(scores: Scores, gap: str) -> bool:
+    score = scores.get(gap)
+    return score is None or score.interval is None or score.interval[0] > 0
 
 
 def _heading(concept: str) -> str:

@@ -6,6 +6,8 @@ iin = Interpretation.open("models", layer="latent")
 codes = iin.codes(images)
 edited = iin.edit(codes, swap("digit", donors))
 pictures = iin.outputs(edited, images)
+
+Of a generator, which has no E: `iin.transform(z)` of z [n, N] from N(0, 1), and `iin.outputs(edited)`.
 """
 
 from collections.abc import Callable
@@ -20,6 +22,7 @@ from torch import Tensor
 
 from pipeline.backbone.backbone import Backbone
 from pipeline.backbone.cut import Cut
+from pipeline.backbone.generator import NO_ENCODER
 from pipeline.backbone.kinds import load_backbone
 from pipeline.backbone.reduction import Reduction
 from pipeline.basis.layout import Layout
@@ -110,16 +113,22 @@ class Interpretation:
         """
         return edit(codes, self.layout)
 
-    def outputs(self, codes: Tensor, images: NDArray[np.uint8], recipients: NDArray[np.int64] | None = None) -> Tensor:
+    def outputs(
+        self, codes: Tensor, images: NDArray[np.uint8] | None = None, recipients: NDArray[np.int64] | None = None
+    ) -> Tensor:
         """T⁻¹, then G: what the network makes of codes.
 
         Args:
             codes: [n, N].
-            images: pixels [m, H, W, 3]; what of the network's input is not in the code is theirs.
+            images: pixels [m, H, W, 3]; what of the network's input is not in the code is theirs. None: of a generator
+                or an autoencoder that was trained here, whose decoder needs nothing but the code.
             recipients: which of the images stands behind each code [n]; None: the one of the same number, and n = m.
 
         Returns:
             Images [n, 3, H, W] in [−1, 1], logits [n, classes], or values [n, D] of no class, on the CPU.
+
+        Raises:
+            ValueError: there are no images, and the network needs them.
         """
         return self.outputs_of_latents(self.inverse(codes), images, recipients)
 
@@ -142,6 +151,8 @@ class Interpretation:
             InputError: the network is a generator, which has no E.
             ValueError: the images have another shape or type.
         """
+        if self.draws_own_images:
+            raise InputError(NO_ENCODER)
         height, width = self.iin.image_shape
         if images.dtype != np.uint8 or images.shape[1:] != (height, width, 3):
             raise ValueError(
@@ -159,9 +170,13 @@ class Interpretation:
         return self.iin.inverse(codes)
 
     def outputs_of_latents(
-        self, latents: Tensor, images: NDArray[np.uint8], recipients: NDArray[np.int64] | None = None
+        self, latents: Tensor, images: NDArray[np.uint8] | None = None, recipients: NDArray[np.int64] | None = None
     ) -> Tensor:
         """G: what the network makes of latents z [n, N], a batch at a time; as `outputs` without T⁻¹."""
         rows = np.arange(len(latents)) if recipients is None else recipients
-        parts = [slice(start, start + _DECODED) for start in range(0, len(latents), _DECODED)]
-        return torch.cat([self.cut.rest(to_unit_range(images[rows[part]]))(latents[part]).cpu() for part in parts])
+        outputs = []
+        for start in range(0, len(latents), _DECODED):
+            part = slice(start, start + _DECODED)
+            rest = self.cut.rest(None if images is None else to_unit_range(images[rows[part]]))
+            outputs.append(rest(latents[part]).cpu())
+        return torch.cat(outputs)

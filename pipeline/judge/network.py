@@ -62,12 +62,14 @@ class Judge:
         network: in eval mode.
         accuracy: concept → balanced accuracy, or R² where it is continuous, on the test images.
         values: the continuous concepts.
+        class_names: concept → names of its categories, of those that have names.
         device: where it runs.
     """
 
     network: JudgeNet
     accuracy: dict[str, float]
     values: tuple[str, ...]
+    class_names: dict[str, list[str]]
     device: torch.device
 
     def name(self, images: Tensor) -> Named:
@@ -101,7 +103,10 @@ def accuracy(network: JudgeNet, images: Images, device: torch.device) -> dict[st
 def save_judge(folder: Path, network: JudgeNet, width: int, test: Images, *, metrics: str) -> dict[str, float]:
     """Write weights, card and curves as one folder; returns the accuracy on the test images, which the card holds."""
     held_out = {name: round(value, 6) for name, value in accuracy(network, test, torch.device("cpu")).items()}
-    card = {"heads": heads_of(test), "values": sorted(test.values), "width": width}
+    heads = heads_of(test)
+    card: dict[str, Any] = {"heads": heads, "values": sorted(test.values), "width": width}
+    if names := {name: list(names) for name, names in test.class_names.items() if name in heads}:
+        card["class_names"] = names
     write_network(folder, network, card | {"accuracy": held_out, "accuracy_split": "test"}, metrics=metrics)
     return held_out
 
@@ -123,9 +128,10 @@ def load_judge(folder: Path, device: torch.device | str = "cpu") -> Judge | None
             return None
         network = JudgeNet(card["heads"], card["width"], seed=0)
         held_out, values = dict(card["accuracy"]), tuple(card["values"])
+        class_names = dict(card.get("class_names", {}))
     read_weights(folder, card, network)
     network.requires_grad_(False)
-    return Judge(network.eval().to(device), held_out, values, torch.device(device))
+    return Judge(network.eval().to(device), held_out, values, class_names, torch.device(device))
 
 
 def _key(concept: str) -> str:

@@ -44,7 +44,8 @@ class DataParams(Section):
     """Of image_folder: the folder. Of parquet: a file, folder or glob, local or such as s3://bucket/folder. What is not
     in the project is looked for in machine.data_root."""
     table: PathName | None = None
-    """Of image_folder: CSV or Parquet with a column `path` and one column a concept; empty: one subfolder a class."""
+    """Of image_folder: CSV or Parquet with a column `path`, relative to `path` above wherever the table lies, and one
+    column a concept; empty: one subfolder a class."""
     image_column: str | None = None
     """Of parquet: where the images are; empty: the one column that can hold them."""
     image_size: Annotated[int, Field(ge=8)] | None = None
@@ -59,8 +60,10 @@ class DataParams(Section):
     graded: dict[str, Annotated[float, Field(gt=0)]] = Field(default_factory=dict)
     """Continuous concepts whose pairs are graded: the distance ℓ of two values at which they share .61 of rho."""
     labeller: PathName | None = None
-    """Of generator: names what its images show. `package.module:callable`, which is given pixels [B, H, W, 3] uint8 and
-    returns a mapping from concepts to columns of B entries; or the folder of a trained judge or classifier."""
+    """Of generator: names what its images show. The folder of a trained judge or classifier, whose classes keep their
+    names; or `package.module:callable`, which is given an array of pixels [B, H, W, 3] uint8, up to 64 images at a
+    time, and returns a mapping from each concept to its column: a list, an array or a tensor of B booleans, integers
+    or strings (classes), or floats (values)."""
     max_images: Annotated[int, Field(ge=100)] | None = None
     """Use only so many originals (stratified); all by default. Of generator: how many it draws."""
     val_share: Fraction = 0.1

@@ -4,8 +4,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
 
+from pipeline.basis.flow_shape import FlowShape
 from pipeline.errors import InputError
-from pipeline.flow import FlowShape
 from pipeline.params.section import Count, Decay, Optimisation, Positive, Section
 
 __all__ = ["FlowParams", "TrainParams", "TuneParams", "require_mixing"]

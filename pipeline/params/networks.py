@@ -65,7 +65,8 @@ class InputParams(Section):
     """What a network that was brought along expects of an image; an empty key takes what its kind usually has."""
 
     size: Annotated[int, Field(ge=1)] | None = None
-    """Side to which images are resized; empty: 224 for a torchvision network, else as they are."""
+    """Side to which images are resized; empty: as torchvision's own weights want them (224), where `weights` names
+    some, else as they are."""
     channels: Literal[1, 3] = 3
     """3: RGB; 1: its luminance, for a network of grey images."""
     mean: tuple[float, ...] | None = None
@@ -195,7 +196,9 @@ class PcaParams(Section):
     """Value of `latents.reduce` that stands for principal directions."""
 
     pca: Annotated[int, Field(ge=2, le=4096)]
-    """How many, the first ones, of what `mean` gives; of a vector, of the vector itself."""
+    """How many, the first ones; of a vector, of the vector itself."""
+    of: Literal["mean", "none"] = "mean"
+    """Of what of a map or of tokens: of what `mean` gives, or of all numbers, as `none` does."""
 
 
 class LatentsParams(Section):
@@ -205,7 +208,8 @@ class LatentsParams(Section):
     """Images that the backbone encodes at once; part of the study, as it may change the last bit of a latent."""
     reduce: Annotated[str, AfterValidator(_reduced)] | PcaParams = "mean"
     """What of a map or of tokens enters the flow: each channel's `mean`; `none`, all numbers; `token 0`, that token
-    alone; or `{pca: 32}`, the first 32 principal directions of what `mean` gives. All else is carried along."""
+    alone; or `{pca: 32}`, the first 32 principal directions of what `mean` gives, or with `of: none` of all numbers.
+    All else is carried along."""
     channels: Literal["auto", "first", "last"] = "auto"
     """Which axis of a map or of tokens holds the channels: the first, as (C, H, W), or the last, as (H, W, C); `auto`
     goes by the classes of the modules, then by two equal lengths, and refuses what is not certain."""
@@ -214,5 +218,7 @@ class LatentsParams(Section):
 
     @property
     def reduction(self) -> str:
-        """Key `reduce` as a card names it: `mean`, `none`, `token 0`, `pca 32`."""
-        return self.reduce if isinstance(self.reduce, str) else f"pca {self.reduce.pca}"
+        """Key `reduce` as a card names it: `mean`, `none`, `token 0`, `pca 32`, `pca 32 of none`."""
+        if isinstance(self.reduce, str):
+            return self.reduce
+        return f"pca {self.reduce.pca}{' of none' if self.reduce.of == 'none' else ''}"

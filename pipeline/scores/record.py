@@ -10,9 +10,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from pipeline.errors import InputError
+from pipeline.errors import InputError, a_type
 from pipeline.files import read_json, write_json
-from pipeline.scores.statistics.score import PROBE_GAP, PROBE_OWN, Score
+from pipeline.scores.statistics.score import CHANGES, PROBE_GAP, PROBE_OWN, Score
 
 __all__ = [
     "Scores",
@@ -39,6 +39,7 @@ _SUMMARY = (  # how the names begin that a summary shows
     "swap/",
     "response/sample/",
     "pair/own",
+    "block_tc",
     "nll/",
     "roundtrip/",
     "preserve/",
@@ -97,7 +98,7 @@ def read_scores(path: Path) -> Scores:
     """
     content = read_json(path)
     if not isinstance(content, dict):
-        raise InputError(f"{path}: found a {type(content).__name__}; scores by name are expected")
+        raise InputError(f"{path}: found {a_type(content)}; scores by name are expected")
     scores = {}
     for name, numbers in content.items():
         try:
@@ -129,14 +130,20 @@ def as_json(scores: Mapping[str, Score]) -> dict[str, dict[str, object]]:
 
 
 def as_summary(scores: Mapping[str, Score]) -> str:
-    """One line a score of those that a person asks for first: name, value and 95 % interval."""
+    """One line a score of those that a person asks for first: name, value and 95 % interval.
+
+    A change has its sign and that word; what no value of is perfect has what chance reaches, to be compared with it.
+    """
+    shown = {name: s for name, s in scores.items() if name.startswith(_SUMMARY) and not name.startswith("swap/stay/")}
+    width = max([34, *map(len, shown)])
     lines = []
-    for name, score in scores.items():
-        if not name.startswith(_SUMMARY) or name.startswith("swap/stay/"):
-            continue
-        interval = "" if score.interval is None else f"  [{score.interval[0]:.3f}, {score.interval[1]:.3f}]"
-        value = f"{score.value:.3f}" if abs(score.value) >= 5e-4 or score.value == 0 else f"{score.value:.1e}"
-        lines.append(f"  {name:<34}{value:>10}{interval}")
+    for name, score in shown.items():
+        form = "+.3f" if name in CHANGES else ".3f"
+        interval = "" if score.interval is None else f"  [{score.interval[0]:{form}}, {score.interval[1]:{form}}]"
+        value = f"{score.value:{form}}" if abs(score.value) >= 5e-4 or score.value == 0 else f"{score.value:.1e}"
+        chance = "" if score.chance is None or score.perfect is not None else f"  chance {score.chance:.3f}"
+        change = "  a change, 0: nothing is lost" if name in CHANGES else ""
+        lines.append(f"  {name:<{width}}{value:>10}{interval}{chance}{change}")
     return "\n".join(lines)
 
 

@@ -23,7 +23,7 @@ from pipeline.places import Places
 from pipeline.tracking.publish import SEND_ERRORS, bring_level, last_whole_stage
 from pipeline.tracking.runs import find_run
 from pipeline.tracking.server import root_cause
-from pipeline.tracking.store import Store, artifact_folder, check_server, experiment_link, run_link, shown
+from pipeline.tracking.store import Store, artifact_folder, check_server, experiment_line, run_line, shown
 
 START_SECONDS = 120.0  # two busy cores take 30 s
 STOP_SECONDS = 10.0
@@ -66,16 +66,16 @@ def _upload(store: Store, layer: str, layers: tuple[str, ...]) -> None:
         raise InputError(f"MLflow at {shown(store.address)}: {root_cause(error)}; nothing on disk changed") from error
     print(f"uploaded layer {layer} up to stage {stage}")
     if run_id is not None:
-        print(f"MLflow run of layer {layer}: {run_link(store, run_id)}")
+        print(run_line(store, layer, run_id))
 
 
 def _print_links(store: Store, layers: tuple[str, ...], ui: str | None) -> None:
-    print(f"MLflow experiment {store.experiment}: {experiment_link(store, ui)}", flush=True)
+    print(experiment_line(store, ui), flush=True)
     for layer in layers:
         folder = Places().iin(layer)
         run_of_layer = find_run(store, load_iin(folder).sha256, None) if folder.exists() else None
         if run_of_layer is not None:
-            print(f"MLflow run of layer {layer}: {run_link(store, run_of_layer.info.run_id, ui)}", flush=True)
+            print(run_line(store, layer, run_of_layer.info.run_id, ui), flush=True)
 
 
 def _serve(store: Store, layers: tuple[str, ...], port: int) -> None:

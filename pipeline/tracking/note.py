@@ -1,4 +1,4 @@
-"""What a run says of itself: a plain sentence first, then the table of scores in Markdown.
+"""What a run says of itself: a plain sentence, what a person must know, then the table of scores in Markdown.
 
 MLflow folds a run's description after a few lines, and its table of runs shows no score by itself, so the first
 sentence has to carry the result.
@@ -7,10 +7,11 @@ sentence has to carry the result.
 from collections.abc import Mapping
 
 from pipeline.basis.layout import Layout
-from pipeline.scores.statistics.score import PAIR_NATS, PROBE_GAP, SWAP_SCORE, Score, response_name
+from pipeline.scores.findings import findings
+from pipeline.scores.statistics.score import CHANGES, PAIR_NATS, PROBE_GAP, SWAP_SCORE, Score, response_name
 from pipeline.tuning.flow_file import FlowChoice, Trial
 
-__all__ = ["headline", "in_words", "rounded", "scores_table", "sweep_note", "tried"]
+__all__ = ["headline", "in_words", "rounded", "run_note", "scores_table", "sweep_note", "tried"]
 
 RANKED_BY = (PROBE_GAP, SWAP_SCORE)
 
@@ -46,12 +47,19 @@ def headline(layout: Layout, num_blocks: int, scores: Mapping[str, Score] | None
     return "; ".join([*parts, f"{num_blocks} blocks, sizes {layout}"])
 
 
+def run_note(layout: Layout, num_blocks: int, scores: Mapping[str, Score]) -> str:
+    """The description of a run whose scores are known: the headline, a point for each finding, the table."""
+    points = "\n".join(f"- {sentence}" for sentence in findings(scores))
+    return "\n\n".join(filter(None, (headline(layout, num_blocks, scores), points, scores_table(scores))))
+
+
 def scores_table(scores: Mapping[str, Score]) -> str:
     """All scores as a Markdown table: value, 95% interval, and what chance and a perfect code reach."""
     rows = ["| score | value | 95% interval | chance | perfect |", "| --- | --- | --- | --- | --- |"]
     for name, score in scores.items():
         interval, brackets = _interval(score.low, score.high), (_text(score.chance), _text(score.perfect))
-        cells = [name, _text(score.value), interval, *brackets]
+        value = f"{score.value:+.4g} (change)" if name in CHANGES else _text(score.value)
+        cells = [name, value, interval, *brackets]
         rows.append(f"| {' | '.join(cells)} |")
     return "\n".join(rows) + "\n"
 

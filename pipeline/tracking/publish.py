@@ -20,7 +20,7 @@ from pipeline.interpretation.iin import Iin, load_iin
 from pipeline.places import Places
 from pipeline.scores.record import read_scores
 from pipeline.tracking.model import log_model
-from pipeline.tracking.note import headline, rounded, scores_table
+from pipeline.tracking.note import headline, rounded, run_note, scores_table
 from pipeline.tracking.runs import (
     NOTE,
     SHA256,
@@ -33,7 +33,7 @@ from pipeline.tracking.runs import (
     send_curves,
 )
 from pipeline.tracking.server import root_cause
-from pipeline.tracking.store import Store, run_link, shown, upload_command
+from pipeline.tracking.store import Store, run_line, shown, upload_command
 from pipeline.tracking.sweep import log_sweep
 
 __all__ = ["SEND_ERRORS", "Stage", "bring_level", "last_whole_stage", "publish"]
@@ -74,7 +74,7 @@ def publish(store: Store, layer: str, upto: Stage, root: Path = Path()) -> str |
         )
         return None
     if run_id is not None:
-        print(f"MLflow run of layer {layer}: {run_link(store, run_id)}", flush=True)
+        print(run_line(store, layer, run_id), flush=True)
     return run_id
 
 
@@ -151,8 +151,6 @@ def _log_scores(client: MlflowClient, run: Run, iin: Iin, path: Path) -> None:
     changed = {name: value for name, value in values.items() if run.data.metrics.get(name) != value}
     if changed:
         client.log_batch(run_id, metrics=[Metric(name, value, now, 0) for name, value in changed.items()])
-    table = scores_table(scores)
-    note = f"{headline(iin.layout, iin.flow.config.num_blocks, scores)}\n\n{table}"
-    add_missing(client, run, {}, {NOTE: note})
-    client.log_text(run_id, table, "scores.md")
+    add_missing(client, run, {}, {NOTE: run_note(iin.layout, iin.flow.config.num_blocks, scores)})
+    client.log_text(run_id, scores_table(scores), "scores.md")
     client.log_artifact(run_id, str(path))

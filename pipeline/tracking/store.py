@@ -24,9 +24,11 @@ __all__ = [
     "Store",
     "artifact_folder",
     "check_server",
+    "experiment_line",
     "experiment_link",
     "find_store",
     "quieten_mlflow",
+    "run_line",
     "run_link",
     "shown",
     "upload_command",
@@ -150,6 +152,16 @@ def run_link(store: Store, run_id: str, ui: str | None = None) -> str:
     return f"{_ui(store, ui)}/#/experiments/{store.experiment_key}/runs/{run_id}?workflowType=machine_learning"
 
 
+def experiment_line(store: Store, ui: str | None = None) -> str:
+    """What is printed of the experiment: its link, and what serves it."""
+    return f"MLflow experiment {store.experiment}: {experiment_link(store, ui)}{_served_by(store, ui)}"
+
+
+def run_line(store: Store, layer: str, run_id: str, ui: str | None = None) -> str:
+    """The same of the run of a layer."""
+    return f"MLflow run of layer {layer}: {run_link(store, run_id, ui)}{_served_by(store, ui)}"
+
+
 def shown(address: str) -> str:
     """The address without a user's name and password, for lines that people read."""
     parts = urlsplit(address)
@@ -165,6 +177,11 @@ def artifact_folder(address: str) -> Path:
 
 def _ui(store: Store, ui: str | None) -> str:
     return ui or (LOCAL_UI if store.address.startswith("sqlite:") else shown(store.address).rstrip("/"))
+
+
+def _served_by(store: Store, ui: str | None) -> str:
+    """What a link of a store that is a file needs, unless its pages are served just now."""
+    return " (after `make ui`)" if ui is None and store.address.startswith("sqlite:") else ""
 
 
 def _address() -> str:

@@ -23,7 +23,7 @@ from pipeline.tracking.runs import (
     source_tags,
 )
 from pipeline.tracking.server import root_cause
-from pipeline.tracking.store import Store, run_link, shown, upload_command
+from pipeline.tracking.store import Store, run_line, shown, upload_command
 
 __all__ = ["RunTracker"]
 
@@ -84,7 +84,7 @@ class RunTracker:
         if self._thread.is_alive():
             self._error = TimeoutError(f"not done after {FINISH_SECONDS:.0f} s")
         if self._error is None and self.run_id is not None:
-            print(f"MLflow run of layer {self.layer}: {run_link(self.store, self.run_id)}", flush=True)
+            print(run_line(self.store, self.layer, self.run_id), flush=True)
         elif isinstance(self._error, SEND_ERRORS):
             print(self._unsent(self._error), file=sys.stderr, flush=True)
         elif self._error is not None:

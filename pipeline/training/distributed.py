@@ -209,23 +209,35 @@ def _from_rank_0(message: InputError | None) -> InputError | None:
     return box[0]
 
 
-def _shown(entry: dict[str, float]) -> dict[str, float]:
-    """Losses of an entry of the curves, without what only an expert reads in a curve."""
+def _shown(entry: dict[str, float], held_out: dict[str, float]) -> dict[str, float]:
+    """Losses of the newest entry, without what only an expert reads in a curve, and beside each its held-out value."""
     figures = {key.partition("/")[2]: value for key, value in entry.items() if key.startswith("train/")}
-    return {key: value for key, value in figures.items() if key not in ("gradient_norm", "learning_rate")}
+    shown = {}
+    for key, value in figures.items():
+        if key in ("gradient_norm", "learning_rate"):
+            continue
+        shown[key] = value
+        if f"val/{key}" in held_out:
+            shown[f"held-out {key}"] = held_out[f"val/{key}"]
+    return shown
 
 
 def _shows_entries(name: str, generation: Generation, steps: int) -> Callable[[], None]:
-    """What shows the newest entry that rank 0 wrote, from wherever it runs, if it is new."""
+    """What shows the newest entry that rank 0 wrote, from wherever it runs, if it is new.
+
+    Beside it stand the newest figures of held-out examples; the last entry waits for its own, which follow it.
+    """
     path = generation.folder / curves.METRICS
     progress, shown = None, generation.step
 
     def show() -> None:
         nonlocal progress, shown
-        entry = next((entry for entry in reversed(curves.entries(path)) if "train/learning_rate" in entry), None)
-        if entry and entry["step"] > shown:
+        entries = curves.entries(path)
+        entry = next((entry for entry in reversed(entries) if "train/learning_rate" in entry), None)
+        held_out = next((entry for entry in reversed(entries) if any(key.startswith("val/") for key in entry)), {})
+        if entry and entry["step"] > shown and (entry["step"] < steps or entry is not entries[-1]):
             shown = int(entry["step"])
             progress = progress or Progress(name, steps, done=shown)  # not before, as the start of Ray is no training
-            progress.update(shown, **_shown(entry))
+            progress.update(shown, **_shown(entry, held_out))
 
     return show

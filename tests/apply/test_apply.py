@@ -13,13 +13,16 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 import torch
+from backbone.generators import made_halves
 from PIL import Image
+from refusals import refusal_of
 
 from pipeline.apply.__main__ import main, requested
 from pipeline.apply.application import apply_to_images, read_images
 from pipeline.backbone.autoencoder import Autoencoder, AutoencoderBackbone
 from pipeline.backbone.backbone import Made, save_backbone
 from pipeline.backbone.classifier import Classifier, ClassifierBackbone
+from pipeline.backbone.generator import NO_ENCODER
 from pipeline.backbone.kinds import load_backbone, make_backbone
 from pipeline.basis.layout import Layout
 from pipeline.errors import InputError
@@ -67,7 +70,7 @@ def make(folder: Path, made: Made, layer: str, kept: list[int]) -> Place:
         Image.fromarray(image).save(folder / "images" / ("deep" if number > 8 else "") / f"{number:02d}.png")
     save_backbone(folder / "backbone", made)
     backbone = load_backbone(folder / "backbone")
-    z, _ = backbone.cut(layer).encode(to_unit_range(PIXELS))
+    z, _ = backbone.cut(layer).stored_latents(PIXELS, np.arange(len(PIXELS)))
     flow = Flow(FlowConfig(7, num_blocks=2, width=8, depth=1, seed=3))
     flow.initialise(z[:, kept])
     cut = {"reduce": "mean", "kept": kept, "image_shape": [32, 32]}
@@ -235,6 +238,12 @@ def test_the_command_as_a_person_types_it(drawing: Place) -> None:
     done = drawing.run("--swap", "shape=images/04.png")
     assert done.returncode == 1
     assert done.stderr == "error: --swap: no factor 'shape', accepted are residual, digit, colour\n"
+
+
+def test_a_generator_is_refused_with_the_way_that_it_has(tmp_path: Path) -> None:
+    place = make(tmp_path, made_halves(7), "latent", list(range(7)))
+    with contextlib.chdir(place.folder), patch("sys.argv", place.command()[2:]):
+        assert refusal_of(main) == f"--model: iin: {NO_ENCODER}"
 
 
 def test_hidden_images_are_passed_over(drawing: Place) -> None:

@@ -57,7 +57,7 @@ def headed(form: str, classes: int = 3, channels: int = 3, **section: Any) -> Ba
         (headed("dict", output="values", output_key="features"), False, "12 values"),
         (headed("tuple", output="values", output_key=0), False, "12 values"),
         (headed("dataclass", output="values", output_key="hidden.1"), False, "12 values"),
-        (headed("vector", output="values"), False, "1 values"),
+        (headed("vector", output="values"), False, "1 value"),
         (headed("half"), True, "logits of 3 classes"),
     ],
     ids=lambda value: value.arguments["form"] if isinstance(value, BackboneParams) else None,

@@ -13,7 +13,7 @@ from pipeline.backbone.exported_network import from_exported
 from pipeline.backbone.hook_backbone import AS_IT_IS, Preprocess
 from pipeline.backbone.hooks import state_sha256
 from pipeline.backbone.kinds import load_backbone, make_backbone
-from pipeline.backbone.torchvision_network import from_torchvision, weights_classes
+from pipeline.backbone.torchvision_network import from_torchvision, weights_classes, weights_input
 from pipeline.inputs.paths import weights_file
 from pipeline.params import BackboneParams
 from pipeline.tables.images import Images, to_unit_range
@@ -28,6 +28,7 @@ TABLE = Images(
     class_names={"shape": ["round", "square", "flat", "other"]},
 )
 IMAGES = to_unit_range(TABLE.pixels[:2])
+MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
 def small(classes: int = 4) -> nn.Module:
@@ -60,9 +61,10 @@ def test_a_callable() -> None:
     ("name", "arguments", "message"),
     [
         ("nowhere.at_all:make", {}, "backbone.network: no module 'nowhere.at_all' can be imported"),
+        ("json:loads", {"s": "?"}, "backbone.network: json:loads raised JSONDecodeError: Expecting value: line 1"),
         (f"{HERE}:smal", {}, f"backbone.network: no callable 'smal' in {HERE}; nearest are small"),
         (HERE, {}, f"backbone.network: found '{HERE}', expected package.module:callable"),
-        (f"{HERE}:no_module", {}, f"backbone.network: {HERE}:no_module returned a int, expected a torch.nn.Module"),
+        (f"{HERE}:no_module", {}, f"backbone.network: {HERE}:no_module returned an int, expected a torch.nn.Module"),
         (f"{HERE}:small", {"width": 3}, f"backbone.arguments: {HERE}:small does not take {{'width': 3}}"),
     ],
 )
@@ -117,9 +119,8 @@ def test_a_method_of_a_class_and_weights_inside_a_package() -> None:
 def test_preprocessing_is_torchvisions() -> None:
     from torchvision.transforms import v2
 
-    mean, std = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-    expected = v2.Compose([v2.Resize(48, antialias=True), v2.Normalize(mean, std)])((IMAGES + 1) / 2)
-    assert torch.allclose(Preprocess(48, mean, std)(IMAGES), expected, atol=1e-5)
+    expected = v2.Compose([v2.Resize(48, antialias=True), v2.Normalize(MEAN, STD)])((IMAGES + 1) / 2)
+    assert torch.allclose(Preprocess(48, MEAN, STD)(IMAGES), expected, atol=1e-5)
     assert AS_IT_IS(IMAGES) is IMAGES
 
 
@@ -160,11 +161,43 @@ def test_classes_of_torchvisions_weights_go_by_its_names(tmp_path: Path) -> None
     assert weights_classes(params.model_copy(update={"concept": "digit"})) is None
 
 
-def test_a_torchvision_network_gets_its_own_input(tmp_path: Path) -> None:
+def test_a_torchvision_network_of_ones_own_weights_gets_images_of_their_own_size(tmp_path: Path) -> None:
+    network = from_torchvision("squeezenet1_1", None, {"num_classes": 3}, seed=5)
+    save_file(network.state_dict(), tmp_path / "w.safetensors")
     params = BackboneParams(kind="torchvision", network="squeezenet1_1", arguments={"num_classes": 3})
-    backbone = frozen(tmp_path, params)
-    assert backbone.card["input"] == {"size": 224, "mean": [0.485, 0.456, 0.406], "std": [0.229, 0.224, 0.225]}
-    assert backbone.run(IMAGES).shape == (2, 3)
+    expected = network((IMAGES / 2 + 0.5 - torch.tensor(MEAN)[:, None, None]) / torch.tensor(STD)[:, None, None])
+    for weights in (None, str(tmp_path / "w.safetensors")):
+        backbone = frozen(tmp_path, params.model_copy(update={"weights": weights}))
+        assert backbone.card["input"] == {"size": None, "mean": list(MEAN), "std": list(STD)}
+    assert torch.allclose(backbone.run(IMAGES), expected, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("network", "weights", "size", "mean"),
+    [
+        ("resnet18", "DEFAULT", 224, MEAN),
+        ("resnet18", "ResNet18_Weights.IMAGENET1K_V1", 224, MEAN),
+        ("efficientnet_b3", "IMAGENET1K_V1", 300, MEAN),
+        ("vit_b_16", "IMAGENET1K_SWAG_E2E_V1", 384, MEAN),
+        ("vgg16", "IMAGENET1K_FEATURES", 224, (0.48235, 0.45882, 0.40784)),
+        ("deeplabv3_resnet50", "DEFAULT", 224, MEAN),
+        ("raft_small", "DEFAULT", 224, MEAN),
+    ],
+)
+def test_weights_of_torchvisions_own_get_what_they_were_trained_on(
+    network: str, weights: str, size: int, mean: tuple[float, ...]
+) -> None:
+    found = weights_input(BackboneParams(kind="torchvision", network=network, weights=weights))
+    assert (found.size, found.mean) == (size, mean)
+
+
+def test_that_images_are_resized_is_said() -> None:
+    def gives(**of_input: object) -> str:
+        section = {"kind": "torch", "network": f"{HERE}:small", "input": of_input}
+        return make_backbone(BackboneParams.model_validate(section), TABLE, 0).gives
+
+    said = "logits of 4 classes; images of 32x32 are resized to 48x48: backbone.input.size"
+    assert (gives(size=48), gives(size=32), gives()) == (said, "logits of 4 classes", "logits of 4 classes")
 
 
 def test_an_exported_network_is_copied(tmp_path: Path) -> None:

@@ -131,6 +131,8 @@ def test_the_key_says_what_is_not_certain() -> None:
     assert reduction(uncertain, "0", channels="first") == Reduction("mean", "first")
     assert reduction(uncertain, "0", channels="last") == Reduction("mean", "last")
     assert reduction(uncertain, "0", reduce="none") == Reduction("none"), "all numbers, whatever they are"
+    directions = {"pca": 9, "of": "none"}
+    assert reduction(uncertain, "0", reduce=directions) == Reduction("pca 9 of none"), "of all numbers, too"
     assert reduction(uncertain, "2", channels="last") == Reduction("mean"), "a vector"
     assert reduction(unsteady.ChannelsLast, "block") == Reduction("mean", "last")
     assert reduction(unsteady.ChannelsLast, "block", channels="first") == Reduction("mean", "first"), "the key decides"
@@ -144,3 +146,30 @@ def test_the_list_shows_what_is_taken_for_channels() -> None:
     assert ["head", "Linear", "3", "3", "3"] in lines
     shown = [line.split() for line in list_layers(uncertain(), 32).splitlines()]
     assert ["0", "Bare", "7x8x9", "not", "certain", "-", "504"] in shown
+
+
+class Tokens(nn.Module):
+    """A map of 12x8x8, 64 tokens of 80 numbers, and so wide a vector that no flow takes it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.trunk, self.mix = nn.Conv2d(3, 12, 4, 4), nn.Linear(12, 80)
+        self.flat, self.head = nn.Flatten(), nn.Linear(5120, 3)
+
+    def forward(self, images: Tensor) -> Tensor:
+        logits: Tensor = self.head(self.flat(self.mix(self.trunk(images).flatten(2).transpose(1, 2))))
+        return logits
+
+
+def test_the_list_has_a_column_of_one_token_where_a_layer_gives_tokens_and_says_what_a_dash_is() -> None:
+    *rows, legend, dash, _ = list_layers(Tokens().eval(), 32).splitlines()
+    assert rows[0].split() == ["layer", "module", "shape", "channels", "mean", "none", "token", "0"]
+    assert [row.split() for row in rows[1:]] == [
+        ["trunk", "Conv2d", "12x8x8", "first", "12", "768"],
+        ["mix", "Linear", "64x80", "last", "80", "-", "80"],
+        ["flat", "Flatten", "5120", "-", "-"],
+        ["head", "Linear", "3", "3", "3"],
+    ]
+    assert legend.startswith("mean, none, token 0: the numbers that a flow gets by latents.reduce; by {pca: 32}")
+    assert dash == "-: it can get none: they are not 2 to 4,096, or it is not certain what the channels are"
+    assert "token" not in list_layers(uncertain(), 32)

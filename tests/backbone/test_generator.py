@@ -1,10 +1,13 @@
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pytest
 import torch
+from refusals import refusal_of
 
+from backbone.generators import HERE, Convolved, params, prepared
 from pipeline.backbone.backbone import save_backbone
 from pipeline.backbone.generator import open_generator
 from pipeline.backbone.kinds import load_backbone, make_backbone
@@ -14,40 +17,12 @@ from pipeline.errors import InputError
 from pipeline.extract.encoder import Encoder, LatentsSetup
 from pipeline.extract.extraction import latents_card
 from pipeline.files import write_json
-from pipeline.judge.network import JudgeNet, save_judge, save_no_judge
+from pipeline.inputs.checked import DRAWN_BY
 from pipeline.params import BackboneParams, DataParams, LatentsParams, Params
-from pipeline.prepare.images import prepare
-from pipeline.prepare.sources.generator import generated_source, open_labeller
-from pipeline.tables.images import Images, load_images, to_unit_range
+from pipeline.prepare.sources.generator import generated_source
+from pipeline.tables.images import load_images, to_unit_range
 from pipeline.tables.latents import load_latents
 from pipeline.tables.parquet import SPLITS
-
-HERE = "backbone.generators"
-PIXELS = np.arange(2 * 8 * 8 * 3, dtype=np.uint8).reshape(2, 8, 8, 3)
-
-
-def params(network: str = "Halves", **data: object) -> Params:
-    section = {
-        "source": "generator",
-        "labeller": f"{HERE}:name_halves",
-        "max_images": 300,
-        "copies": 1,
-        "concepts": ["left", "right"],
-        "graded": {"right": 0.1},
-        **data,
-    }
-    return Params.model_validate(
-        {"data": section, "backbone": {"kind": "generator", "network": f"{HERE}:{network}", "num_dims": 6}}
-    )
-
-
-def prepared(folder: Path, study: Params) -> Path:
-    assert prepare(study.data, study.seed, folder / "images", source=generated_source(study)) == {
-        "train": 210,
-        "val": 30,
-        "test": 60,
-    }
-    return folder / "images"
 
 
 def test_images_are_draws_from_the_prior_and_named_by_the_labeller(tmp_path: Path) -> None:
@@ -107,8 +82,25 @@ def test_latents_are_the_draws_themselves_without_noise(tmp_path: Path) -> None:
     assert backbone.draws_images
     assert backbone.draws_own_images
     for refused in (cut.encode, backbone.run):
-        with pytest.raises(InputError, match="a generator has no encoder: the 60 images given have no latents"):
+        with pytest.raises(InputError, match="a generator has no encoder, so that an image has no latent"):
             refused(to_unit_range(test.pixels))
+
+
+def test_its_images_follow_from_no_other_key_than_those_that_check_writes_down() -> None:
+    read: set[str] = set()
+
+    class Watched(BackboneParams):
+        def __getattribute__(self, name: str) -> Any:
+            read.add(name)
+            return super().__getattribute__(name)
+
+    study = params()
+    section = Watched.model_validate(study.backbone.model_dump())
+    read.clear()
+    assert generated_source(study.model_copy(update={"backbone": section})).categories["left"] == 2
+    assert DRAWN_BY | {"network", "weights"} <= read
+    # of a kind whose source is its own and no other's, and which gives images alone
+    assert read & set(BackboneParams.model_fields) == DRAWN_BY | {"network", "weights", "kind"}
 
 
 def test_a_network_that_can_not_be_used_is_one_line() -> None:
@@ -127,6 +119,38 @@ def test_a_network_that_can_not_be_used_is_one_line() -> None:
         open_generator(section, 0, "cpu")
     with pytest.raises(InputError, match=r"gives \(2, 2\), images \(2, 1 or 3, H, W\) are expected"):
         open_generator(section.model_copy(update={"num_dims": 4}), 0, "cpu")
+
+
+@pytest.mark.parametrize("how", ["called", "lazy", "exported"])
+def test_a_generator_that_begins_with_a_convolution_gets_a_map_of_one_position(tmp_path: Path, how: str) -> None:
+    network, arguments = f"{HERE}:Convolved", {"lazy": True} if how == "lazy" else {}
+    if how == "exported":
+        network = str(tmp_path / "g.pt2")
+        shapes = ({0: torch.export.Dim("batch")},)
+        program = torch.export.export(Convolved().eval(), (torch.zeros(2, 6, 1, 1),), dynamic_shapes=shapes)
+        torch.export.save(program, network)
+    study = params()
+    section = study.backbone.model_copy(update={"network": network, "arguments": arguments})
+    study = study.model_copy(update={"backbone": section})
+    test = load_images(prepared(tmp_path, study), "test")
+    made = make_backbone(study.backbone, test, 0)
+    assert made.gives == "images of its own of z as [B, 6, 1, 1]"
+    save_backbone(tmp_path / "backbone", made)
+    cut = load_backbone(tmp_path / "backbone").cut("latent")
+    z, _ = cut.stored_latents(test.pixels, test.original)
+    assert (z.shape, cut.width(to_unit_range(test.pixels))) == ((60, 6), 6)
+    with torch.no_grad():
+        expected = made.network(z[:, :, None, None]).expand(-1, 3, -1, -1)
+    assert torch.equal(cut.rest(to_unit_range(test.pixels))(z), expected)
+    assert (expected - to_unit_range(test.pixels)).abs().max() <= 0.51 / 127.5
+
+
+def test_a_generator_of_another_number_of_dimensions_is_one_line_with_both_shapes() -> None:
+    section = BackboneParams(kind="generator", network=f"{HERE}:Convolved", num_dims=5)
+    line = refusal_of(open_generator, section, 0, "cpu")
+    for taken in ("does not take latents (2, 5) (", "does not take latents (2, 5, 1, 1) (", "to have 6 channels"):
+        assert taken in line
+    assert line.endswith("; see backbone.num_dims")
 
 
 def test_a_generator_of_another_range_and_head_draws_the_same_images(tmp_path: Path) -> None:
@@ -160,58 +184,6 @@ def test_a_generator_that_differs_each_time_is_refused(tmp_path: Path) -> None:
     test = load_images(prepared(tmp_path, study), "test")
     with pytest.raises(InputError, match="the generator does not draw the images of data/images"):
         make_backbone(study.backbone, test, 0)
-
-
-@pytest.mark.parametrize(
-    ("name", "message"),
-    [
-        ("name_nothing", "data.labeller: backbone.generators:name_nothing returned a int, expected a mapping"),
-        (
-            "name_too_few",
-            "data.labeller: column 'left' of backbone.generators:name_too_few has 63 entries for 64 images",
-        ),
-        ("name_halfs", "data.labeller: no callable 'name_halfs' in backbone.generators; nearest are name_halves"),
-    ],
-)
-def test_a_labeller_that_names_nothing_is_one_line(name: str, message: str) -> None:
-    with pytest.raises(InputError, match=message):
-        generated_source(params(labeller=f"{HERE}:{name}"))
-
-
-def test_a_concept_that_is_not_named_and_a_labeller_that_is_nowhere_are_one_line() -> None:
-    with pytest.raises(InputError, match=r"no concept 'shape' in labeller .*; its columns are left, right, third"):
-        generated_source(params(concepts=["left", "shape"], graded={}))
-    with pytest.raises(InputError, match=r"data.labeller: found 'nowhere', which is no folder"):
-        generated_source(params(labeller="nowhere"))
-
-
-def test_a_trained_judge_or_classifier_names_images(tmp_path: Path) -> None:
-    rng = np.random.default_rng(0)
-    images = Images(
-        id=np.arange(2),
-        original=np.arange(2),
-        pixels=PIXELS,
-        labels={"digit": np.arange(2), "colour": np.arange(2), "size": np.arange(2)},
-        values={"colour": rng.random((2, 3), np.float32), "size": rng.random((2, 1), np.float32)},
-        num_categories={"digit": 4, "colour": 2, "size": 2},
-    )
-    save_judge(tmp_path / "judge", JudgeNet({"digit": 4, "colour": 3, "size": 1}, 8, 0), 8, images, metrics="")
-    table = open_labeller(str(tmp_path / "judge"), "cpu")(PIXELS)
-    assert table.column_names == ["digit", "colour_0", "colour_1", "colour_2", "size"]
-    assert table["digit"].type == pa.int64()
-    section = BackboneParams(
-        kind="torch", network="pipeline.backbone.classifier:Classifier", concept="digit",
-        arguments={"num_classes": 4, "width": 8, "seed": 0},
-    )  # fmt: skip
-    save_backbone(tmp_path / "classifier", make_backbone(section, images, 0))
-    expected = load_backbone(tmp_path / "classifier").run(to_unit_range(PIXELS)).argmax(dim=1).tolist()
-    assert open_labeller(str(tmp_path / "classifier"), "cpu")(PIXELS).to_pydict() == {"digit": expected}
-    save_backbone(tmp_path / "other", make_backbone(section.model_copy(update={"concept": None}), images, 0))
-    with pytest.raises(InputError, match="holds a network of kind 'torch' that names no concept"):
-        open_labeller(str(tmp_path / "other"), "cpu")
-    save_no_judge(tmp_path / "none")
-    with pytest.raises(InputError, match=r"data.labeller: .*none holds no judge, as its study needed none"):
-        open_labeller(str(tmp_path / "none"), "cpu")
 
 
 @pytest.mark.parametrize(

@@ -148,7 +148,7 @@ def test_a_card_and_params_say_the_same() -> None:
         (torch.zeros(1, 5, 1, 1), "5 numbers: logits of 5 classes, probabilities or values (backbone.output)"),
         (torch.zeros(5, 1, 8), "(5, 1, 8) for 1 images, not a row for each: it can't be used"),
         ([torch.zeros(1, 4)], "a list, of which backbone.output_key names one: 0 4"),
-        (3, "a int, which holds no tensor and can't be used"),
+        (3, "an int, which holds no tensor and can't be used"),
     ],
 )
 def test_what_a_network_gives_in_words(output: object, words: str) -> None:

@@ -96,7 +96,24 @@ def test_of_tied_weights_a_file_holds_one_name(tmp_path: Path) -> None:
         assert torch.equal(network.first.weight, source.first.weight)
         untied = Tied()
         untied.second.weight = nn.Parameter(torch.zeros(6, 6))
-        assert refusal(untied, tmp_path / "w.pt").startswith(f"lacks keys of the network: {name}, of 4 expected")
+        assert refusal(untied, tmp_path / "w.pt").endswith(f"the 4 keys of the network: it lacks {name}")
+
+
+class Foreign(nn.Linear):
+    """As a model of transformers: of a module of that package."""
+
+
+Foreign.__module__ = "transformers.models.foreign"
+
+
+def test_of_a_network_of_transformers_the_line_says_how_its_own_files_are_read(tmp_path: Path) -> None:
+    torch.save(small().state_dict(), tmp_path / "w.pt")
+    line = refusal(type("Mine", (Foreign,), {})(2, 2), tmp_path / "w.pt")
+    assert line.endswith(
+        "; files of transformers may have other names than its networks: leave backbone.weights empty, and let "
+        "backbone.network be its from_pretrained, with the folder in backbone.arguments"
+    )
+    assert "transformers" not in refusal(nn.Linear(2, 2), tmp_path / "w.pt")
 
 
 class Surprise:
@@ -112,16 +129,23 @@ def test_weights_that_do_not_fit_are_one_line_with_the_keys_of_both(tmp_path: Pa
         return refusal(small(), path)
 
     lacking = {f"module.{key}": value for key, value in state.items() if not key.startswith("0.1")}
-    assert line(lacking) == (
-        "lacks keys of the network: 0.1.bias, 0.1.num_batches_tracked, 0.1.running_mean and 2 more, of 9 expected; the "
-        "file has module.0.0.weight, module.0.0.bias, module.2.weight and 1 more"
-    )
+    misfit = "does not fit the 9 keys of the network: it "
+    assert line(lacking) == f"{misfit}lacks 0.1.bias, 0.1.num_batches_tracked, 0.1.running_mean and 2 more"
     other = {"encoder.weight": torch.zeros(2), "encoder.bias": torch.zeros(2)}
-    assert line({"state_dict": other}).endswith("of 9 expected; the file has encoder.weight, encoder.bias")
-    assert line(state | {"extra": torch.zeros(1)}).startswith(
-        "holds keys that the network has not: extra, of 9 expected"
+    assert line({"state_dict": other}) == (
+        f"{misfit}lacks 0.0.bias, 0.0.weight, 0.1.bias and 6 more, and holds what the network has not, encoder.bias, "
+        "encoder.weight"
     )
-    assert line(state | {"2.bias": torch.zeros(9)}) == "2.bias has shape (9,), expected (4,)"
+    wrapped = {f"module.{key.replace('2.', 'head.')}": value for key, value in state.items()}
+    assert line(wrapped) == (
+        f"{misfit}lacks 2.bias, 2.weight, and holds what the network has not, module.head.bias, module.head.weight"
+    )
+    assert line(state | {"extra": torch.zeros(1)}) == f"{misfit}holds what the network has not, extra"
+    assert line(state | {"2.bias": torch.zeros(9)}) == f"{misfit}holds 2.bias of shape (9,) for (4,)"
+    shapes = {"2.bias": torch.zeros(9), "2.weight": torch.zeros(9, 6)}
+    assert line({key: value for key, value in (state | shapes).items() if key != "0.0.bias"}) == (
+        f"{misfit}lacks 0.0.bias, and holds 2.weight of shape (9, 6) for (4, 6), 2.bias of shape (9,) for (4,)"
+    )
     nothing = "no state dict of tensors, nor one under 'state_dict', 'model_state_dict', 'model', 'net'"
     assert line([1, 2]) == nothing
     assert line({"epoch": 3}) == nothing

@@ -92,6 +92,21 @@ def test_along_principal_directions_the_rest_is_the_recipients() -> None:
     assert torch.equal(to_vector(output, Reduction("pca 2", "last")), means), "before the directions are known"
 
 
+def test_principal_directions_of_all_numbers_move_single_positions_of_a_map() -> None:
+    output = outputs("map")
+    num = output[0].numel()
+    directions = torch.linalg.qr(torch.randn(num, 3, dtype=torch.float64, generator=torch.Generator().manual_seed(1)))[
+        0
+    ]
+    along = Reduction("pca 3 of none", None, (torch.full((num,), 0.3, dtype=torch.float64), directions))
+    z, flat = to_vector(output, along), output.flatten(1)
+    assert torch.allclose(z.double(), (flat - 0.3).double() @ directions, atol=1e-6)
+    assert torch.equal(from_vector(z, output, along), output)
+    moved = from_vector(z + torch.tensor([0.0, 2.0, 0.0]), output, along)
+    assert torch.allclose((moved - output).flatten(1), 2 * directions[:, 1].float().expand_as(flat), atol=1e-5)
+    assert torch.equal(to_vector(output, Reduction("pca 3 of none")), flat), "before the directions are known"
+
+
 def test_the_vector_is_no_view_of_the_layer() -> None:
     for kind, how in CASES:
         output = outputs(kind)
@@ -113,6 +128,8 @@ def test_the_vector_is_no_view_of_the_layer() -> None:
         ((7, 9), "token 9", "first", r"found 'token 9', but layer 'a' of shape \(7, 9\) has 9 tokens"),
         ((7,), "token 0", None, r"'token 0' is of tokens \(L, C\), but layer 'a' gives shape \(7,\)"),
         ((7, 9, 9), "pca 8", "first", r"found 'pca 8', but layer 'a' of shape \(7, 9, 9\) has 7 directions at most"),
+        ((2, 2, 2), "pca 9 of none", None, r"found 'pca 9 of none', but layer 'a' .* has 8 directions at most"),
+        ((65, 8, 8), "pca 9 of none", None, "4160 dimensions, accepted are 2 to 4096; 'mean' gives one a channel"),
     ],
 )  # fmt: skip
 def test_what_a_flow_can_not_take_is_refused(
@@ -126,6 +143,7 @@ def test_what_a_flow_can_not_take_is_refused(
     ((2,), "none", None, 2), ((4096,), "mean", None, 4096), ((7, 3, 3), "none", None, 63), ((4, 9), "mean", "last", 9),
     ((4, 9), "mean", "first", 4), ((7, 7, 192), "mean", "last", 192), ((4, 9), "token 3", "last", 9),
     ((4, 9), "token 8", "first", 4), ((64, 8, 8), "none", None, 4096), ((64, 8, 8), "pca 5", "first", 5),
+    ((4, 8, 8), "pca 200 of none", None, 200),
 ])  # fmt: skip
 def test_any_width_from_2_to_4096(shape: tuple[int, ...], how: str, channels: str | None, expected: int) -> None:
     assert num_dims(shape, Reduction(how, channels), "a") == expected

@@ -76,6 +76,16 @@ def test_bars_have_the_heights_of_the_scores_and_the_widths_of_the_sizes(layers:
     assert all(end <= start for (_, end), (start, _) in pairwise(spans)), "bars lie on bars"
 
 
+@pytest.mark.parametrize("concept", ["colour", "a_rather_long_name", "wearing_a_necktie_of_any_kind_at_all"])
+def test_names_of_scores_keep_apart(concept: str) -> None:
+    layout = Layout.of(["digit", concept], [28, 1, 3])
+    with house_style():
+        figure = layers_sheet({"conv1": scores(layout)}, {"conv1": layout}).figure
+        figure.canvas.draw()
+        boxes = [label.get_window_extent() for label in figure.axes[0].get_xticklabels()]
+    assert min(beside.x0 - box.x1 for box, beside in pairwise(boxes)) >= 20
+
+
 def test_written_again_is_the_same_bytes(tmp_path: Path) -> None:
     for name in ("a", "b"):
         compare(results(), LAYOUTS, [], tmp_path / name)

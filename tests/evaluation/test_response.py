@@ -90,6 +90,10 @@ def test_only_the_factor_that_is_read_has_a_response(of_digit: Responses) -> Non
         assert of_digit.scores[f"response/{edit}/digit/changed"].low > 0.4
 
 
+def test_each_score_says_how_many_images_were_edited(of_digit: Responses) -> None:
+    assert {score.details["images"] for score in of_digit.scores.values()} == {NUM}
+
+
 def test_a_draw_changes_the_class_as_often_as_the_prior_says(of_digit: Responses) -> None:
     """Both are of N(0, 1), cut at ±0.5: they differ with probability 1 − Σ p²; so do codes of the prior swapped."""
     inner = 0.38292

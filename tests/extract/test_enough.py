@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from backbone.toys import toy_images, write_images
 
+from pipeline.backbone.cut import Noise
 from pipeline.errors import InputError
 from pipeline.extract.enough import require_dimensions, require_scorable, said_of_few
 
@@ -61,6 +62,28 @@ def test_a_layer_needs_a_number_for_each_factor() -> None:
     ],
 )  # fmt: skip
 def test_what_evaluate_will_leave_out_is_said(num_dims: int, expected: str) -> None:
-    said = said_of_few("pool", num_dims, {"train": 200, "val": 30, "test": 75})
-    helps = "; what helps is a narrower layer, latents.reduce: mean or {pca: 32}, or more images"
+    said = said_of_few("pool", num_dims, {"train": 200, "val": 30, "test": 75}, "mean", "jitter")
+    helps = "; what helps is a narrower layer, or latents.reduce: {pca: 37}, or more images"
     assert said == (expected and f"extract pool: {num_dims} dimensions leave out {expected}{helps}")
+    drawn = said_of_few("latent", num_dims, {"train": 200, "val": 30, "test": 75}, "mean", "none")
+    assert drawn.rpartition("; ")[0] == (
+        expected and f"extract latent: {num_dims} dimensions leave out {expected.partition(' and ')[0]}"
+    ), "a generator has no gain to leave out"
+
+
+@pytest.mark.parametrize(
+    ("reduce", "noise", "rows", "helps"),
+    [
+        ("none", "jitter", 75, "a narrower layer, or of a map or tokens latents.reduce: mean, or "
+         "latents.reduce: {pca: 37, of: none}, or more images"),
+        ("pca 64 of none", "jitter", 75, "a narrower layer, or latents.reduce: {pca: 37, of: none}, or more images"),
+        ("pca 64", "jitter", 75, "a narrower layer, or latents.reduce: {pca: 37}, or more images"),
+        ("token 0", "jitter", 4, "a narrower layer, or more images"),
+        ("mean", "encoder", 75, "a backbone.num_dims up to 37, or more images"),
+        ("mean", "none", 75, "more images"),
+    ],
+)  # fmt: skip
+def test_only_what_is_not_set_yet_is_said_to_help(reduce: str, noise: Noise, rows: int, helps: str) -> None:
+    said = said_of_few("pool", 64, {"train": 200, "val": 30, "test": rows}, reduce, noise)
+    assert said.endswith(f"; what helps is {helps}")
+    assert said_of_few("pool", 37, {"train": 200, "val": 30, "test": 75}, reduce, noise) == "", "and it does help"

@@ -125,16 +125,19 @@ def test_a_damaged_backbone_is_refused_before_anything_starts(extraction: Extrac
     assert [path.name for path in tmp_path.iterdir()] == ["backbone"]
 
 
-def test_a_layer_along_its_principal_directions(extraction: Extraction, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("of", "how", "channels"), [("mean", "pca 4", "first"), ("none", "pca 4 of none", None)])
+def test_a_layer_along_its_principal_directions(
+    extraction: Extraction, tmp_path: Path, of: str, how: str, channels: str | None
+) -> None:
     save_backbone(tmp_path / "backbone", ClassifierBackbone.made(Classifier(10, 8, seed=0), None))
-    params = LatentsParams.model_validate({"batch_size": 64, "reduce": {"pca": 4}})
+    params = LatentsParams.model_validate({"batch_size": 64, "reduce": {"pca": 4, "of": of}})
     setup = LatentsSetup(extraction.images, tmp_path / "backbone", "stage2", params)
     extract(setup, tmp_path / "latents", tmp_path / "runs", MACHINE, extraction.worker)
     latents, path = load_latents(tmp_path / "latents", "test"), tmp_path / "latents" / AXES
-    cut = {"reduce": "pca 4", "kept": [0, 1, 2, 3], "image_shape": [32, 32], "channels": "first"}
+    cut = {"reduce": how, "kept": [0, 1, 2, 3], "image_shape": [32, 32]} | ({"channels": channels} if channels else {})
     assert latents.cut == cut | {"axes_sha256": sha256_file(path)}
     axes, images = read_axes(path), to_unit_range(load_images(extraction.images, "test").pixels)
-    along = Reduction("pca 4", "first", (torch.from_numpy(axes.centre), torch.from_numpy(axes.directions)))
+    along = Reduction(how, channels, (torch.from_numpy(axes.centre), torch.from_numpy(axes.directions)))
     there = load_backbone(tmp_path / "backbone").cut("stage2", along)
     torch.testing.assert_close(torch.from_numpy(latents.mean), there.encode(images)[0], rtol=0, atol=1e-5)
     train = load_latents(tmp_path / "latents", "train").mean.astype(np.float64)

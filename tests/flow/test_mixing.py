@@ -1,4 +1,4 @@
-"""A mixing of one's own: its class, and a line in `MIXINGS`."""
+"""A mixing of one's own: its class, a line in `MIXINGS`, and its name among those that are accepted."""
 
 import pytest
 import torch
@@ -6,8 +6,10 @@ from pydantic import ValidationError
 from torch import Tensor, nn
 from training.small_latents import NUM_DIMS, write_latents
 
+from pipeline.basis import flow_shape
 from pipeline.basis.layout import Layout
 from pipeline.flow import Flow, FlowConfig
+from pipeline.flow.config import ACTIVATIONS
 from pipeline.flow.mixing import MIXINGS
 from pipeline.flow_task import FlowTask, FlowTaskConfig
 from pipeline.params import FlowParams, Optimisation
@@ -31,6 +33,7 @@ class Householder(nn.Module):
 @pytest.fixture
 def _householder(monkeypatch):
     monkeypatch.setitem(MIXINGS, "householder", Householder)
+    monkeypatch.setattr(flow_shape, "MIXING_NAMES", (*flow_shape.MIXING_NAMES, "householder"))
 
 
 @pytest.mark.usefixtures("_householder")
@@ -54,7 +57,11 @@ def test_it_can_be_named_trained_and_inverted(tmp_path):
 
 
 @pytest.mark.usefixtures("_householder")
-def test_what_is_accepted_is_what_the_table_names():
+def test_what_is_accepted_is_what_the_tables_name():
+    assert (list(ACTIVATIONS), list(MIXINGS)) == (
+        list(flow_shape.ACTIVATION_NAMES),
+        list(flow_shape.MIXING_NAMES),
+    )
     accepted = "accepted are shuffle, rotation, learned_rotation, householder"
     with pytest.raises(ValueError, match=f"flow.mixing: found 'stir', {accepted}"):
         FlowConfig(NUM_DIMS, mixing="stir")

@@ -15,7 +15,7 @@ from imports import ROOT
 from pydantic import BaseModel
 from refusals import refusal_of
 
-from pipeline.inputs.checked import Checked, check_inputs, outputs
+from pipeline.inputs.checked import DRAWN_BY, Checked, check_inputs, outputs
 from pipeline.params import Params
 from pipeline.params.section import PathName
 from pipeline.places import Places
@@ -35,7 +35,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = tmp_path / "project"
     for name in ("photos/cat/1.png", "photos/dog/2.JPG", "photos/dog/notes.txt", "table.csv", "mine.pt", "mine.pt2"):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        (folder / name).write_text(name)
+        (folder / name).write_text(f"PK {name}")
     (folder / "mine_checked.py").write_text("import helps_checked\n")
     (folder / "helps_checked.py").write_text("")
     (folder / "names_checked.py").write_text("")
@@ -150,7 +150,7 @@ def test_what_is_not_there_is_said_before_anything_runs(message: str, sections: 
     assert refusal(**sections).startswith(message)
 
 
-def _edit(name: str, content: str = "changed") -> Callable[[], object]:
+def _edit(name: str, content: str = "PK changed") -> Callable[[], object]:
     return lambda: Path(name).write_text(content)
 
 
@@ -189,6 +189,27 @@ def test_a_change_is_seen_by_those_who_read_it(
     edit()
     after = checked(**sections)
     assert {name for name in ("images", "network") if getattr(after, name) != getattr(before, name)} == readers
+
+
+def test_images_depend_on_the_backbone_where_a_generator_draws_them_and_nowhere_else() -> None:
+    """So prepare lists no key of section backbone, and a change of the network alone draws no photo again."""
+    changes: dict[str, Any] = {
+        "network": "mine_checked:other",
+        "arguments": {"size": 3},
+        "num_dims": 5,
+        "output_key": "image",
+        "output_range": (0.0, 1.0),
+        "weights": None,
+    }
+    drawn = checked(**GENERATOR).images
+    assert set(changes) == DRAWN_BY | {"network", "weights"}
+    for key, value in changes.items():
+        section = GENERATOR["backbone"] | {key: value}
+        assert checked(**GENERATOR | {"backbone": section}).images != drawn, key
+    for key, value in {"steps": 7, "width": 8, "batch_size": 5}.items():
+        assert checked(**GENERATOR | {"backbone": GENERATOR["backbone"] | {key: value}}).images == drawn, key
+    photos = checked(data=FOLDER).images
+    assert all(checked(data=FOLDER, backbone=section).images == photos for section in ({"num_dims": 5}, TORCH))
 
 
 def test_the_folder_of_a_labeller_is_seen() -> None:
@@ -232,6 +253,20 @@ def test_params_that_dvc_takes_for_the_size_of_an_output_are_seen() -> None:
     assert checked(**GENERATOR | {"backbone": GENERATOR["backbone"] | {"arguments": {"nfiles": 2}}}).images[
         "backbone.arguments.nfiles"
     ] == 2  # fmt: skip
+
+
+def test_what_a_file_holds_is_looked_at_too() -> None:
+    for name in ("mine.pt", "mine.pt2", "labels.json"):
+        Path(name).write_text("{")
+    exported = {"kind": "exported", "network": "mine.pt2"}
+    assert refusal(backbone=TORCH | {"weights": "mine.pt"}).startswith("backbone.weights: mine.pt is no checkpoint of")
+    assert refusal(backbone=exported).startswith("backbone.network: mine.pt2 is no exported program")
+    assert refusal(backbone=TORCH | {"class_names": "labels.json"}).startswith(
+        "backbone.class_names: labels.json can't be read (Expecting"
+    )
+    assert refusal(backbone=TORCH | {"weights": "photos"}).startswith(
+        "backbone.weights: photos is a folder; a safetens"
+    )
 
 
 def _path_keys(section: type[BaseModel], prefix: str = "") -> set[str]:

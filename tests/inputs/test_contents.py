@@ -11,6 +11,7 @@ import pytest
 from pipeline.errors import InputError
 from pipeline.inputs import contents
 from pipeline.inputs.contents import Contents, walk
+from pipeline.prepare.sources.image_folder import image_files
 
 
 def write(folder: Path, **files: str) -> Path:
@@ -102,6 +103,16 @@ def test_links_are_followed_but_not_in_a_circle(tmp_path: Path) -> None:
     files, links = walk(folder, lambda _: True)
     assert sorted(files) == ["a", "file", "more/b"]
     assert sorted(links) == [elsewhere, elsewhere / "b", folder]
+
+
+def test_what_is_hidden_is_passed_over_as_prepare_does(tmp_path: Path) -> None:
+    """A folder under version control, or one that a notebook looked into, holds the same images."""
+    folder = write(tmp_path / "photos", **{"cat/1.png": "one", "cat/2.png": "two"})
+    before = seen(folder, tmp_path / "memory")
+    write(folder, **{".git/index": "much", "cat/.1.png": "three"})
+    write(folder / "cat", **{".ipynb_checkpoints/1-checkpoint.png": "four"})
+    assert seen(folder, tmp_path / "memory") == before
+    assert sorted(walk(folder, lambda _: True)[0]) == [str(path.relative_to(folder)) for path in image_files(folder)]
 
 
 def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:

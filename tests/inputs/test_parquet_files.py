@@ -10,7 +10,7 @@ import pytest
 from pipeline.errors import InputError
 from pipeline.inputs.parquet_files import find_parquet
 
-NAMES = ("a.parquet", "b.parquet", "deep/c.parquet", "notes.txt")
+NAMES = ("a.parquet", "b.parquet", "deep/c.parquet", ".hidden/a.parquet", "deep/.x.parquet", "notes.txt")
 
 
 def made(folder: Path) -> Path:
@@ -26,7 +26,8 @@ def made(folder: Path) -> Path:
     ("pattern", "expected"),
     [("", [*NAMES[:3]]), ("/a.parquet", ["a.parquet"]), ("/[ab].parquet", ["a.parquet", "b.parquet"]),
      ("/*/c.parquet", ["deep/c.parquet"]), ("/**/?.parquet", [*NAMES[:3]]), ("/*.parquet", [*NAMES[:2]]),
-     ("/?.parquet", ["a.parquet", "b.parquet"])],
+     ("/?.parquet", ["a.parquet", "b.parquet"]), ("/.h*/?.parquet", [".hidden/a.parquet"]),
+     ("/**/.hidden/*.parquet", [".hidden/a.parquet"])],
 )  # fmt: skip
 def test_a_file_a_folder_or_a_glob(tmp_path: Path, folder: str, pattern: str, expected: list[str]) -> None:
     root = made(tmp_path / folder)

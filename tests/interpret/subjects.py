@@ -12,6 +12,7 @@ from PIL import Image
 
 from pipeline.backbone.autoencoder import Autoencoder, AutoencoderBackbone
 from pipeline.backbone.backbone import Backbone
+from pipeline.backbone.generator import GeneratorBackbone
 from pipeline.backbone.hooks import state_sha256
 from pipeline.basis.layout import Layout
 from pipeline.flow import Flow, FlowConfig
@@ -46,6 +47,12 @@ class Parts:
 
     def rows(self) -> Rows:
         return Rows.of(Interpretation.join(self.iin, self.backbone), self.latents, self.images)
+
+    def drawing(self) -> "Parts":
+        """The same latents, as if they were the draws of a generator, which is the decoder of the autoencoder."""
+        card = {"output": "images", "num_dims": self.iin.layout.num_dims, "seed": 0}
+        network = self.backbone.network.decoder
+        return self.on(GeneratorBackbone(network, card, "0" * 64, state_sha256(network), torch.device("cpu")), "latent")
 
     def on(self, backbone: Backbone, layer: str) -> "Parts":
         """The same latents, as if they were of a layer of another network."""

@@ -102,3 +102,29 @@ def test_one_exploded_step_does_not_flatten_the_rest() -> None:
     with house_style():
         low, top = curves_sheet(curves).figure.axes[0].get_ylim()
     assert -100 < low < 50 < 70 < top < 300
+
+
+@pytest.mark.parametrize("num", [1, 2, 3, 20])
+def test_of_few_points_each_is_seen_whole(num: int) -> None:
+    steps = np.arange(20.0, 20 * num + 1, 20)
+    train = np.stack((steps, 900 * np.exp(-steps / 30) - 87), axis=1)
+    curves = Curves(train, np.array([[20.0 * num, -87.04]]), np.stack((steps, np.full(num, 0.006)), axis=1))
+    with house_style():
+        figure = curves_sheet(curves).figure
+        assert_legible(figure)
+        words = [text.get_text() for text in texts(figure)]
+    main, rate = figure.axes
+    low, top = main.get_ylim()
+    assert ((train[:, 1] > low) & (train[:, 1] < top)).all()
+    drawn = [main.get_lines()[0], rate.get_lines()[0]]
+    assert [(line.get_marker(), line.get_clip_on()) for line in drawn] == (
+        [("o", False)] * 2 if num < 5 else [("None", True)] * 2
+    )
+    assert "−87.0" in words
+    assert all(tick == round(tick) for tick in rate.get_xticks())
+
+
+def test_the_caption_says_what_the_held_out_pairs_are_measured_with() -> None:
+    with house_style():
+        said = " ".join(text.get_text() for text in curves_sheet(overfitting(80.0)).figure.texts)
+    assert "the moving average of its parameters, where train.ema_decay keeps one" in said

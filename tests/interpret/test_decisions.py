@@ -13,7 +13,7 @@ from pipeline.basis.layout import Layout
 from pipeline.drawing.sheet import Sheet, house_style
 from pipeline.errors import InputError
 from pipeline.interpret.curves import read_curves
-from pipeline.interpret.decisions import KINDS, decision_sheet, example_sheet, response_sheet
+from pipeline.interpret.decisions import KINDS, decision_sheet, edited_images, example_sheet, response_sheet
 from pipeline.interpret.figures import draw_figures
 from pipeline.interpret.subject import Subject
 from pipeline.params import InterpretParams
@@ -22,13 +22,16 @@ from pipeline.scores.statistics.score import Score
 
 MEASURES = ("changed", "total_variation", "jensen_shannon", "class_deviation")
 MOVES = ("moved", "deviation")
+EDITED, ALL = "200 test images", {"images": 1200}
 
 
 def response_scores(layout: Layout, measures: tuple[str, ...] = MEASURES) -> Scores:
     names = itertools.product(KINDS, layout.names, measures)
     return Scores(
         {
-            f"response/{kind}/{factor}/{measure}": Score(0.1 * number % 1, 0.1 * number % 1, 0.99)
+            f"response/{kind}/{factor}/{measure}": Score(
+                0.1 * number % 1, 0.1 * number % 1, 0.99, details={"images": 1200}
+            )
             for number, (kind, factor, measure) in enumerate(names)
         }
     )
@@ -69,7 +72,7 @@ def test_no_text_is_cut_or_covered(concepts: tuple[str, ...], classes: int) -> N
         assert_legible(response_sheet(layout, response_scores(layout)).figure)
         assert_legible(response_sheet(layout, response_scores(layout, MOVES), decides=False).figure)
         for names in (None, short, long, ["a class of a very long name indeed, as ImageNet has them"] * classes):
-            assert_legible(decision_sheet(layout, transitions(layout, classes), names).figure)
+            assert_legible(decision_sheet(layout, transitions(layout, classes), EDITED, names).figure)
             assert_legible(example_sheet(subject(concepts, classes), names).figure)
 
 
@@ -110,16 +113,51 @@ def test_a_caption_says_how_many_classes_are_left_out() -> None:
     counts = np.zeros((1000, 1000), dtype=int)
     counts[np.arange(25), np.arange(25)] = [3] * 20 + [1] * 5
     with house_style():
-        some = decision_sheet(layout, dict.fromkeys(layout.names, counts.tolist()))
+        some = decision_sheet(layout, dict.fromkeys(layout.names, counts.tolist()), EDITED)
         said = "Shown are the 20 commonest of 1,000 classes; 5 others took 7.7 % of the decisions."
         assert said in caption(some)
         counts[20:] = 0
-        few = decision_sheet(layout, dict.fromkeys(layout.names, counts.tolist()))
+        few = decision_sheet(layout, dict.fromkeys(layout.names, counts.tolist()), EDITED)
         assert "Shown are the 20 commonest of 1,000 classes; no other was decided for." in caption(few)
-        assert "Shown are" not in caption(decision_sheet(layout, transitions(layout, 10)))
+        assert "Shown are" not in caption(decision_sheet(layout, transitions(layout, 10), EDITED))
         examples = caption(example_sheet(subject(("shape",), 1000)))
         assert "commonest of 1,000 classes; " in examples
         assert "Shown are" not in caption(example_sheet(subject(("shape",), 2)))
+
+
+def test_captions_say_how_many_images_were_edited() -> None:
+    layout = parts(("shape",)).iin.layout
+    scores = response_scores(layout)
+    assert edited_images(layout, scores) == "1,200 test images"
+    with house_style():
+        decided = decision_sheet(layout, transitions(layout, 10), edited_images(layout, scores))
+        for sheet in (response_sheet(layout, scores), decided):
+            assert "Each factor of 1,200 test images is" in caption(sheet)
+
+
+def test_colours_of_decisions_have_a_scale() -> None:
+    layout = parts(("shape",)).iin.layout
+    with house_style():
+        figure = decision_sheet(layout, transitions(layout, 10), EDITED).figure
+    *tables, scale = figure.axes
+    assert len(tables) == 2
+    assert [label.get_text() for label in scale.get_xticklabels()] == ["0 %", "50 %", "100 %"]
+    assert {image.get_clim() for axes in figure.axes for image in axes.images} == {(0, 1)}
+
+
+def test_an_example_says_what_its_image_is_labelled_as() -> None:
+    names = [f"c{number}" for number in range(10)]
+    of = subject(("shape",))
+    backbone = of.rows.interpretation.backbone
+    knowing = replace(backbone, card={**backbone.card, "concept": "shape"})
+    rows = replace(of.rows, interpretation=replace(of.rows.interpretation, backbone=knowing))
+    rows = replace(
+        rows, images=replace(rows.images, labels={"shape": np.where(rows.images.labels["shape"] == 0, -1, 7)})
+    )
+    with house_style():
+        unknown, known = caption(example_sheet(of, names)), caption(example_sheet(replace(of, rows=rows), names))
+    assert "labelled" not in unknown
+    assert 0 < known.count("labelled: c7") < 6
 
 
 def test_the_figures_of_a_network_that_gives_values(tmp_path: Path) -> None:

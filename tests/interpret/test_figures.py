@@ -8,18 +8,19 @@ import torch
 from torch import Tensor, nn
 
 from pipeline.backbone.callable_network import CallableBackbone
-from pipeline.backbone.generator import GeneratorBackbone
 from pipeline.backbone.hook_backbone import AS_IT_IS
 from pipeline.backbone.hooks import state_sha256
-from pipeline.drawing.sheet import Sheet, house_style
+from pipeline.drawing.sheet import MARGIN, Sheet, house_style
 from pipeline.errors import InputError
 from pipeline.interpret.curves import read_curves
 from pipeline.interpret.figures import draw_figures
 from pipeline.interpret.grids import path_sheet, reconstructions, sample_sheet, swap_sheet
 from pipeline.interpret.overview import matrix_sheet, overview
 from pipeline.params import InterpretParams
+from pipeline.scores.record import Scores
+from pipeline.scores.statistics.score import Score
 
-from .subjects import METRICS, Parts, assert_legible, find, open_png, packed, parts, without
+from .subjects import METRICS, Parts, assert_legible, find, open_png, packed, parts, texts, without
 
 PARAMS = InterpretParams(columns=3, path_steps=3)
 
@@ -108,12 +109,10 @@ def test_reconstructions_are_the_images_and_what_the_network_makes_of_them(drawn
 
 def test_a_caption_calls_no_generated_image_real() -> None:
     of = parts()
-    card = {"output": "images", "num_dims": of.iin.layout.num_dims, "seed": 0}
-    decoder = GeneratorBackbone(of.backbone.network.decoder, card, "0" * 64, "", torch.device("cpu"))
-    rows = of.rows()
-    interpretation = replace(rows.interpretation, backbone=decoder, cut=decoder.cut("latent"))
-    drawn = replace(of.subject(), rows=replace(rows, interpretation=interpretation))
-    for subject, said in ((of.subject(), "Shaded images are real"), (drawn, "the generator's own")):
+    for subject, said in (
+        (of.subject(), "Shaded images are real"),
+        (of.drawing().subject(), "the generator's own"),
+    ):
         with house_style():
             for sheet in (swap_sheet(subject, "shape", 2), overview(subject, of.scores, 2)):
                 assert said in " ".join(text.get_text() for text in sheet.figure.texts)
@@ -139,7 +138,10 @@ def test_a_missing_score_is_named_and_nothing_is_left(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["metrics.jsonl"]
 
 
-def test_figures_of_any_concept_are_named_as_a_file_may_be(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def blank(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Figures that are files alone, as drawing takes its time."""
+
     class Blank:
         def save(self, path: Path) -> None:
             path.touch()
@@ -154,9 +156,22 @@ def test_figures_of_any_concept_are_named_as_a_file_may_be(tmp_path: Path, monke
         "curves_sheet",
     ):
         monkeypatch.setattr(f"pipeline.interpret.figures.{name}", lambda *_: Blank())
+
+
+@pytest.mark.usefixtures("blank")
+def test_figures_of_any_concept_are_named_as_a_file_may_be(tmp_path: Path) -> None:
     drawn = draw(tmp_path / "figures", parts(concepts=("hair.colour", "Größe?")))
     found = {path.name for path in drawn.iterdir() if path.name.startswith("swap_")}
     assert found == {"swap_residual.png", "swap_hair.colour.png", "swap_Größe_.png"}
+
+
+@pytest.mark.usefixtures("blank")
+def test_a_generator_draws_no_image_again(tmp_path: Path) -> None:
+    """Its images are its own draws, so that a picture of images beside f(z) shows the same twice."""
+    encoded, drawn = (draw(tmp_path / name, of) for name, of in (("encoded", parts()), ("drawn", parts().drawing())))
+    names = {path.name for path in drawn.iterdir()}
+    assert {path.name for path in encoded.iterdir()} == names | {"reconstructions.png"}
+    assert "reconstructions.png" not in names
 
 
 class Spatial(nn.Module):
@@ -215,3 +230,36 @@ def test_names_with_dollars_are_drawn_as_they_are(tmp_path: Path) -> None:
     of = parts(("US$ and A$", r"$\frac$"))
     folder = draw(tmp_path / "figures", of)
     assert len(list(folder.iterdir())) == 5 + 2 * 3
+
+
+@pytest.mark.parametrize(
+    ("gaps", "title", "caption"),
+    [
+        ({}, "sorted into factors that a person can name", ""),
+        (
+            {"probe/gap/hue": Score(0.01, -0.1, 0.1)},
+            "sorted into factors that a person can name",
+            "Not sorted, as another factor knows as much of it: hue.",
+        ),
+        ({"probe/gap": Score(0.01, -0.1, 0.1), "probe/gap/hue": Score(0.01, -0.1, 0.1)}, "not sorted into factors", ""),
+    ],
+)
+def test_an_overview_claims_no_factors_where_others_know_as_much(
+    gaps: dict[str, Score], title: str, caption: str
+) -> None:
+    of = parts()
+    with house_style():
+        sheet = overview(of.subject(), Scores({**of.scores, **gaps}), 3)
+        assert_legible(sheet.figure)
+    said = words(sheet)
+    assert said.startswith(f"One hidden vector, {title}")
+    assert caption in said
+    assert ("Not sorted" in said) == bool(caption)
+
+
+def test_text_of_an_overview_keeps_off_the_edge_with_one_concept() -> None:
+    of = parts(("digit",))
+    with house_style():
+        figure = overview(of.subject(), of.scores, 8).figure
+        right = max(text.get_window_extent().x1 for text in texts(figure))
+    assert right <= figure.canvas.get_width_height()[0] - MARGIN + 20

@@ -3,10 +3,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from matplotlib.colors import to_hex
+from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
 
-from pipeline.drawing.sheet import house_style
-from pipeline.interpret.grids import swap_sheet
+from pipeline.drawing.sheet import INK, house_style
+from pipeline.interpret.grids import swap_grid, swap_sheet
 from pipeline.interpret.overview import overview
 
 from .subjects import Parts, find, open_png, parts, texts
@@ -93,3 +95,36 @@ def test_overview_holds_the_same_swaps_and_every_cell_of_the_matrix(tmp_path: Pa
             assert np.abs(image - expected(of, recipient, donor, factor)).max() <= 1
     assert words.count("0.90") == 2
     assert {"0.86 – 0.93", "shape taken from these", "hue taken from these"} <= set(words)
+
+
+def test_what_the_network_makes_of_a_recipient_alone_stands_between_it_and_its_swaps(tmp_path: Path) -> None:
+    of = parts()
+    with house_style():
+        swap_sheet(of.subject(), "shape", 3).save(tmp_path / "swap.png")
+    picture = open_png(tmp_path / "swap.png")
+    places = headers(of, picture, 4)
+    leftmost = min(left for _, left, _ in places)
+    first_donor = sorted({left for _, left, _ in places})[1]
+    recipients = [(top, row) for top, left, row in places if left == leftmost]
+    assert len(recipients) == 3
+    for top, row in recipients:
+        between = picture[top : top + 128 : 4, leftmost + 128 : first_donor].astype(np.int64)
+        alone = expected(of, row, row, "shape")
+        columns = range(between.shape[1] - 127)
+        assert any(np.abs(between[:, x : x + 128 : 4] - alone).max() <= 1 for x in columns)
+
+
+@pytest.mark.parametrize(("num_rows", "framed"), [(24, True), (200, False)])
+def test_a_swap_of_an_image_with_itself_is_framed(num_rows: int, framed: bool, tmp_path: Path) -> None:
+    of = parts(num_rows=num_rows)
+    subject = of.subject()
+    grid = swap_grid(subject, "shape", 3, 3)
+    shown = subject.recipients(3)[:, None] == subject.donors("shape", 3)
+    assert np.array_equal(grid.own, shown)
+    assert grid.own.any() == framed
+    with house_style():
+        sheet = swap_sheet(subject, "shape", 3)
+        sheet.save(tmp_path / "swap.png")
+    assert ("Framed: recipient and donor are one image" in " ".join(t.get_text() for t in sheet.figure.texts)) == framed
+    frames = [patch for patch in sheet.figure.findobj(Rectangle) if to_hex(patch.get_facecolor()) == INK]
+    assert len(frames) == grid.own.sum()

@@ -1,13 +1,18 @@
 """The front door: a map and its network, opened from disk, against E, T and G called one by one."""
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from backbone.generators import made_halves
+from imports import ROOT
+from refusals import refusal_of
 from torch import Tensor
 
 import pipeline
@@ -15,6 +20,7 @@ from pipeline import Interpretation, move, sample, swap
 from pipeline.backbone.autoencoder import Autoencoder, AutoencoderBackbone
 from pipeline.backbone.backbone import Made, save_backbone
 from pipeline.backbone.classifier import Classifier, ClassifierBackbone
+from pipeline.backbone.generator import NO_ENCODER
 from pipeline.backbone.kinds import load_backbone, make_backbone
 from pipeline.basis.layout import Layout
 from pipeline.errors import InputError
@@ -58,6 +64,11 @@ def deciding(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make(models, ClassifierBackbone.made(Classifier(10, 8, seed=0), None), "stage1", [0, 1, 2, 4, 5, 6, 7])
 
 
+@pytest.fixture(scope="module")
+def generating(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make(tmp_path_factory.mktemp("generating") / "models", made_halves(7), "latent", list(range(7)))
+
+
 def close(found: Tensor, expected: Tensor) -> bool:
     return found.shape == expected.shape and torch.allclose(found, expected, atol=1e-5)
 
@@ -89,6 +100,31 @@ def test_a_network_that_decides_with_a_dimension_that_is_carried_along(deciding:
     assert torch.allclose(iin.outputs(iin.codes(IMAGES), IMAGES), logits, atol=1e-4)
     edited = iin.edit(iin.codes(IMAGES), sample("residual", seed=1))
     assert not torch.allclose(iin.outputs(edited, IMAGES), logits, atol=1e-2)
+
+
+def test_the_lines_of_the_readme_on_a_generator(generating: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It draws, codes, edits one factor and decodes, and no image goes in."""
+    section = (ROOT / "README.md").read_text().split("## In Python\n")[1].split("\n## ")[0]
+    lines = re.findall(r"```python\n(.*?)```", section, re.DOTALL)[1].replace("smiling", "digit")
+    monkeypatch.chdir(generating.parent)
+    names: dict[str, Any] = {}
+    exec(lines, names)
+    iin, codes, edited = (names[name] for name in ("iin", "codes", "edited"))
+    assert [name for name in LAYOUT.names if (edited != codes)[:, LAYOUT.slice(name)].any()] == ["digit"]
+    for drawn, code in ((names["before"], codes), (names["after"], edited)):
+        levels = (iin.iin.inverse(code)[:, :2] / 2).clamp(-1, 1)  # of the halves, as the toy draws them
+        assert close(drawn, levels[:, None, None].repeat_interleave(8, dim=3).expand(-1, 3, 16, 16))
+    assert not close(names["before"], names["after"])
+    assert refusal_of(iin.codes, IMAGES) == NO_ENCODER
+
+
+def test_a_decoder_needs_no_images_and_another_network_says_that_it_does(drawing: Path, deciding: Path) -> None:
+    iin = Interpretation.open(drawing, layer="latent")
+    codes = iin.codes(IMAGES)
+    assert torch.equal(iin.outputs(codes), iin.outputs(codes, IMAGES))
+    iin = Interpretation.open(deciding, layer="stage1")
+    with pytest.raises(ValueError, match="images: found none, expected one a code: what passes layer 'stage1' by is"):
+        iin.outputs(iin.codes(IMAGES[:2]))
 
 
 def test_a_map_along_principal_directions(tmp_path: Path) -> None:

@@ -195,7 +195,12 @@ def test_few_images_of_many_numbers_are_taken(tmp_path: Path) -> None:
 
 def test_a_reduction_is_a_word_or_a_number_of_directions(tmp_path: Path) -> None:
     brought = "layers: [a]\nbackbone: {kind: torch, network: 'a:b'}\nlatents: "
-    for text, expected in (("{reduce: token 12}", "token 12"), ("{reduce: {pca: 16}}", "pca 16"), ("{}", "mean")):
+    for text, expected in (
+        ("{reduce: token 12}", "token 12"),
+        ("{reduce: {pca: 16}}", "pca 16"),
+        ("{reduce: {pca: 16, of: none}}", "pca 16 of none"),
+        ("{}", "mean"),
+    ):
         assert load_params(_write(tmp_path, brought + text)).latents.reduction == expected
 
 

@@ -116,11 +116,29 @@ def _no_path(table: Path) -> str:
     return f"{table}: row 1: no path"
 
 
+def _nowhere(table: Path) -> str:
+    table.write_text("path,kind\ncat/000.png,1\ncat/999.png,2\n")
+    return f"{table}: row 1: no file cat/999.png in data.path {table.parent}/photos, in which it is looked for"
+
+
+def _beside(table: Path) -> str:
+    write(table.parent, ["cat/999.png"])
+    return f"{_nowhere(table)}; it is in {table.parent}, beside the table"
+
+
+def _hidden(table: Path) -> str:
+    write(table.parent / "photos", [".trash/000.png"])
+    table.write_text("path,kind\ncat/../cat/000.png,1\n.trash/000.png,2\n")
+    return f"{table}: row 1: path .trash/000.png is hidden: a name in it begins with a dot"
+
+
 _semicolons = partial(_apart, sign=";", words="semicolons")
 _tabs = partial(_apart, sign="\t", words="tabs")
 
 
-@pytest.mark.parametrize("wrong", [_latin, _semicolons, _tabs, _twice, _two_paths, _no_path])
+@pytest.mark.parametrize(
+    "wrong", [_latin, _semicolons, _tabs, _twice, _two_paths, _no_path, _nowhere, _beside, _hidden]
+)
 def test_a_csv_that_cannot_be_read_is_one_line(tmp_path: Path, wrong: Callable[[Path], str]) -> None:
     root, table = write(tmp_path / "photos", files()), tmp_path / "table.csv"
     expected = wrong(table)

@@ -92,6 +92,36 @@ def test_spoilt_decisions_by_a_plain_count() -> None:
     assert scores["preserve/largest_logit_difference"].low is None
 
 
+NEVER = "never_decided"
+
+
+def test_classes_that_are_never_decided_for_are_named() -> None:
+    labels, logits = decisions()
+    logits[:, [1, 3]] -= 10
+    names = ["boot", "bag", "coat", "sandal", "shirt"]
+    agreement = preservation(logits, logits, labels, class_names=names)["preserve/agreement"]
+    assert agreement.details == {NEVER: "'bag' or 'sandal'"}
+    assert preservation(logits, logits, labels)["preserve/agreement"].details == {NEVER: "'1' or '3'"}
+
+
+def test_a_class_is_missed_only_where_it_can_be_expected() -> None:
+    labels, logits = decisions()
+    assert preservation(logits, logits, labels)["preserve/agreement"].details == {}  # each is decided for
+    logits[:, 3] -= 10
+    unlabelled = preservation(logits, logits, np.where(labels == 3, -1, labels))
+    assert unlabelled["preserve/agreement"].details == {}  # no row is known to show it
+    assert preservation(logits, logits, None)["preserve/agreement"].details == {NEVER: "'3'"}
+    few = preservation(logits[:99], logits[:99], None)
+    assert few["preserve/agreement"].details == {}  # of five classes, fewer than twenty rows each
+
+
+def test_of_many_missed_classes_five_are_named() -> None:
+    labels = np.arange(40)
+    logits = np.eye(40)[np.zeros(40, int)]
+    agreement = preservation(logits, logits, labels)["preserve/agreement"]
+    assert agreement.details == {NEVER: "'1', '2', '3', '4', '5' or one of 34 more classes"}
+
+
 def test_wrong_decisions_are_refused() -> None:
     labels, logits = decisions(10)
     for arguments, says in (

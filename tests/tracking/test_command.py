@@ -20,12 +20,12 @@ def call(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> None:
 def test_link_and_upload(project: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
     store = check_server("default", LAYER)
     write_iin(project, curve_lines(100))
-    experiment = f"MLflow experiment iin-default: {experiment_link(store)}\n"
+    experiment = f"MLflow experiment iin-default: {experiment_link(store)} (after `make ui`)\n"
     call(monkeypatch, "link")
     assert capfd.readouterr() == (experiment, "")
     call(monkeypatch, "upload", "--layer", LAYER)
     (run,) = store.client().search_runs([store.experiment_key], "tags.`iin.kind` = 'training'")
-    line = f"MLflow run of layer {LAYER}: {run_link(store, run.info.run_id)}\n"
+    line = f"MLflow run of layer {LAYER}: {run_link(store, run.info.run_id)} (after `make ui`)\n"
     assert capfd.readouterr() == (f"uploaded layer {LAYER} up to stage train\n{line}", "")
     call(monkeypatch, "link")
     assert capfd.readouterr() == (experiment + line, "")

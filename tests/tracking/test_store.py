@@ -13,7 +13,7 @@ import pytest
 from pipeline.errors import InputError
 from pipeline.tracking import store as store_module
 from pipeline.tracking.publish import publish
-from pipeline.tracking.store import Store, check_server, experiment_link, run_link
+from pipeline.tracking.store import Store, check_server, experiment_line, experiment_link, run_line, run_link
 
 from .files import LAYER, answering, free_port, listening
 
@@ -158,6 +158,16 @@ def test_links_open_the_model_training_side() -> None:
     assert experiment_link(file) == f"http://127.0.0.1:5000/#/experiments/7/runs{side}"
     assert run_link(server, "r1") == f"https://mlflow.example:8443/#/experiments/7/runs/r1{side}"
     assert run_link(file, "r1", "http://127.0.0.1:5001") == f"http://127.0.0.1:5001/#/experiments/7/runs/r1{side}"
+
+
+def test_a_link_of_a_file_says_what_serves_it() -> None:
+    file = Store("sqlite:////somewhere/mlflow.db", "iin-default", "7")
+    server = Store("https://mlflow.example", "iin-default", "7")
+    assert run_line(file, "latent", "r1") == f"MLflow run of layer latent: {run_link(file, 'r1')} (after `make ui`)"
+    assert experiment_line(file) == f"MLflow experiment iin-default: {experiment_link(file)} (after `make ui`)"
+    served = "http://127.0.0.1:5001"
+    assert experiment_line(file, served) == f"MLflow experiment iin-default: {experiment_link(file, served)}"
+    assert run_line(server, "latent", "r1") == f"MLflow run of layer latent: {run_link(server, 'r1')}"
 
 
 SET_UP = """

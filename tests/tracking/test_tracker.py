@@ -50,7 +50,7 @@ def test_followed_training(project: Path, capfd: pytest.CaptureFixture[str]) -> 
     train(store, project, range(100, 700, 100))
     (run,) = runs(store)
     run_id = run.info.run_id
-    assert capfd.readouterr().out == f"MLflow run of layer {LAYER}: {run_link(store, run_id)}\n"
+    assert capfd.readouterr().out == f"MLflow run of layer {LAYER}: {run_link(store, run_id)} (after `make ui`)\n"
     assert run.info.status == "FINISHED"
     assert history(store, run_id, "train/pair_nats") == [(step, 200 - step / 10) for step in range(100, 700, 100)]
     assert [step for step, _ in history(store, run_id, "val/pair_nats")] == [200, 400, 600]

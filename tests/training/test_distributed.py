@@ -13,10 +13,12 @@ import psutil
 import pytest
 import torch
 
+from pipeline.basis import curves
 from pipeline.cluster import start_ray
 from pipeline.errors import InputError
 from pipeline.params import MachineParams
-from pipeline.training.distributed import Result, train_with_ray
+from pipeline.training.checkpoints import Generation
+from pipeline.training.distributed import Result, _shows_entries, train_with_ray
 from pipeline.training.loop import train
 
 from .small_task import CONFIG, SmallConfig, SmallTask
@@ -138,6 +140,24 @@ def test_a_full_disk_met_by_two_workers_is_one_line(tmp_path):
         train_with_ray(SmallTask, task, CONFIG, MachineParams(workers=2), run_folder)
     assert "\n" not in str(error.value)
     assert [path.name for path in (run_folder / "gen-0001").glob("*step-*")] == ["step-00000010"]
+
+
+def test_held_out_losses_stand_beside_those_of_training_and_the_last_line_has_its_own(tmp_path, capsys):
+    show = _shows_entries("train latent", Generation(tmp_path, None, 0), 20)
+    rates = {"train/gradient_norm": 3.0, "train/learning_rate": 0.01}
+
+    def log_and_show(entry: dict[str, float]) -> str:
+        curves.append(tmp_path, entry)
+        show()
+        return capsys.readouterr().out
+
+    first = log_and_show({"step": 10, "train/pair_nats": 200.0, **rates})
+    assert first.startswith("train latent  10/20 steps  pair_nats 200")
+    assert "held-out" not in first
+    assert log_and_show({"step": 10, "val/pair_nats": 967.0, "val/bits_per_dim": 2.0}) == ""
+    assert log_and_show({"step": 20, "train/pair_nats": 135.0, **rates}) == ""
+    last = log_and_show({"step": 20, "val/pair_nats": 970.0, "val/bits_per_dim": 2.0})
+    assert last.startswith("train latent  20/20 steps  pair_nats 135  held-out pair_nats 970  ")
 
 
 def test_more_workers_than_examples_are_refused(tmp_path):

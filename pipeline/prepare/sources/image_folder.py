@@ -1,5 +1,6 @@
 """Image files in a folder: one subfolder a class, in folders of splits or not, or a table of concepts, a row a file."""
 
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from pipeline.errors import InputError, one_line
-from pipeline.inputs.paths import IMAGE_SUFFIXES
+from pipeline.inputs.paths import IMAGE_SUFFIXES, is_hidden
 from pipeline.prepare.sources.concepts import concepts_of, is_text, require_once
 from pipeline.prepare.sources.decoder import Decoder, evenly
 from pipeline.prepare.sources.stored_images import Membership, StoredImages, originals_of
@@ -58,9 +59,7 @@ def image_files(folder: Path, pattern: str = "**/*") -> list[Path]:
     return sorted(
         path
         for path in folder.glob(pattern)
-        if path.suffix.lower() in IMAGE_SUFFIXES
-        and not any(part.startswith(".") for part in path.relative_to(folder).parts)
-        and path.is_file()
+        if path.suffix.lower() in IMAGE_SUFFIXES and not is_hidden(path.relative_to(folder)) and path.is_file()
     )
 
 
@@ -128,7 +127,10 @@ def _inside(root: Path, entry: str | None, table: Path, row: int) -> Path:
         raise InputError(f"{table}: row {row}: no path")
     path = root / entry
     if not path.resolve().is_relative_to(root.resolve()):
-        raise InputError(f"{table}: row {row}: path {entry} leads out of data.path {root}")
+        raise InputError(f"{table}: row {row}: path {entry} leads out of data.path {root}, in which it is looked for")
+    if is_hidden(os.path.relpath(path, root)):
+        raise InputError(f"{table}: row {row}: path {entry} is hidden: a name in it begins with a dot")
     if not path.is_file():
-        raise InputError(f"{table}: row {row}: no file {entry} in {root}")
+        beside = f"; it is in {table.parent}, beside the table" if (table.parent / entry).is_file() else ""
+        raise InputError(f"{table}: row {row}: no file {entry} in data.path {root}, in which it is looked for{beside}")
     return path

@@ -157,7 +157,9 @@ class _Files:
             with self._system.open_input_file(where) as file:
                 content: bytes = file.read()
         except OSError:
-            raise InputError(f"{beside}: no file {path} in {folder}") from None
+            raise InputError(
+                f"{beside}: no file {path} in {folder}, the folder of the table, in which it is looked for"
+            ) from None
         return content
 
     def _open(self, path: str) -> pq.ParquetFile:

@@ -1,4 +1,7 @@
-"""Torchvision's data sets, from a root that the user names or downloaded: MNIST, Fashion-MNIST, CIFAR-10, CelebA."""
+"""Torchvision's data sets, from a root that the user names or downloaded: MNIST, Fashion-MNIST, CIFAR-10, CelebA.
+
+Torchvision takes two seconds to import, which whoever prepares other images would wait for: only who reads them does.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -7,7 +10,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from torchvision.datasets import CIFAR10, MNIST, CelebA, FashionMNIST
 
 from pipeline.errors import InputError, one_line
 from pipeline.inputs.paths import data_root, in_root
@@ -62,8 +64,15 @@ class Roots:
             ) from None
 
 
-def mnist_digits(roots: Roots, dataset: type[MNIST] = MNIST) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+def mnist_digits(roots: Roots) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
     """Images [70000, 28, 28] and classes [70000]: the official training part, then the test part."""
+    from torchvision.datasets import MNIST
+
+    return _both_parts(roots, MNIST)
+
+
+def _both_parts(roots: Roots, dataset: Callable[..., Any]) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+    """Images and classes of a data set in the form of MNIST, its training part first."""
     parts = [roots.open(dataset, train=train) for train in (True, False)]
     pixels = np.concatenate([part.data.numpy() for part in parts])
     return pixels, np.concatenate([part.targets.numpy() for part in parts]).astype(np.int64)
@@ -76,7 +85,9 @@ def mnist(roots: Roots) -> StoredImages:
 
 def fashion_mnist(roots: Roots) -> StoredImages:
     """Concept `article`, with torchvision's names."""
-    return _grey(*mnist_digits(roots, FashionMNIST), "article", tuple(FashionMNIST.classes))
+    from torchvision.datasets import FashionMNIST
+
+    return _grey(*_both_parts(roots, FashionMNIST), "article", tuple(FashionMNIST.classes))
 
 
 def _grey(pixels: NDArray[np.uint8], classes: NDArray[np.int64], concept: str, names: tuple[str, ...]) -> StoredImages:
@@ -92,6 +103,8 @@ def _grey(pixels: NDArray[np.uint8], classes: NDArray[np.int64], concept: str, n
 
 def cifar10(roots: Roots) -> StoredImages:
     """50,000 images of the training part, then 10,000 of the test part."""
+    from torchvision.datasets import CIFAR10
+
     parts = [roots.open(CIFAR10, train=train) for train in (True, False)]
     pixels = np.concatenate([part.data for part in parts])
     names = tuple(parts[0].classes)
@@ -103,15 +116,6 @@ def cifar10(roots: Roots) -> StoredImages:
     return StoredImages(read, Concepts({"class": classes}, {"class": len(names)}, {"class": names}, {}), "class")
 
 
-class _Faces(CelebA):  # type: ignore[misc]  # torchvision has no types
-    """Without torchvision's check of the archive that the images come from: each image is checked when it is read."""
-
-    def _check_integrity(self) -> bool:
-        folder = Path(self.root, self.base_folder)
-        texts = [name for _, _, name in self.file_list if name.endswith(".txt")]
-        return (folder / "img_align_celeba").is_dir() and all((folder / name).is_file() for name in texts)
-
-
 def celeba(roots: Roots, size: int | None, stratum: str | None) -> StoredImages:
     """All 202,599 faces; 40 attributes, each true or false.
 
@@ -120,7 +124,17 @@ def celeba(roots: Roots, size: int | None, stratum: str | None) -> StoredImages:
         size: side, if not 64.
         stratum: the attribute whose share each split keeps.
     """
-    faces: Any = roots.open(_Faces, split="all", target_type="attr")
+    from torchvision.datasets import CelebA
+
+    class Faces(CelebA):  # type: ignore[misc]  # torchvision has no types
+        """Without torchvision's check of the archive that the images come from: each is checked when it is read."""
+
+        def _check_integrity(self) -> bool:
+            folder = Path(self.root, self.base_folder)
+            texts = [name for _, _, name in self.file_list if name.endswith(".txt")]
+            return (folder / "img_align_celeba").is_dir() and all((folder / name).is_file() for name in texts)
+
+    faces: Any = roots.open(Faces, split="all", target_type="attr")
     folder = Path(faces.root, faces.base_folder, "img_align_celeba")
     names = [name for name in faces.attr_names if name]
     attributes = faces.attr.numpy().astype(np.int64)

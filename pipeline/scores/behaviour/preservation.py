@@ -4,16 +4,20 @@ A decoder is measured by its squared error, a classifier by its decisions. In bo
 another row, and perfect is the output of z itself.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from pipeline.scores.statistics.concepts import checked_rows
 from pipeline.scores.statistics.intervals import bootstrap_interval, bootstrap_sums
-from pipeline.scores.statistics.score import Score
+from pipeline.scores.statistics.score import ACCURACY_CHANGE, AGREEMENT, ERROR_CHANGE, NEVER_DECIDED, Score
 
 __all__ = ["preservation", "round_trip"]
+
+_ROWS_A_CLASS = 20
+_SHOWN = 5  # names of classes in a line
 
 
 def preservation(
@@ -22,6 +26,7 @@ def preservation(
     labels: ArrayLike | None,
     seed: int = 0,
     groups: ArrayLike | None = None,
+    class_names: Sequence[str] | None = None,
 ) -> dict[str, Score]:
     """How much worse the backbone does its own task with T⁻¹(T(z)) in place of z.
 
@@ -33,7 +38,8 @@ def preservation(
     Labels of one class a row are for a classifier, whose outputs are logits; so is None, where nobody knows the class:
 
     - `preserve/accuracy`: change of the accuracy over rows of known class, 0 if nothing is lost; not without labels.
-    - `preserve/agreement`: share of rows with the same decision, 1 if nothing is lost.
+    - `preserve/agreement`: share of rows with the same decision, 1 if nothing is lost. Its details name the classes
+      that are never decided for, though rows are labelled so, or, without labels, though rows are many.
     - `preserve/largest_logit_difference`: over all rows and classes, in the units of the logits, without an interval.
 
     Intervals: bootstrap by original.
@@ -45,6 +51,7 @@ def preservation(
             shape of the outputs, or None.
         seed: of resamples and of the rows handed round.
         groups: original of each row [n]; None where each row is its own.
+        class_names: of a classifier, in the order of its logits; None: classes go by their number.
 
     Raises:
         ValueError: if shapes differ, a number is not finite, a label is no index of the logits, or G(z) equals the
@@ -59,7 +66,10 @@ def preservation(
         if truth.min() < -1 or truth.max() >= before.shape[1]:
             wrong = truth.min() if truth.min() < -1 else truth.max()
             raise ValueError(f"labels: found {wrong}; an index of {before.shape[1]} logits is expected")
-        return _of_decisions(before, after, truth, source, seed, groups)
+        scores = _of_decisions(before, after, truth, source, seed, groups)
+        if never := _never_decided(before.argmax(axis=1), truth, class_names or [*map(str, range(before.shape[1]))]):
+            scores[AGREEMENT] = replace(scores[AGREEMENT], details={NEVER_DECIDED: never})
+        return scores
     if truth.shape != before.shape:
         raise ValueError(
             f"labels: found {truth.dtype} of shape {truth.shape} for outputs of shape {before.shape}; integers (n,) "
@@ -93,7 +103,22 @@ def _of_numbers(
 
     rows = np.stack([error, error_back], axis=1)
     chance = change(np.array([error.sum(), other.sum()]))
-    return {"preserve/squared_error": _score(change, rows, seed, groups, float(chance), perfect=0.0)}
+    return {ERROR_CHANGE: _score(change, rows, seed, groups, float(chance), perfect=0.0)}
+
+
+def _never_decided(decision: NDArray[np.intp], truth: NDArray[np.integer], names: Sequence[str]) -> str:
+    """Which classes no row [n] is decided for, in words, of those that rows are labelled as; empty: none.
+
+    Where no label is known, those of all classes for which twenty rows a class are enough to expect one.
+    """
+    expected = truth[truth >= 0]
+    if not len(expected) and len(decision) >= _ROWS_A_CLASS * len(names):
+        expected = np.arange(len(names))
+    never = [names[entry] for entry in np.setdiff1d(expected, decision)]
+    shown = [f"'{name}'" for name in never[:_SHOWN]]
+    if len(never) > _SHOWN:
+        return f"{', '.join(shown)} or one of {len(never) - _SHOWN} more classes"
+    return " or ".join(shown)
 
 
 def _of_decisions(
@@ -119,9 +144,9 @@ def _of_decisions(
     if labelled.any():
         drop, weight = measured[labelled > 0], by_chance[0] / by_chance[1]
         labelled_groups = None if groups is None else np.asarray(groups)[labelled > 0]
-        scores["preserve/accuracy"] = _score(lambda s: s[..., 0] / s[..., 1], drop, seed, labelled_groups, weight, 0.0)
+        scores[ACCURACY_CHANGE] = _score(lambda s: s[..., 0] / s[..., 1], drop, seed, labelled_groups, weight, 0.0)
     return scores | {
-        "preserve/agreement": _score(lambda s: s[..., 2] / s[..., 3], measured, seed, groups, by_chance[2], 1.0),
+        AGREEMENT: _score(lambda s: s[..., 2] / s[..., 3], measured, seed, groups, by_chance[2], 1.0),
         "preserve/largest_logit_difference": Score(
             float(np.abs(after - before).max()), chance=float(np.abs(after[source] - before).max()), perfect=0.0
         ),

@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from pipeline.basis.layout import Layout
 from pipeline.scores.statistics.concepts import checked_rows
 from pipeline.scores.statistics.intervals import bootstrap_interval, pair_bootstrap_sums, pair_originals
-from pipeline.scores.statistics.score import SWAP_SCORE, Score
+from pipeline.scores.statistics.score import SWAP_FOLLOW, SWAP_SCORE, Score
 
 __all__ = ["swap_score"]
 
@@ -139,7 +139,7 @@ def _sums(outcomes: _Outcomes) -> NDArray[np.float64]:
 
 def _name(factor: str, concept: str) -> str:
     """Name of the share of one (swapped factor, concept)."""
-    return f"swap/follow/{concept}" if factor == concept else f"swap/stay/{factor}/{concept}"
+    return f"{SWAP_FOLLOW}/{concept}" if factor == concept else f"swap/stay/{factor}/{concept}"
 
 
 def _summaries(sums: NDArray[np.float64], outcomes: _Outcomes) -> dict[str, NDArray[np.float64]]:
@@ -152,7 +152,7 @@ def _summaries(sums: NDArray[np.float64], outcomes: _Outcomes) -> dict[str, NDAr
     follow, stay = _mean(list(follows.values())), _mean(list(stays.values()))
     total = follow + stay
     score = np.where(total == 0, 0, 2 * follow * stay / np.where(total == 0, 1, total))
-    return {SWAP_SCORE: score, "swap/follow": follow, **follows, "swap/stay": stay, **stays}
+    return {SWAP_SCORE: score, SWAP_FOLLOW: follow, **follows, "swap/stay": stay, **stays}
 
 
 def _mean(shares: list[NDArray[np.float64]]) -> NDArray[np.float64]:

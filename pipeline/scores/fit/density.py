@@ -27,7 +27,7 @@ from pipeline.scores.statistics.intervals import (
     pair_originals,
 )
 from pipeline.scores.statistics.originals import original_index, permuted_rows
-from pipeline.scores.statistics.score import PAIR_NATS, Score
+from pipeline.scores.statistics.score import GAUSSIAN_GAIN, PAIR_NATS, Score
 
 __all__ = ["bits_per_dim", "block_total_correlation", "gaussian_nats", "likelihood_scores", "scale_and_correlation"]
 
@@ -130,7 +130,7 @@ def likelihood_scores(
     }
     if latent_gaussian_nats is not None:
         gain = checked_rows(latent_gaussian_nats, "latent_gaussian_nats", len(flow)) - flow
-        scores["nll/gain_over_gaussian"] = _mean_score(gain, bootstrap_sums(_with_ones(gain), seed, groups))
+        scores[GAUSSIAN_GAIN] = _mean_score(gain, bootstrap_sums(_with_ones(gain), seed, groups))
     return scores
 
 

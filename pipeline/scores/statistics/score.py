@@ -9,9 +9,17 @@ from math import isfinite
 from typing import Any
 
 __all__ = [
+    "ACCURACY_CHANGE",
+    "AGREEMENT",
+    "CHANGES",
+    "EDITED_IMAGES",
+    "ERROR_CHANGE",
+    "GAUSSIAN_GAIN",
+    "NEVER_DECIDED",
     "PAIR_NATS",
     "PROBE_GAP",
     "PROBE_OWN",
+    "SWAP_FOLLOW",
     "SWAP_SCORE",
     "Score",
     "probe_cell",
@@ -22,7 +30,15 @@ __all__ = [
 PROBE_GAP = "probe/gap"  # what flows are selected by
 PROBE_OWN = "probe/own"  # its mean over concepts
 SWAP_SCORE = "swap/score"
+SWAP_FOLLOW = "swap/follow"  # its first part, mean over concepts
 PAIR_NATS = "nll/pair_nats"
+GAUSSIAN_GAIN = "nll/gain_over_gaussian"
+ACCURACY_CHANGE = "preserve/accuracy"
+ERROR_CHANGE = "preserve/squared_error"
+CHANGES = (ACCURACY_CHANGE, ERROR_CHANGE)  # shown with a sign and that word: 0 is the best, and looks like none
+AGREEMENT = "preserve/agreement"
+NEVER_DECIDED = "never_decided"  # of its details: names of classes
+EDITED_IMAGES = "images"  # of the details of a response: how many were edited
 
 
 def probe_own(concept: str) -> str:

@@ -1,0 +1,30 @@
+"""What the description of a run says, before its table: the result, and what a person must know of it."""
+
+from pipeline.basis.layout import Layout
+from pipeline.scores.findings import findings
+from pipeline.scores.statistics.score import Score
+from pipeline.tracking.note import run_note
+
+LAYOUT = Layout.of(["digit"], [3, 1])
+GAP = {"probe/gap": Score(0.5, 0.4, 0.6)}
+FIRST = "probe/gap 0.50 [0.40, 0.60]; 6 blocks, sizes residual 3, digit 1"
+
+
+def test_findings_stand_between_the_headline_and_the_table() -> None:
+    scores = GAP | {"nll/gain_over_gaussian": Score(-7.0, -8.0, -6.0), "probe/own/digit": Score(0.0, 0.0, 0.1)}
+    first, empty, gaussian, nothing, gap, heading, *_ = run_note(LAYOUT, 6, scores).split("\n")
+    assert (first, empty, gap) == (FIRST, "", "")
+    assert [gaussian, nothing] == [f"- {sentence}" for sentence in findings(scores)]
+    assert "7 nats worse than a Gaussian" in gaussian
+    assert heading.startswith("| score | value |")
+
+
+def test_without_a_finding_the_table_follows() -> None:
+    assert run_note(LAYOUT, 6, GAP).startswith(f"{FIRST}\n\n| score |")
+
+
+def test_a_change_is_called_so() -> None:
+    scores = {"preserve/accuracy": Score(0.0, perfect=0.0), "preserve/agreement": Score(1.0)}
+    table = run_note(LAYOUT, 6, scores)
+    assert "| preserve/accuracy | +0 (change) |" in table
+    assert "| preserve/agreement | 1 |" in table
