@@ -16,8 +16,7 @@ Example:
 from pipeline.basis.flow_shape import FlowShape
 from pipeline.flow.actnorm import ActNorm
 from pipeline.flow.closed_form import ClosedForm, Moments, closed_form, spectra
-from pipeline.flow.closed_form import ClosedForm, Moments, closed_form, spectra
-from pipeline.flow.config import FlowConfig, FlowShape
+from pipeline.flow.config import FlowConfig
 from pipeline.flow.coupling import AffineCoupling
 from pipeline.flow.likelihood import changed_rho, graded_rho, latent_nats, pair_nats, shared_rho
 from pipeline.flow.mixing import LearnedRotation, Rotation, Shuffle
