@@ -50,7 +50,8 @@ class Parts:
 
     def drawing(self) -> "Parts":
         """The same latents, as if they were the draws of a generator, which is the decoder of the autoencoder."""
-        card = {"output": "images", "num_dims": self.iin.layout.num_dims, "seed": 0}
+        num_dims = self.iin.layout.num_dims
+        card = {"output": "images", "num_dims": num_dims, "latent_shape": [num_dims], "seed": 0}
         network = self.backbone.network.decoder
         return self.on(GeneratorBackbone(network, card, "0" * 64, state_sha256(network), torch.device("cpu")), "latent")
 
@@ -98,7 +99,8 @@ def scores(layout: Layout, own: float = 0.9) -> Scores:
         for index, factor in enumerate(layout.names)
         for concept in layout.concepts
     }
-    each = {f"probe/own/{concept}": score(own) for concept in layout.concepts}
+    each = {f"probe/{what}/{concept}": score(own) for concept in layout.concepts for what in ("own", "closed_form")}
+    each |= {f"probe/latent/{concept}": score(0.95) for concept in layout.concepts}
     others = {"probe/gap": score(own - 0.1), "swap/score": score(own - 0.02), "other": score(0.5)}
     return Scores({**matrix, **each, **others})
 

@@ -121,6 +121,22 @@ def test_a_summary_says_what_is_a_change_and_what_chance_reaches_where_nothing_i
     ]
 
 
+def test_a_summary_says_beside_a_probe_what_z_and_the_closed_form_tell() -> None:
+    beside = {
+        "probe/latent/digit": Score(0.98),
+        "probe/closed_form/digit": Score(0.86),
+        "closed_form/gap": Score(0.84),
+        "probe/gap_over_closed_form": Score(0.1, 0.08, 0.12),
+        "probe/own_over_closed_form/digit": Score(0.11, 0.1, 0.12),
+    }
+    named = {"probe/own/digit": Score(0.972, 0.96, 0.98), "probe/own/tint": Score(0.9), "probe/gap": Score(0.94)}
+    assert as_summary(named | beside).splitlines() == [
+        "  probe/own/digit                        0.972  [0.960, 0.980]  in z 0.980, closed form 0.860",
+        "  probe/own/tint                         0.900",
+        "  probe/gap                              0.940  closed form 0.840, over it +0.100 [+0.080, +0.120]",
+    ]
+
+
 def test_text_is_a_table_in_columns_of_equal_width() -> None:
     assert as_text(SCORES).splitlines() == [
         "score               value   95 % interval     chance  perfect",

@@ -12,16 +12,21 @@ __all__ = [
     "ACCURACY_CHANGE",
     "AGREEMENT",
     "CHANGES",
+    "CLOSED_FORM_GAP",
     "EDITED_IMAGES",
     "ERROR_CHANGE",
+    "GAP_OVER_CLOSED_FORM",
     "GAUSSIAN_GAIN",
     "NEVER_DECIDED",
     "PAIR_NATS",
+    "PROBE_CLOSED_FORM",
     "PROBE_GAP",
+    "PROBE_LATENT",
     "PROBE_OWN",
     "SWAP_FOLLOW",
     "SWAP_SCORE",
     "Score",
+    "own_over_closed_form",
     "probe_cell",
     "probe_own",
     "response_name",
@@ -29,6 +34,10 @@ __all__ = [
 
 PROBE_GAP = "probe/gap"  # what flows are selected by
 PROBE_OWN = "probe/own"  # its mean over concepts
+PROBE_LATENT = "probe/latent"  # the same of z as it is
+PROBE_CLOSED_FORM = "probe/closed_form"  # and of the own factor of the closed form
+CLOSED_FORM_GAP = "closed_form/gap"
+GAP_OVER_CLOSED_FORM = "probe/gap_over_closed_form"
 SWAP_SCORE = "swap/score"
 SWAP_FOLLOW = "swap/follow"  # its first part, mean over concepts
 PAIR_NATS = "nll/pair_nats"
@@ -44,6 +53,11 @@ EDITED_IMAGES = "images"  # of the details of a response: how many were edited
 def probe_own(concept: str) -> str:
     """Name of the score of a concept's own factor on it."""
     return f"{PROBE_OWN}/{concept}"
+
+
+def own_over_closed_form(concept: str) -> str:
+    """Name of how much more a concept's own factor tells than that of the closed form."""
+    return f"{PROBE_OWN}_over_closed_form/{concept}"
 
 
 def probe_cell(factor: str, concept: str) -> str:
