@@ -24,14 +24,14 @@ from pipeline.pairing.moments import latent_moments
 from pipeline.pairing.pairs import pair_sampler
 from pipeline.params import EvaluateParams
 from pipeline.scores.behaviour.change import values_preservation
-from pipeline.scores.behaviour.preservation import preservation, round_trip
+from pipeline.scores.behaviour.preservation import preservation, reconstruction, round_trip
 from pipeline.scores.behaviour.swap import swap_score
 from pipeline.scores.code_scores import FittedSeeds, fitted_scores, unconverged_line
 from pipeline.scores.fit.density import block_total_correlation, gaussian_nats, likelihood_scores
 from pipeline.scores.fit.pair import pair_correlation
 from pipeline.scores.probes import probe_matrix, reference_scores, whole
 from pipeline.scores.record import Transitions
-from pipeline.scores.statistics.score import GAUSSIAN_GAIN, Score
+from pipeline.scores.statistics.score import GAUSSIAN_GAIN, ROUND_TRIP, Score
 from pipeline.tables.images import to_unit_range
 from pipeline.tables.latents import Latents
 
@@ -195,7 +195,7 @@ def _round_trips(test: Rows) -> dict[str, Score]:
     flow64.load_state_dict(flow.state_dict())
     flow64 = flow64.double().eval()
     back = {
-        "roundtrip/max": (means, flow.inverse(flow(means)[0])),
+        ROUND_TRIP: (means, flow.inverse(flow(means)[0])),
         "roundtrip/max_float64": (means.double(), flow64.inverse(flow64(means.double())[0])),
     }
     return {name: round_trip(there.numpy(), again.numpy()) for name, (there, again) in back.items()}
@@ -208,9 +208,11 @@ def _preservation(test: Rows, seed: int) -> dict[str, Score]:
     if not (backbone.draws_images or backbone.decides):
         return values_preservation(before, after, draws, groups)
     if backbone.draws_images:
-        truth: Array | None = to_unit_range(images.pixels).numpy()
-    else:
-        truth = None if backbone.concept is None else images.labels[backbone.concept]
+        pixels = to_unit_range(images.pixels).numpy()
+        scores = preservation(before, after, pixels, draws, groups)
+        own = test.interpretation.draws_own_images  # of which nothing is lost
+        return scores if own else scores | reconstruction(before, pixels, draws, groups)
+    truth = None if backbone.concept is None else images.labels[backbone.concept]
     return preservation(before, after, truth, draws, groups, backbone.class_names)
 
 

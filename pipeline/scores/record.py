@@ -16,10 +16,12 @@ from pipeline.scores.statistics.score import (
     CHANGES,
     CLOSED_FORM_GAP,
     GAP_OVER_CLOSED_FORM,
+    GREY_LEVELS,
     PROBE_CLOSED_FORM,
     PROBE_GAP,
     PROBE_LATENT,
     PROBE_OWN,
+    RECONSTRUCTION,
     Score,
 )
 
@@ -52,6 +54,7 @@ _SUMMARY = (  # how the names begin that a summary shows
     "nll/",
     "roundtrip/",
     "preserve/",
+    RECONSTRUCTION,
 )
 _LEFT_OUT = ("swap/stay/", GAP_OVER_CLOSED_FORM, f"{PROBE_OWN}_over_closed_form/")
 _AGAINST = {  # what the scores of probes stand beside, in words
@@ -163,7 +166,9 @@ def as_summary(scores: Mapping[str, Score]) -> str:
 
 
 def _against(name: str, scores: Mapping[str, Score]) -> str:
-    """What a score of probes is read against, where that was measured."""
+    """What a score is read against, where that was measured."""
+    if name == RECONSTRUCTION and GREY_LEVELS in scores[name].details:
+        return f"  of the images' variance; {scores[name].details[GREY_LEVELS]:.1f} grey levels of 255"
     for own, others in _AGAINST.items():
         if name == own or name.startswith(f"{own}/"):
             beside = {words: scores.get(other + name.removeprefix(own)) for words, other in others.items()}

@@ -109,13 +109,16 @@ def test_a_summary_says_what_is_a_change_and_what_chance_reaches_where_nothing_i
         "preserve/accuracy": Score(0.0, -0.001, 0.001, chance=-0.6, perfect=0.0),
         "preserve/squared_error": Score(-3.7e-10, -4e-4, 0.0, chance=1.2, perfect=0.0),
         "preserve/agreement": Score(1.0, 1.0, 1.0, chance=0.1, perfect=1.0),
+        "reconstruction/squared_error": Score(0.05, 0.04, 0.06, 2.0, 0.0, {"grey_levels": 12.34}),
         "block_tc": Score(0.216, 0.189, 0.243, chance=0.145),
         "response/sample/residual/total_variation": Score(0.5),
     }
+    told = "of the images' variance; 12.3 grey levels of 255"
     assert as_summary(scores).splitlines() == [
         "  preserve/accuracy                           +0.000  [-0.001, +0.001]  a change, 0: nothing is lost",
         "  preserve/squared_error                    -3.7e-10  [-0.000, +0.000]  a change, 0: nothing is lost",
         "  preserve/agreement                           1.000  [1.000, 1.000]",
+        f"  reconstruction/squared_error                 0.050  [0.040, 0.060]  {told}",
         "  block_tc                                     0.216  [0.189, 0.243]  chance 0.145",
         "  response/sample/residual/total_variation     0.500",
     ]

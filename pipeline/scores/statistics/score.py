@@ -17,12 +17,15 @@ __all__ = [
     "ERROR_CHANGE",
     "GAP_OVER_CLOSED_FORM",
     "GAUSSIAN_GAIN",
+    "GREY_LEVELS",
     "NEVER_DECIDED",
     "PAIR_NATS",
     "PROBE_CLOSED_FORM",
     "PROBE_GAP",
     "PROBE_LATENT",
     "PROBE_OWN",
+    "RECONSTRUCTION",
+    "ROUND_TRIP",
     "SWAP_FOLLOW",
     "SWAP_SCORE",
     "Score",
@@ -45,6 +48,9 @@ GAUSSIAN_GAIN = "nll/gain_over_gaussian"
 ACCURACY_CHANGE = "preserve/accuracy"
 ERROR_CHANGE = "preserve/squared_error"
 CHANGES = (ACCURACY_CHANGE, ERROR_CHANGE)  # shown with a sign and that word: 0 is the best, and looks like none
+RECONSTRUCTION = "reconstruction/squared_error"
+GREY_LEVELS = "grey_levels"  # of its details: root mean square error, of 255
+ROUND_TRIP = "roundtrip/max"
 AGREEMENT = "preserve/agreement"
 NEVER_DECIDED = "never_decided"  # of its details: names of classes
 EDITED_IMAGES = "images"  # of the details of a response: how many were edited
