@@ -13,6 +13,7 @@ from pipeline.scores.statistics.score import (
     GAP_OVER_CLOSED_FORM,
     GAUSSIAN_GAIN,
     NEVER_DECIDED,
+    OUTSIDE,
     PROBE_CLOSED_FORM,
     PROBE_GAP,
     PROBE_LATENT,
@@ -32,6 +33,7 @@ Measured = Mapping[str, Score]
 _LOST_ON_THE_WAY = 1e-3  # standard deviations of z; float32 leaves some 1e-5
 _HARDLY = 0.5  # of what a perfect code would tell, or of the variance of the images
 _WORTH_SAYING = 0.02  # by which a concept is read less well
+_FAR = 0.05  # share of edits; of the training latents it is .001
 _REMEDY = "more images, fewer steps or fewer blocks help"
 
 
@@ -145,6 +147,21 @@ def _decisions(scores: Measured) -> Iterator[str]:
         )
 
 
+def _edits(scores: Measured) -> Iterator[str]:
+    """Edits of a factor after which a network answers to what T was never trained on."""
+    far = {
+        name: score
+        for name, score in scores.items()
+        if name.startswith("response/") and name.endswith(f"/{OUTSIDE}") and (score.low or 0) > _FAR
+    }
+    if far:
+        name = max(far, key=lambda name: far[name].value)
+        yield (
+            f"of the edits of a factor up to {100 * far[name].value:.0f} % lead outside of what T was trained on "
+            f"({_brief(name, far[name])}), where the answer of the network says little"
+        )
+
+
 _RULES: tuple[Callable[[Measured], Iterator[str]], ...] = (
     _round_trip,
     _density,
@@ -153,6 +170,7 @@ _RULES: tuple[Callable[[Measured], Iterator[str]], ...] = (
     _factors,
     _swaps,
     _decisions,
+    _edits,
 )
 
 

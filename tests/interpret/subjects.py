@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from extents import ball
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 from numpy.typing import NDArray
@@ -85,7 +86,7 @@ def parts(concepts: tuple[str, ...] = ("shape", "hue"), num_rows: int = 24) -> P
     )
     cut = {"reduce": "mean", "kept": list(range(num_dims)), "image_shape": [32, 32]}
     card = {"layer": "latent", "backbone_sha256": backbone.sha256, "cut": cut}
-    return Parts(Iin(flow.eval(), layout, card, "1" * 64), backbone, latents, images, scores(layout))
+    return Parts(Iin(flow.eval(), layout, card, "1" * 64, ball(num_dims)), backbone, latents, images, scores(layout))
 
 
 def scores(layout: Layout, own: float = 0.9) -> Scores:

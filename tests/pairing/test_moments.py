@@ -9,7 +9,7 @@ import torch
 from pipeline.basis.layout import Layout
 from pipeline.errors import InputError
 from pipeline.flow import closed_form
-from pipeline.pairing.moments import latent_moments, shrinkage
+from pipeline.pairing.moments import latent_extent, latent_moments, shrinkage
 from pipeline.pairing.pairs import PairSampler, pair_sampler
 from pipeline.tables.latents import Latents
 
@@ -117,3 +117,35 @@ def test_a_concept_without_a_pair_is_named() -> None:
     alone = replace(latents, labels={"kind": np.repeat(np.arange(5), COPIES)})
     with pytest.raises(InputError, match="concept 'kind': no two originals share a value"):
         latent_moments(alone)
+
+
+def _rows(latents: Latents, rows: slice) -> Latents:
+    labels = {name: label[rows] for name, label in latents.labels.items()}
+    parts = (latents.id, latents.original, latents.mean, latents.scale)
+    id_, original, mean, scale = (part[rows] for part in parts)
+    return replace(latents, id=id_, original=original, mean=mean, scale=scale, labels=labels)
+
+
+@pytest.mark.parametrize("num", [30, 2000])
+def test_the_extent_holds_what_is_like_the_training_rows_and_nothing_else(num: int) -> None:
+    """Held-out rows lie inside, however few rows there are; a step that is small among all is far in its direction."""
+    everything = _latents(2 * num + 2000)
+    extent = latent_extent(_rows(everything, slice(num * COPIES)))
+    other = _rows(everything, slice(num * COPIES, None))
+    drawn = other.draw(np.random.default_rng(0))
+    outside = (extent.distance(drawn) > 1).mean()
+    assert outside < (0.02 if num == 30 else 0.003)
+    assert num == 30 or outside > 0.0002
+    assert (extent.distance(2 * (drawn - extent.loc) + extent.loc) > 1).mean() > outside + 0.05
+    spread, directions = np.linalg.eigh(np.cov(drawn.T))
+    least, most = (extent.loc + 6 * np.sqrt(spread[0]) * directions[:, [k]].T for k in (0, -1))
+    assert extent.distance(least) > 4 * extent.distance(most)
+    assert num == 30 or extent.distance(least) > 1.2 > 0.8 > extent.distance(most)
+
+
+def test_a_dimension_without_variance_has_an_extent() -> None:
+    latents = _latents(200, noise=0)
+    latents.mean[:, 3] = 2.0
+    extent = latent_extent(latents)
+    assert (extent.distance(latents.mean) <= 1).mean() > 0.998
+    assert np.isfinite(extent.matrix).all()

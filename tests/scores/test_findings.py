@@ -33,6 +33,9 @@ FINE = {
     "probe/gap_over_closed_form": Score(0.01, -0.02, 0.04),
     "reconstruction/squared_error": Score(0.3, 0.28, 0.32, details={"grey_levels": 20.0}),
     "roundtrip/max": Score(4e-6),
+    "response/sample/digit/changed": Score(0.6, 0.5, 0.7),
+    "response/sample/digit/outside": Score(0.04, 0.03, 0.05),
+    "response/swap/colour/outside": Score(0.06, 0.045, 0.075),
 }
 
 
@@ -100,6 +103,14 @@ def test_there_is_nothing_to_say_of_a_layer_that_is_as_it_should_be() -> None:
             "the network hardly draws the images it is shown: 62 % of their variance is lost "
             "(reconstruction/squared_error 0.62 [0.60, 0.64]), and no edit shows more than it draws; train it longer, "
             "or let it have a longer z",
+        ),
+        (
+            {
+                "response/sample/digit/outside": Score(0.31, 0.29, 0.33),
+                "response/swap/colour/outside": Score(0.2, 0.19, 0.21),
+            },
+            "of the edits of a factor up to 31 % lead outside of what T was trained on (response/sample/digit/outside "
+            "0.31 [0.29, 0.33]), where the answer of the network says little",
         ),
         (
             {"preserve/agreement": Score(1.0, 1.0, 1.0, details={"never_decided": "'bag' or 'sandal'"})},

@@ -19,6 +19,7 @@ __all__ = [
     "GAUSSIAN_GAIN",
     "GREY_LEVELS",
     "NEVER_DECIDED",
+    "OUTSIDE",
     "PAIR_NATS",
     "PROBE_CLOSED_FORM",
     "PROBE_GAP",
@@ -53,6 +54,7 @@ GREY_LEVELS = "grey_levels"  # of its details: root mean square error, of 255
 ROUND_TRIP = "roundtrip/max"
 AGREEMENT = "preserve/agreement"
 NEVER_DECIDED = "never_decided"  # of its details: names of classes
+OUTSIDE = "outside"  # a measure of a response: share of edits that lead outside of what T was trained on
 EDITED_IMAGES = "images"  # of the details of a response: how many were edited
 
 
