@@ -77,8 +77,8 @@ class Application:
             outside = int((distance > 1).sum())
             if outside and (what == "images" or outside > (self.distance > 1).sum()):
                 lines.append(
-                    f"{outside} of {len(distance)} {what} lie outside of what T was trained on, where factors mean little: "
-                    f"distance up to {distance.max():.2g}, and 99.9 % of the training images are within 1"
+                    f"{outside} of {len(distance)} {what} lie outside of what T was trained on, where factors mean "
+                    f"little: distance up to {distance.max():.2g}, and 99.9 % of the training images are within 1"
                 )
         return lines
 
