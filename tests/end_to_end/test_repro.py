@@ -67,7 +67,7 @@ def test_a_stage_says_how_far_it_is(study: Repro, line: str) -> None:
         ("data/latents/latent", ["card.json", *(f"{split}-00000.parquet" for split in ("test", "train", "val"))]),
         ("models/backbone", NETWORK),
         ("models/judge", NETWORK),
-        ("models/layers/latent", ["flow.yaml", *(f"iin/{name}" for name in NETWORK)]),
+        ("models/layers/latent", ["flow.yaml", *(f"iin/{name}" for name in [*NETWORK, "extent.safetensors"])]),
         ("comparison", ["layers.png", "scores.csv", "scores.json"]),
     ],
 )
