@@ -74,8 +74,8 @@ class Application:
         """A line where images, and one where their edits, lie outside of what T was trained on."""
         lines = []
         for distance, what in ((self.distance, "images"), (self.distance_edited, "edits")):
-            outside = int((distance > 1).sum())
-            if outside and (what == "images" or outside > (self.distance > 1).sum()):
+            outside = int((~(distance <= 1)).sum())  # what is not a number, too
+            if outside and (what == "images" or outside > (~(self.distance <= 1)).sum()):
                 lines.append(
                     f"{outside} of {len(distance)} {what} lie outside of what T was trained on, where factors mean "
                     f"little: distance up to {distance.max():.2g}, and 99.9 % of the training images are within 1"

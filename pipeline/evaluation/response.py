@@ -104,7 +104,7 @@ def respond(rows: Rows, chosen: NDArray[np.int64], num: int, seed: int) -> Respo
                 for edited in inputs.edits(part, name, factor, num, part_seed):
                     latents = rows.interpretation.inverse(edited)
                     tally.add(read(decide(latents)))
-                    beyond += rows.interpretation.iin.distance(latents) > 1
+                    beyond += ~(rows.interpretation.iin.distance(latents) <= 1)  # what is not a number, too
                 outside.setdefault((name, factor), []).append(beyond / num)
                 measured.setdefault((name, factor), []).append(tally.rows())
                 measures = tally.MEASURES

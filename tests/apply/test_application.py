@@ -93,6 +93,7 @@ def test_a_sheet_shows_one_value_an_image_and_says_how_many_there_are(width: int
             ["2 of 2 edits lie outside of what T was trained on, .* distance up to 30, and 99.9 %"],
         ),
         ([0.2, 2.0], [1.5, 2.5], ["1 of 2 images", "2 of 2 edits"]),
+        ([0.2, 0.4], [np.nan, np.inf], ["2 of 2 edits"]),
     ],
 )
 def test_what_lies_outside_of_the_training_is_said(
