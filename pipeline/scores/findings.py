@@ -77,7 +77,8 @@ def _training(scores: Measured) -> Iterator[str]:
     if gain is not None and gain.high is not None and gain.high < 0 and gap is not None and closed_form is not None:
         yield (
             f"T sorts worse than the best linear map, which needs no training: {PROBE_GAP} {gap.value:.2f} against "
-            f"{closed_form.value:.2f} ({_brief(GAP_OVER_CLOSED_FORM, gain)}); {_REMEDY}"
+            f"{closed_form.value:.2f} ({_brief(GAP_OVER_CLOSED_FORM, gain)}); where its curves still fall, more steps "
+            f"help, else {_REMEDY}"
         )
     for concept, own in _parts(scores, PROBE_OWN):
         name = own_over_closed_form(concept)
@@ -92,19 +93,21 @@ def _training(scores: Measured) -> Iterator[str]:
 def _latents(scores: Measured) -> Iterator[str]:
     """What T was given: a z that hardly holds a concept, images that hardly come back."""
     for concept, told in _parts(scores, PROBE_LATENT):
-        own = scores.get(f"{PROBE_OWN}/{concept}")
-        if told.high is not None and told.high < _HARDLY and own is not None and own.value < _HARDLY:
+        own, closed_form = (scores.get(f"{name}/{concept}") for name in (PROBE_OWN, PROBE_CLOSED_FORM))
+        if own is None or closed_form is None or told.high is None:
+            continue
+        if max(told.high, own.value, closed_form.value) < _HARDLY:
             yield (
-                f"z itself hardly holds '{concept}': {_brief(f'{PROBE_LATENT}/{concept}', told)} of all its numbers, "
-                f"{own.value:.2f} of its factor; no map can sort what is not there: another layer or network may hold "
-                "more"
+                f"z itself hardly holds '{concept}': {told.value:.2f} is read from all of it "
+                f"({_brief(f'{PROBE_LATENT}/{concept}', told)}), {closed_form.value:.2f} from the best linear map, "
+                f"{own.value:.2f} from its factor; another layer or network may hold more"
             )
     error = scores.get(RECONSTRUCTION)
     if error is not None and error.low is not None and error.low > _HARDLY:
         yield (
-            f"the network hardly draws the images it is shown: {100 * error.value:.0f} % of their variance is lost "
-            f"({_brief(RECONSTRUCTION, error)}), and no edit shows more than it draws; train it longer, or let it have "
-            "a longer z"
+            f"the network hardly draws the images it is shown: its error is {100 * error.value:.0f} % of their "
+            f"variance ({_brief(RECONSTRUCTION, error)}), and no edit shows more than it draws; train it longer, or "
+            "let it have a longer z"
         )
 
 
