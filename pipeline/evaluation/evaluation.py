@@ -212,7 +212,7 @@ def _preservation(test: Rows, seed: int) -> dict[str, Score]:
         scores = preservation(before, after, pixels, draws, groups)
         own = test.interpretation.draws_own_images  # of which nothing is lost
         return scores if own else scores | reconstruction(before, pixels, draws, groups)
-    truth = None if backbone.concept is None else images.labels[backbone.concept]
+    truth = backbone.true_classes(images)
     return preservation(before, after, truth, draws, groups, backbone.class_names)
 
 
