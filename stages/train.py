@@ -4,10 +4,12 @@ from pipeline.basis.curves import METRICS
 from pipeline.entry import layer_argument, run
 from pipeline.flow_task import FlowTask, flow_card, flow_setup, restore_flow
 from pipeline.interpretation.iin import save_iin
+from pipeline.pairing.moments import latent_extent
 from pipeline.params import load_params
 from pipeline.places import Places
 from pipeline.runs import run_folder
 from pipeline.tables.axes import axes_file
+from pipeline.tables.latents import load_latents
 from pipeline.tracking.store import check_server
 from pipeline.tracking.tracker import RunTracker
 from pipeline.training.compiling import COMPILE_FROM
@@ -28,7 +30,8 @@ def main() -> None:
         result = train_with_ray(FlowTask, setup, params.train, params.machine, storage, compile_from=COMPILE_FROM)
         flow = restore_flow(setup.shape, result.model)
         axes = axes_file(places.latents(layer))
-        save_iin(places.iin(layer), flow, candidate.layout, card, metrics=result.metrics, axes=axes)
+        extent = latent_extent(load_latents(places.latents(layer), "train"))
+        save_iin(places.iin(layer), flow, candidate.layout, card, extent, metrics=result.metrics, axes=axes)
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from extents import ball
 from training.small_latents import NUM_DIMS, write_latents
 
 from pipeline.basis.layout import Layout
@@ -88,4 +89,4 @@ def test_the_card_says_the_range_of_grey_images_where_there_is_one(config, tmp_p
         write_table(shard, table, {**metadata, "image_range": [0.0, 4095.0]})
     setup, origin = flow_setup(Params(), folder, config.layout)
     assert origin["cut"]["image_range"] == [0.0, 4095.0]
-    assert Iin(Flow(setup.shape), config.layout, origin, "").image_range == (0.0, 4095.0)
+    assert Iin(Flow(setup.shape), config.layout, origin, "", ball(config.layout.num_dims)).image_range == (0.0, 4095.0)

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from extents import ball
 from mlflow.exceptions import MlflowException
 from mlflow.pyfunc import PyFuncModel, scoring_server
 
@@ -37,7 +38,7 @@ def write_iin(root: Path) -> Path:
         for parameter in flow.parameters():
             parameter += 0.1 * torch.randn(parameter.shape, generator=generator)
     folder = root / "models" / "layers" / LAYER / "iin"
-    save_iin(folder, flow, LAYOUT, {"rho": 0.975}, metrics='{"step": 100, "train/pair_nats": 20.0}\n')
+    save_iin(folder, flow, LAYOUT, {"rho": 0.975}, ball(N, 5.0), metrics='{"step": 100, "train/pair_nats": 20.0}\n')
     return folder
 
 
@@ -91,7 +92,7 @@ def test_round_trip(model: PyFuncModel, iin: Iin) -> None:
     codes = model.predict(table(latent=z))
     with torch.no_grad():
         expected = iin.flow(torch.from_numpy(z))[0].numpy()
-    assert list(codes.columns) == ["code"]
+    assert list(codes.columns) == ["code", "distance"]
     np.testing.assert_allclose(np.array(codes["code"].tolist()), expected, atol=1e-6)
     assert np.abs(expected - z).max() > 0.1  # the flow is not the identity
     again = model.predict(codes, params={"operation": "inverse"})
@@ -122,6 +123,21 @@ print(json.dumps([pipeline.__file__, answer["code"].tolist()]))
     found, codes = json.loads(done.stdout)
     assert Path(found).is_relative_to(folder / "code")
     assert codes == model.predict(table(latent=z))["code"].tolist()
+
+
+def test_each_answer_says_how_far_its_latent_lies(model: PyFuncModel) -> None:
+    """The map was trained on latents within 5 of 0."""
+    z = latents(8) * np.float32(3)
+    codes = model.predict(table(latent=z))
+    expected = np.linalg.norm(z, axis=1) / 5
+    assert expected.max() > 1
+    np.testing.assert_allclose(codes["distance"], expected, rtol=1e-5)
+    back = model.predict(codes, params={"operation": "inverse"})
+    np.testing.assert_allclose(back["distance"], expected, rtol=1e-3)
+    pairs = table(latent=z, donor=latents(9))
+    swapped = model.predict(pairs, params={"operation": "swap", "factor": "digit"})
+    found = np.linalg.norm(np.array(swapped["latent"].tolist()), axis=1) / 5
+    np.testing.assert_allclose(swapped["distance"], found, rtol=1e-5)
 
 
 @pytest.mark.parametrize("factor", ["residual", "digit", "colour"])

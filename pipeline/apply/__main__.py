@@ -7,12 +7,13 @@
 
 `--model` is a folder of a trained map, or the id of its MLflow run. The network itself is read from `--backbone`, and
 must be the one that the map was trained on. `--images` is a folder, or one image. Into `--out` go applied.parquet, a
-row an image: its latent, each of its factors, and of a classifier its decision, of a regression or an embedding its
-values, before and after the edit; applied.png, the same for a few of them; and in `edited`, one file an image, what a
-network that draws makes of the edit.
+row an image: its latent, how far that lies from those of the training, each of its factors, and of a classifier its
+decision, of a regression or an embedding its values, before and after the edit; applied.png, the same for a few of
+them; and in `edited`, one file an image, what a network that draws makes of the edit.
 """
 
 import argparse
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -81,6 +82,8 @@ def main() -> None:
     print(
         f"{arguments.out}: {len(applied.paths)} images; largest difference of an output after T and back: {worst:.1e}"
     )
+    for line in applied.warnings():
+        print(f"warning: {line}", file=sys.stderr)
 
 
 def _arguments() -> argparse.Namespace:

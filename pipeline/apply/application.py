@@ -26,6 +26,7 @@ OWN = (
     "image",
     "latent",
     "latent_back",
+    "distance",
     "decision",
     "decision_name",
     "decision_edited_name",
@@ -47,6 +48,8 @@ class Application:
         edited: the codes after the edit [n, N]; the same where there is none.
         latents_back: T⁻¹ of the codes [n, N], which are the latents but for rounding.
         latents_edited: T⁻¹ of the edited codes [n, N].
+        distance: how far the latents lie from those that T was trained on [n], of which 99.9 % are within 1.
+        distance_edited: the same after the edit [n].
         outputs: of the untouched network, images in [−1, 1], logits or values [n, …].
         outputs_back: of T⁻¹(T(z)).
         outputs_edited: of T⁻¹ of the edited codes.
@@ -60,10 +63,24 @@ class Application:
     edited: Tensor
     latents_back: Tensor
     latents_edited: Tensor
+    distance: NDArray[np.float64]
+    distance_edited: NDArray[np.float64]
     outputs: Tensor
     outputs_back: Tensor
     outputs_edited: Tensor
     decides: bool
+
+    def warnings(self) -> list[str]:
+        """A line where images, and one where their edits, lie outside of what T was trained on."""
+        lines = []
+        for distance, what in ((self.distance, "images"), (self.distance_edited, "edits")):
+            outside = int((~(distance <= 1)).sum())  # what is not a number, too
+            if outside and (what == "images" or outside > (~(self.distance <= 1)).sum()):
+                lines.append(
+                    f"{outside} of {len(distance)} {what} lie outside of what T was trained on, where factors mean "
+                    f"little: distance up to {distance.max():.2g}, and 99.9 % of the training images are within 1"
+                )
+        return lines
 
     def write_table(
         self, path: Path, layout: Layout, class_names: list[str] | None, files: list[str] | None = None
@@ -71,8 +88,9 @@ class Application:
         """Write a Parquet table, a row an image.
 
         Columns: path, the latent as E gives it, after T and T⁻¹ (`latent_back`) and after the edit (`latent_edited`),
-        each factor before and after the edit, and of a network that decides its decision and its logits, of one that
-        gives values these, likewise. A factor of such a name (`path`) has a `_` after it.
+        how far it lies from those of the training before and after the edit (`distance`, `distance_edited`), each
+        factor before and after the edit, and of a network that decides its decision and its logits, of one that gives
+        values these, likewise. A factor of such a name (`path`) has a `_` after it.
 
         Args:
             path: of the table.
@@ -85,6 +103,7 @@ class Application:
             first["image_edited"] = files
         for name, vectors in (("", self.latents), ("_back", self.latents_back), ("_edited", self.latents_edited)):
             first[f"latent{name}"] = list(vectors.numpy())
+        first |= {"distance": self.distance, "distance_edited": self.distance_edited}
         last = self._answers(class_names) if self.outputs.ndim == 2 else {}
         factors: dict[str, Any] = {}
         for name in layout.names:
@@ -156,6 +175,8 @@ def apply_to_images(interpretation: Interpretation, paths: list[Path], edit: Edi
         edited=edited,
         latents_back=latents_back,
         latents_edited=latents_edited,
+        distance=interpretation.iin.distance(latents),
+        distance_edited=interpretation.iin.distance(latents_edited),
         outputs=outputs,
         outputs_back=outputs_back,
         outputs_edited=outputs_edited,

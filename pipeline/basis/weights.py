@@ -29,7 +29,12 @@ WEIGHTS, CARD = "weights.safetensors", "card.json"
 
 
 def write_network(
-    folder: Path, network: nn.Module, card: dict[str, Any], *, metrics: str, also: Mapping[str, Path] | None = None
+    folder: Path,
+    network: nn.Module,
+    card: dict[str, Any],
+    *,
+    metrics: str,
+    also: Mapping[str, Path | bytes] | None = None,
 ) -> None:
     """Write a trained network as one folder, whole or not at all; a folder of that name is replaced.
 
@@ -38,7 +43,7 @@ def write_network(
         network: its weights are stored without time or host, so that equal weights give equal bytes.
         card: what a reader needs besides; no time, host or path. `weights_sha256` is added to it.
         metrics: content of metrics.jsonl, the curves.
-        also: file names in the folder, and what is copied there.
+        also: file names in the folder, and the file that is copied there, or its content.
     """
     # clones, as tied weights share memory, which safetensors refuses
     state = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in sorted(network.state_dict().items())}
@@ -48,7 +53,10 @@ def write_network(
         (beside / CARD).write_text(json.dumps(card, indent=2, allow_nan=False, ensure_ascii=False) + "\n")
         (beside / METRICS).write_text(metrics)
         for name, source in (also or {}).items():
-            shutil.copyfile(source, beside / name)
+            if isinstance(source, bytes):
+                (beside / name).write_bytes(source)
+            else:
+                shutil.copyfile(source, beside / name)
 
 
 @contextmanager

@@ -16,20 +16,22 @@ from numpy.typing import NDArray
 from pipeline.basis.draws import draw_seed
 from pipeline.basis.layout import Layout
 from pipeline.evaluation.response import respond, responding
-from pipeline.flow import Flow, graded_rho, latent_nats, pair_nats
+from pipeline.flow import Flow, closed_form, graded_rho, latent_nats, pair_nats
 from pipeline.interpretation.edits import swap
 from pipeline.interpretation.rows import Rows
 from pipeline.judge.network import Judge
+from pipeline.pairing.moments import latent_moments
 from pipeline.pairing.pairs import pair_sampler
 from pipeline.params import EvaluateParams
 from pipeline.scores.behaviour.change import values_preservation
-from pipeline.scores.behaviour.preservation import preservation, round_trip
+from pipeline.scores.behaviour.preservation import preservation, reconstruction, round_trip
 from pipeline.scores.behaviour.swap import swap_score
 from pipeline.scores.code_scores import FittedSeeds, fitted_scores, unconverged_line
 from pipeline.scores.fit.density import block_total_correlation, gaussian_nats, likelihood_scores
 from pipeline.scores.fit.pair import pair_correlation
+from pipeline.scores.probes import probe_matrix, reference_scores, whole
 from pipeline.scores.record import Transitions
-from pipeline.scores.statistics.score import GAUSSIAN_GAIN, Score
+from pipeline.scores.statistics.score import GAUSSIAN_GAIN, ROUND_TRIP, Score
 from pipeline.tables.images import to_unit_range
 from pipeline.tables.latents import Latents
 
@@ -38,7 +40,7 @@ __all__ = ["densities", "evaluate"]
 Array = NDArray[Any]
 Measured = TypeVar("Measured")
 
-PARTS = 6  # three kinds of fits, swaps or responses, and two more
+PARTS = 7  # three kinds of fits and what they are read against, swaps or responses, and two more
 
 
 @torch.no_grad()
@@ -52,12 +54,12 @@ def evaluate(
     Args:
         test: the test split, with the network and its map.
         judge: names what an image shows; None for a backbone that draws nothing.
-        train: training latents, for the Gaussian that the flow is compared with.
+        train: training latents, for the Gaussian and the closed form that the flow is compared with.
         params: how much is drawn.
         seed: the study's.
     """
     begins = _announcer(test.latents.layer)
-    scores, per_dimension = _label_scores(test, seed, begins)
+    scores, per_dimension = _label_scores(test, train, seed, begins)
     transitions: Transitions = {}
     begins("swaps" if judge is not None else "responses")
     if judge is not None:
@@ -81,8 +83,13 @@ def _announcer(layer: str) -> Callable[[str], None]:
     return lambda what: print(f"evaluate {layer}  {next(numbers)}/{PARTS} parts  {what}", flush=True)
 
 
-def _label_scores(test: Rows, seed: int, begins: Callable[[str], None]) -> tuple[dict[str, Score], dict[str, Score]]:
-    """Probes, and scores of single dimensions, of the rows that have a value in every concept."""
+def _label_scores(
+    test: Rows, train: Latents, seed: int, begins: Callable[[str], None]
+) -> tuple[dict[str, Score], dict[str, Score]]:
+    """Probes, and scores of single dimensions, of the rows that have a value in every concept.
+
+    The same linear probes read z as it is, and the code of the closed form of the training latents.
+    """
     latents = test.latents
     rows = latents.complete()
     if len(rows) < len(latents):
@@ -93,10 +100,17 @@ def _label_scores(test: Rows, seed: int, begins: Callable[[str], None]) -> tuple
     targets = {name: target[rows] for name, target in latents.targets().items()}
     seeds = FittedSeeds(draw_seed(seed, "evaluate/probes"), draw_seed(seed, "evaluate/per_dimension"))
     codes, original = test.codes[rows].numpy(), latents.original[rows]
-    probes, single = fitted_scores(codes, targets, test.layout, original, seeds, begins=begins)
-    if line := unconverged_line(probes):
+    fitted = fitted_scores(codes, targets, test.layout, original, seeds, begins=begins)
+    if line := unconverged_line(fitted.probes):
         print(line, flush=True)
-    return probes, single
+    begins("linear probes of z and of the closed form")
+    z = test.means[rows]
+    closed = closed_form(latent_moments(train), test.layout).codes(z)
+    beside, latent = (
+        probe_matrix(code.numpy(), targets, layout, "linear", original, seeds.probes)
+        for code, layout in ((closed, test.layout), (z, whole(z.shape[1])))
+    )
+    return fitted.probes | reference_scores(fitted.linear, beside, latent, test.layout), fitted.per_dimension
 
 
 def _swaps(test: Rows, judge: Judge, num: int, seed: int) -> dict[str, Score]:
@@ -181,7 +195,7 @@ def _round_trips(test: Rows) -> dict[str, Score]:
     flow64.load_state_dict(flow.state_dict())
     flow64 = flow64.double().eval()
     back = {
-        "roundtrip/max": (means, flow.inverse(flow(means)[0])),
+        ROUND_TRIP: (means, flow.inverse(flow(means)[0])),
         "roundtrip/max_float64": (means.double(), flow64.inverse(flow64(means.double())[0])),
     }
     return {name: round_trip(there.numpy(), again.numpy()) for name, (there, again) in back.items()}
@@ -194,9 +208,11 @@ def _preservation(test: Rows, seed: int) -> dict[str, Score]:
     if not (backbone.draws_images or backbone.decides):
         return values_preservation(before, after, draws, groups)
     if backbone.draws_images:
-        truth: Array | None = to_unit_range(images.pixels).numpy()
-    else:
-        truth = backbone.true_classes(images)
+        pixels = to_unit_range(images.pixels).numpy()
+        scores = preservation(before, after, pixels, draws, groups)
+        own = test.interpretation.draws_own_images  # of which nothing is lost
+        return scores if own else scores | reconstruction(before, pixels, draws, groups)
+    truth = backbone.true_classes(images)
     return preservation(before, after, truth, draws, groups, backbone.class_names)
 
 

@@ -22,7 +22,7 @@ from pipeline.progress import Progress
 from pipeline.scores.behaviour.change import ChangeTally, output_scale
 from pipeline.scores.behaviour.response import ResponseTally, response_scores
 from pipeline.scores.statistics.originals import original_index, stratified_rows
-from pipeline.scores.statistics.score import EDITED_IMAGES, Score, response_name
+from pipeline.scores.statistics.score import EDITED_IMAGES, OUTSIDE, Score, response_name
 from pipeline.tables.latents import Latents
 
 __all__ = ["EDITS", "Responses", "respond", "responding"]
@@ -36,7 +36,8 @@ class Responses:
     """What came out.
 
     Attributes:
-        scores: `response/<edit>/<factor>/<measure>`.
+        scores: `response/<edit>/<factor>/<measure>`; the last measure is the share of edits that lead outside of what
+            T was trained on.
         transitions: edit → factor → how many edits turned a decision for one class (row) into one for another (column);
             empty where the network does not decide.
     """
@@ -87,19 +88,24 @@ def respond(rows: Rows, chosen: NDArray[np.int64], num: int, seed: int) -> Respo
     progress = Progress("response", len(chosen) * len(EDITS) * inputs.layout.num_factors * num, unit="edit")
     begin, read = _tallies(rows)
     measured: dict[tuple[str, str], list[NDArray[np.float64]]] = {}
+    outside: dict[tuple[str, str], list[NDArray[np.float64]]] = {}
     measures: tuple[str, ...] = ()
     transitions: dict[str, dict[str, NDArray[np.int64]]] = {}
     done = 0
     for start in range(0, len(chosen), BATCH):
         part = slice(start, start + BATCH)
         decide = rows.interpretation.outputs_for(rows.images.pixels[chosen[part]])
-        unedited = read(decide(inputs.codes[part]))
+        unedited = read(decide(rows.interpretation.inverse(inputs.codes[part])))
         for name in EDITS:
             for factor in inputs.layout.names:
                 tally = begin(unedited)
                 part_seed = draw_seed(seed, f"evaluate/response/{name}/{factor}", start)
+                beyond = np.zeros(len(unedited))
                 for edited in inputs.edits(part, name, factor, num, part_seed):
-                    tally.add(read(decide(edited)))
+                    latents = rows.interpretation.inverse(edited)
+                    tally.add(read(decide(latents)))
+                    beyond += ~(rows.interpretation.iin.distance(latents) <= 1)  # what is not a number, too
+                outside.setdefault((name, factor), []).append(beyond / num)
                 measured.setdefault((name, factor), []).append(tally.rows())
                 measures = tally.MEASURES
                 if isinstance(tally, ResponseTally):
@@ -113,6 +119,9 @@ def respond(rows: Rows, chosen: NDArray[np.int64], num: int, seed: int) -> Respo
         for (name, factor), parts in measured.items()
         for measure, score in response_scores(np.concatenate(parts), measures, intervals, inputs.original).items()
     }
+    for (name, factor), shares in outside.items():
+        share = response_scores(np.concatenate(shares)[:, None], [OUTSIDE], intervals, inputs.original)[OUTSIDE]
+        scores[response_name(name, factor, OUTSIDE)] = replace(share, details={EDITED_IMAGES: len(chosen)})
     counts = {
         name: {factor: table.tolist() for factor, table in tables.items()} for name, tables in transitions.items()
     }

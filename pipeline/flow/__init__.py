@@ -1,7 +1,7 @@
 """The invertible map T from latents to codes, as a library: torch, and of the pipeline what needs less.
 
 Blocks of ActNorm, affine coupling and mixing (Esser, Rombach, Ommer, CVPR 2020, arXiv 2004.13166, section 3.1), and
-the likelihood of pairs (Eqs. 4 to 9).
+the likelihood of pairs (Eqs. 4 to 9); and the closed form, the best linear T.
 
 Example:
     >>> import torch
@@ -15,6 +15,7 @@ Example:
 
 from pipeline.basis.flow_shape import FlowShape
 from pipeline.flow.actnorm import ActNorm
+from pipeline.flow.closed_form import ClosedForm, Moments, closed_form, spectra
 from pipeline.flow.config import FlowConfig
 from pipeline.flow.coupling import AffineCoupling
 from pipeline.flow.likelihood import changed_rho, graded_rho, latent_nats, pair_nats, shared_rho
@@ -24,15 +25,19 @@ from pipeline.flow.network import Flow
 __all__ = [
     "ActNorm",
     "AffineCoupling",
+    "ClosedForm",
     "Flow",
     "FlowConfig",
     "FlowShape",
     "LearnedRotation",
+    "Moments",
     "Rotation",
     "Shuffle",
     "changed_rho",
+    "closed_form",
     "graded_rho",
     "latent_nats",
     "pair_nats",
     "shared_rho",
+    "spectra",
 ]

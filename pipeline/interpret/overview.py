@@ -14,7 +14,7 @@ from pipeline.drawing.sheet import MARGIN, MUTED, Sheet, line_height, new_sheet,
 from pipeline.interpret.grids import swap_grid
 from pipeline.interpret.subject import Subject
 from pipeline.scores.record import Scores
-from pipeline.scores.statistics.score import PROBE_GAP, Score, probe_cell
+from pipeline.scores.statistics.score import PROBE_CLOSED_FORM, PROBE_GAP, PROBE_LATENT, probe_cell
 
 __all__ = ["draw_matrix", "label_width", "matrix_sheet", "overview"]
 
@@ -27,48 +27,62 @@ _PANEL_GAP = 44
 _NUM_ROWS = 6
 _FEWEST_DONORS = 3
 _POINTS = 8.5  # of the matrix
+_BESIDE = {"all of z": PROBE_LATENT, "linear map": PROBE_CLOSED_FORM}  # rows below the factors
+_APART = 0.2  # of a row's height
 _NOTE = "how well a linear probe reads\nthe concept from the factor:\n0 chance, 1 perfect"
 
 
 def matrix_sheet(layout: Layout, scores: Scores) -> Sheet:
     """The matrix as one figure."""
-    left, cell_height = MARGIN + label_width(layout, 9), 130
+    left, cell_height, num_rows = MARGIN + label_width(layout, 9), 130, _num_rows(layout)
     widest = round(max(text_width(spoken(name), 9, "bold") for name in layout.concepts))
     cell_width = max(200, widest + 30, (1100 - left - MARGIN) // len(layout.concepts))
     width = left + cell_width * len(layout.concepts) + MARGIN
     sheet = new_sheet(
         width,
-        60 + cell_height * layout.num_factors,
+        60 + round(cell_height * num_rows),
         "Which factor knows which concept?",
         "How well a linear probe reads a concept (column) from a factor (row) of test images that it was not fitted "
-        "on: 0 is chance, 1 is perfect; below, the 95 % interval. Framed: the factor that the concept belongs in.",
+        "on: 0 is chance, 1 is perfect; below, the 95 % interval. Framed: the factor that the concept belongs in. "
+        "At the bottom: from all of z, and from the concept's own factor of the best linear map, which needs no "
+        "training.",
     )
-    size = cell_width * len(layout.concepts), cell_height * layout.num_factors
+    size = cell_width * len(layout.concepts), round(cell_height * num_rows)
     draw_matrix(sheet.axes(left, sheet.top + 60, *size), layout, scores, points=9)
     return sheet
 
 
 def draw_matrix(axes: Axes, layout: Layout, scores: Scores, points: float) -> None:
-    """Draw factors × concepts on axes, values and intervals in the cells, the names in their colours outside."""
-    values = np.array(
-        [[_cell(scores, factor, concept).value for concept in layout.concepts] for factor in layout.names]
-    )
-    axes.imshow(values, cmap=_COLOURS, vmin=0, vmax=1, aspect="auto")
-    axes.hlines(np.arange(0.5, len(values) - 1), -0.5, len(layout.concepts) - 0.5, color="white", lw=2)
-    axes.vlines(np.arange(0.5, len(layout.concepts) - 1), -0.5, len(values) - 0.5, color="white", lw=2)
+    """Draw factors × concepts on axes, values and intervals in the cells, the names in their colours outside.
+
+    Below the factors, apart from them, what all of z tells of each concept, and its own factor of the closed form.
+    """
+    names_of_rows = [[probe_cell(factor, concept) for concept in layout.concepts] for factor in layout.names]
+    names_of_rows += [[f"{name}/{concept}" for concept in layout.concepts] for name in _BESIDE.values()]
+    cells = [[scores[name] for name in row] for row in names_of_rows]
+    values = np.array([[cell.value for cell in row] for row in cells])
+    num_factors, right = layout.num_factors, len(layout.concepts) - 0.5
+    places = np.arange(len(values)) + np.where(np.arange(len(values)) < num_factors, 0, _APART)
+    for rows in (slice(num_factors), slice(num_factors, None)):
+        ends = (-0.5, right, places[rows][-1] + 0.5, places[rows][0] - 0.5)
+        axes.imshow(values[rows], cmap=_COLOURS, vmin=0, vmax=1, aspect="auto", extent=ends)
+    axes.set_ylim(places[-1] + 0.5, -0.5)
+    axes.hlines(places[1:] - 0.5, -0.5, right, color="white", lw=2)
+    axes.vlines(np.arange(0.5, len(layout.concepts) - 1), -0.5, places[-1] + 0.5, color="white", lw=2)
     axes.spines[:].set_visible(False)
     axes.tick_params(length=0, pad=8, labelsize=points, top=True, labeltop=True, bottom=False, labelbottom=False)
     axes.set_xticks(range(len(layout.concepts)), [spoken(name) for name in layout.concepts])
-    axes.set_yticks(range(layout.num_factors), _labels(layout))
+    axes.set_yticks(places, _labels(layout))
     names: Sequence[tuple[Any, str]] = [
         *zip(axes.get_xticklabels(), layout.concepts, strict=True),
-        *zip(axes.get_yticklabels(), layout.names, strict=True),
+        *zip(axes.get_yticklabels(), layout.names, strict=False),  # those of the rows below are grey
     ]
+    for text in axes.get_yticklabels():
+        text.set_color(MUTED)
     for text, name in names:
         text.set(color=colour_of(layout, name), fontweight="bold")
-    for row, factor in enumerate(layout.names):
-        for column, concept in enumerate(layout.concepts):
-            cell = _cell(scores, factor, concept)
+    for row, row_cells in zip(places, cells, strict=True):
+        for column, cell in enumerate(row_cells):
             colour = "white" if cell.value > 0.55 else "#1f2430"
             style: dict[str, Any] = {"ha": "center", "color": colour}
             axes.text(
@@ -94,14 +108,17 @@ def label_width(layout: Layout, points: float) -> int:
     return round(max(text_width(line, points, "bold") for label in _labels(layout) for line in label.split("\n"))) + 36
 
 
+def _num_rows(layout: Layout) -> float:
+    """Height of the matrix, in rows."""
+    return layout.num_factors + _APART + len(_BESIDE)
+
+
 def _labels(layout: Layout) -> list[str]:
-    return [
+    factors = [
         f"{spoken(name)}\n{size} of {layout.num_dims}" for name, size in zip(layout.names, layout.sizes, strict=True)
     ]
-
-
-def _cell(scores: Scores, factor: str, concept: str) -> Score:
-    return scores[probe_cell(factor, concept)]
+    beside = dict(zip(_BESIDE, (f"{layout.num_dims} numbers", "own factor"), strict=True))
+    return factors + [f"{name}\n{what}" for name, what in beside.items()]
 
 
 def overview(subject: Subject, scores: Scores, columns: int) -> Sheet:
@@ -123,7 +140,7 @@ def overview(subject: Subject, scores: Scores, columns: int) -> Sheet:
     recipients = upscale(grids[0].recipients, _TILE)
     height = recipients.shape[1]
     label = 2 * line_height(9)
-    body = max(extent(len(recipients), height), 90 * layout.num_factors)
+    body = max(extent(len(recipients), height), round(90 * _num_rows(layout)))
     panel = max(extent(num_donors, tile), heading)
     spare = room - len(shown) * (panel + _PANEL_GAP)
     matrix_width = cell * len(layout.concepts) + max(0, min(spare, 100 * len(layout.concepts)))

@@ -1,10 +1,13 @@
 """An invertible interpretation network (IIN): the map T and the layout of its factors, and their folder on disk."""
 
 from dataclasses import asdict, dataclass
+from hashlib import sha256
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from pipeline.basis.layout import Layout
@@ -13,6 +16,7 @@ from pipeline.errors import InputError
 from pipeline.files import sha256_file
 from pipeline.flow import Flow, FlowConfig
 from pipeline.tables.axes import AXES, Axes, read_axes
+from pipeline.tables.extent import EXTENT, Extent, read_extent
 
 __all__ = ["Iin", "load_iin", "save_iin"]
 
@@ -28,6 +32,7 @@ class Iin:
         layout: names and sizes of its factors.
         card: everything that `save_iin` was given, with `layout`, `flow` and `weights_sha256`.
         sha256: of the weights file; names the network (the MLflow tag).
+        extent: how far the latents reach that it was trained on.
         axes: principal directions of the layer, along which its latents lie; None: along the layer's own.
     """
 
@@ -35,6 +40,7 @@ class Iin:
     layout: Layout
     card: dict[str, Any]
     sha256: str
+    extent: Extent
     axes: Axes | None = None
 
     @torch.no_grad()
@@ -47,6 +53,10 @@ class Iin:
     def inverse(self, codes: Tensor) -> Tensor:
         """Latents T⁻¹(z̃) [n, N] of codes [n, N]."""
         return self.flow.inverse(codes)
+
+    def distance(self, latents: Tensor) -> NDArray[np.float64]:
+        """How far latents [n, N] lie from those that T was trained on [n]: 99.9 % of these are within 1."""
+        return self.extent.distance(latents.numpy(force=True))
 
     @property
     def backbone_sha256(self) -> str:
@@ -104,20 +114,32 @@ class Iin:
 
 
 def save_iin(
-    folder: Path, flow: Flow, layout: Layout, card: dict[str, Any], *, metrics: str, axes: Path | None = None
+    folder: Path,
+    flow: Flow,
+    layout: Layout,
+    card: dict[str, Any],
+    extent: Extent,
+    *,
+    metrics: str,
+    axes: Path | None = None,
 ) -> None:
     """Write a trained flow as one folder, whole or not at all; a folder of that name is replaced.
+
+    Seven parameters, as each is a file of the folder or a part of its card.
 
     Args:
         folder: where.
         flow: T.
         layout: its factors.
         card: what else a reader needs (rho, layer, backbone sha256, …); no time, host or path.
+        extent: how far the training latents reach.
         metrics: content of metrics.jsonl, the curves.
         axes: file of the principal directions that the latents lie along; None: there is none.
     """
-    shape = {"layout": layout.as_dict(), "flow": asdict(flow.config)}
-    write_network(Path(folder), flow, card | shape, metrics=metrics, also={} if axes is None else {AXES: axes})
+    reach = extent.as_bytes()
+    shape = {"layout": layout.as_dict(), "flow": asdict(flow.config), "extent_sha256": sha256(reach).hexdigest()}
+    also: dict[str, Path | bytes] = {EXTENT: reach} if axes is None else {EXTENT: reach, AXES: axes}
+    write_network(Path(folder), flow, card | shape, metrics=metrics, also=also)
 
 
 def load_iin(folder: Path) -> Iin:
@@ -135,15 +157,18 @@ def load_iin(folder: Path) -> Iin:
                 f"expected flow.num_dims = {config.num_dims}"
             )
         flow = Flow(config)
-    sha256 = read_weights(folder, card, flow)
-    return Iin(flow.eval(), layout, card, sha256, _axes(folder, card.get("cut", {}).get("axes_sha256")))
+        extent_sha256 = card["extent_sha256"]
+    weights_sha256 = read_weights(folder, card, flow)
+    extent, axes_sha256 = read_extent(folder / EXTENT), card.get("cut", {}).get("axes_sha256")
+    _require(folder / EXTENT, extent_sha256)
+    axes = None
+    if axes_sha256 is not None:
+        axes = read_axes(folder / AXES)
+        _require(folder / AXES, axes_sha256)
+    return Iin(flow.eval(), layout, card, weights_sha256, extent, axes)
 
 
-def _axes(folder: Path, expected: str | None) -> Axes | None:
-    """The principal directions that the card names, where it does."""
-    if expected is None:
-        return None
-    axes = read_axes(folder / AXES)
-    if (found := sha256_file(folder / AXES)) != expected:
-        raise InputError(f"{folder / AXES}: sha256 {found[:12]}, expected {expected[:12]} as its card says")
-    return axes
+def _require(path: Path, expected: str) -> None:
+    """Refuse a file of another content than the card names."""
+    if (found := sha256_file(path)) != expected:
+        raise InputError(f"{path}: sha256 {found[:12]}, expected {expected[:12]} as its card says")

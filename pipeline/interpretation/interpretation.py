@@ -133,12 +133,12 @@ class Interpretation:
         return self.outputs_of_latents(self.inverse(codes), images, recipients)
 
     def outputs_for(self, images: NDArray[np.uint8]) -> Callable[[Tensor], Tensor]:
-        """`outputs` of these recipients [B, H, W, 3], held for many edits.
+        """`outputs_of_latents` of these recipients [B, H, W, 3], held for many edits.
 
-        What does not change with a code runs once.
+        What does not change with a latent runs once.
         """
         rest = self.cut.rest(to_unit_range(images))
-        return lambda codes: rest(self.inverse(codes)).cpu()
+        return lambda latents: rest(latents).cpu()
 
     @torch.no_grad()
     def latents(self, images: NDArray[np.uint8]) -> Tensor:

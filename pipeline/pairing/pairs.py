@@ -18,6 +18,7 @@ if TYPE_CHECKING:  # scores draw pairs too, without a table
 
 __all__ = ["Neighbours", "PairSampler", "Pairs", "Partners", "pair_sampler"]
 
+MOMENT_PAIRS = 100_000  # standard error of a correlation .003
 REACH = 2.0  # lengths to either side, of the half of the pairs that are near
 
 Rows = NDArray[np.int64]
@@ -46,7 +47,7 @@ class Partners:
         new_run = new_value | np.r_[True, source[1:] != source[:-1]]
         self._value_start, value_size = _spans(new_value)
         self._run_start, self._run_size = _spans(new_run)
-        num_partners = value_size - self._run_size
+        num_partners = self._num_others = value_size - self._run_size
         self._paired = np.flatnonzero(num_partners)  # positions within the sorted rows
         self.num_partners: Rows = num_partners[self._paired]
         self.num_alone = len(num_partners) - len(self._paired)
@@ -73,6 +74,20 @@ class Partners:
         member = (where * self.num_rows).astype(np.int64)
         partner = (which * self.num_partners[member]).astype(np.int64)
         return *self.rows(member, partner), np.zeros(len(where))
+
+    def second_moment(self, rows: NDArray[np.floating]) -> NDArray[np.float64]:
+        """Mean of x_a x_bᵀ over all pairs, made symmetric [N, N]: a uniform over rows, b over its partners.
+
+        Args:
+            rows: x of each row [n, N].
+        """
+        x = rows[self._order].astype(np.float64)
+        runs, values = np.unique(self._run_start), np.unique(self._value_start)
+        own = np.add.reduceat(x, runs)
+        others = np.add.reduceat(x, values)[np.searchsorted(values, self._value_start[runs])] - own
+        weight = 1 / np.maximum(self._num_others[runs], 1) / self.num_rows
+        moment = own.T @ (others * weight[:, None])  # a run without partners is a whole value: nothing is left of it
+        return np.asarray((moment + moment.T) / 2)
 
 
 def _spans(is_first: NDArray[np.bool_]) -> tuple[Rows, Rows]:
@@ -113,6 +128,14 @@ class Neighbours:
         while (same := self._original[a] == self._original[b]).any():
             b[same] = (b[same] + 1) % num
         return self._order[a], self._order[b], np.abs(self._values[a] - self._values[b])
+
+    def second_moment(self, rows: NDArray[np.floating]) -> NDArray[np.float64]:
+        """Mean of x_a x_bᵀ over drawn pairs that are no further apart than the length, made symmetric [N, N]."""
+        rng = np.random.default_rng(draw_seed(0, "moments"))
+        a, b, distance = self.pick(rng.random(MOMENT_PAIRS), rng.random(MOMENT_PAIRS))
+        near = distance <= 1
+        moment = rows[a[near]].astype(np.float64).T @ rows[b[near]] / max(int(near.sum()), 1)
+        return np.asarray((moment + moment.T) / 2)
 
 
 @dataclass(frozen=True)
@@ -172,6 +195,10 @@ class PairSampler:
                 raise InputError(
                     f"concept '{name}': no two originals share a value, so there are no pairs to learn from"
                 )
+
+    def second_moments(self, rows: NDArray[np.floating]) -> NDArray[np.float64]:
+        """Of each concept the mean of x_a x_bᵀ over its pairs, symmetric [K, N, N], for x of each row [n, N]."""
+        return np.stack([concept.second_moment(rows) for concept in self._concepts.values()])
 
     def alone(self) -> str:
         """Rows that can't be paired, a count for each concept that has any; empty where every row has a partner."""

@@ -14,13 +14,13 @@ from sklearn.utils.parallel import Parallel, delayed
 from pipeline.basis.layout import Layout
 from pipeline.scores.fit import block_total_correlation, pair_correlation, shared_pairs
 from pipeline.scores.literature import per_dimension_scores
-from pipeline.scores.probes import matrix_scores, probe_matrix, probe_scores
+from pipeline.scores.probes import ProbeMatrix, matrix_scores, probe_matrix, probe_scores
 from pipeline.scores.probes.models import MAX_STEPS
 from pipeline.scores.statistics.concepts import checked_codes
 from pipeline.scores.statistics.originals import original_index
 from pipeline.scores.statistics.score import PROBE_GAP, Score
 
-__all__ = ["CodeScores", "FittedSeeds", "code_scores", "fitted_scores", "unconverged_line"]
+__all__ = ["CodeScores", "Fitted", "FittedSeeds", "code_scores", "fitted_scores", "unconverged_line"]
 
 _PAIRS_EACH = 2000  # of each concept
 
@@ -65,14 +65,14 @@ def code_scores(
     named = {name: concepts[name] for name in layout.concepts}
     index = original_index(groups, len(code))
     left_out: list[str] = []
-    probes, single = fitted_scores(code, named, layout, index, FittedSeeds(seed, seed), processes)
+    fitted = fitted_scores(code, named, layout, index, FittedSeeds(seed, seed), processes)
     pairs = _pairs(code, named, layout, index, seed, left_out)
     total: dict[str, Score] = {}
     try:
         total["block_tc"] = block_total_correlation(code, layout, seed, index)
     except ValueError as error:  # too few rows, or a covariance without an inverse
         left_out.append(f"block_tc is left out: {error}")
-    return CodeScores(probes | pairs | total | single, tuple(left_out))
+    return CodeScores(fitted.probes | pairs | total | fitted.per_dimension, tuple(left_out))
 
 
 @dataclass(frozen=True)
@@ -83,6 +83,21 @@ class FittedSeeds:
     per_dimension: int
 
 
+@dataclass(frozen=True)
+class Fitted:
+    """The scores that something was fitted for.
+
+    Attributes:
+        probes: `probe/…`, by name.
+        per_dimension: `per_dimension/…`, by name.
+        linear: the matrix that `probes` were read off, for comparison with those of other codes of the same rows.
+    """
+
+    probes: dict[str, Score]
+    per_dimension: dict[str, Score]
+    linear: ProbeMatrix
+
+
 def fitted_scores(
     codes: ArrayLike,
     concepts: Mapping[str, NDArray[Any]],
@@ -91,7 +106,7 @@ def fitted_scores(
     seeds: FittedSeeds,
     processes: int = 1,
     begins: Callable[[str], None] | None = None,
-) -> tuple[dict[str, Score], dict[str, Score]]:
+) -> Fitted:
     """The scores that something is fitted for: `probe/…`, and `per_dimension/…`; arguments as of `code_scores`.
 
     `begins` is told what is fitted next. Seven parameters, as that is no part of what is measured.
@@ -109,7 +124,7 @@ def fitted_scores(
             yield fit
 
     single, rbf, linear = Parallel(n_jobs=processes)(begun())
-    return probe_scores(linear, layout, rbf) | matrix_scores(linear, layout), single
+    return Fitted(probe_scores(linear, layout, rbf) | matrix_scores(linear, layout), single, linear)
 
 
 def unconverged_line(scores: Mapping[str, Score]) -> str | None:

@@ -9,18 +9,32 @@ from collections.abc import Callable, Iterator, Mapping
 from pipeline.basis.layout import RESIDUAL
 from pipeline.scores.statistics.score import (
     AGREEMENT,
+    CLOSED_FORM_GAP,
+    GAP_OVER_CLOSED_FORM,
     GAUSSIAN_GAIN,
     NEVER_DECIDED,
+    OUTSIDE,
+    PROBE_CLOSED_FORM,
     PROBE_GAP,
+    PROBE_LATENT,
     PROBE_OWN,
+    RECONSTRUCTION,
+    ROUND_TRIP,
     SWAP_FOLLOW,
     Score,
+    own_over_closed_form,
     probe_cell,
 )
 
 __all__ = ["findings"]
 
 Measured = Mapping[str, Score]
+
+_LOST_ON_THE_WAY = 1e-3  # standard deviations of z; float32 leaves some 1e-5
+_HARDLY = 0.5  # of what a perfect code would tell, or of the variance of the images
+_WORTH_SAYING = 0.02  # by which a concept is read less well
+_FAR = 0.05  # share of edits; of the training latents it is .001
+_REMEDY = "more images, fewer steps or fewer blocks help"
 
 
 def findings(scores: Measured) -> list[str]:
@@ -43,7 +57,57 @@ def _density(scores: Measured) -> Iterator[str]:
         yield (
             f"T has learned its training rows by heart, or too little of them: {-gain.value:.3g} nats worse than a "
             f"Gaussian on a held-out latent ({_brief(GAUSSIAN_GAIN, gain)}); where the held-out curve lies above that "
-            "of training, more images, fewer steps or fewer blocks help"
+            f"of training, {_REMEDY}"
+        )
+
+
+def _round_trip(scores: Measured) -> Iterator[str]:
+    """A T that has exploded, which is invertible on paper alone."""
+    error = scores.get(ROUND_TRIP)
+    if error is not None and error.value > _LOST_ON_THE_WAY:
+        yield (
+            f"T does not find its way back: T⁻¹(T(z)) is off by up to {error.value:.2g} standard deviations of z "
+            f"({ROUND_TRIP}; {_LOST_ON_THE_WAY:g} is a lot), so that an edit changes more than it says; {_REMEDY}"
+        )
+
+
+def _training(scores: Measured) -> Iterator[str]:
+    """A T that is worse than the best linear map, which needs no training; or a factor of it."""
+    gain, gap, closed_form = (scores.get(name) for name in (GAP_OVER_CLOSED_FORM, PROBE_GAP, CLOSED_FORM_GAP))
+    if gain is not None and gain.high is not None and gain.high < 0 and gap is not None and closed_form is not None:
+        yield (
+            f"T sorts worse than the best linear map, which needs no training: {PROBE_GAP} {gap.value:.2f} against "
+            f"{closed_form.value:.2f} ({_brief(GAP_OVER_CLOSED_FORM, gain)}); where its curves still fall, more steps "
+            f"help, else {_REMEDY}"
+        )
+    for concept, own in _parts(scores, PROBE_OWN):
+        name = own_over_closed_form(concept)
+        more, other = scores.get(name), scores.get(f"{PROBE_CLOSED_FORM}/{concept}")
+        if more is not None and more.high is not None and more.high < -_WORTH_SAYING and other is not None:
+            yield (
+                f"the factor of '{concept}' holds less of it than that of the best linear map: {own.value:.2f} against "
+                f"{other.value:.2f} ({_brief(name, more)})"
+            )
+
+
+def _latents(scores: Measured) -> Iterator[str]:
+    """What T was given: a z that hardly holds a concept, images that hardly come back."""
+    for concept, told in _parts(scores, PROBE_LATENT):
+        own, closed_form = (scores.get(f"{name}/{concept}") for name in (PROBE_OWN, PROBE_CLOSED_FORM))
+        if own is None or closed_form is None or told.high is None:
+            continue
+        if max(told.high, own.value, closed_form.value) < _HARDLY:
+            yield (
+                f"z itself hardly holds '{concept}': {told.value:.2f} is read from all of it "
+                f"({_brief(f'{PROBE_LATENT}/{concept}', told)}), {closed_form.value:.2f} from the best linear map, "
+                f"{own.value:.2f} from its factor; another layer or network may hold more"
+            )
+    error = scores.get(RECONSTRUCTION)
+    if error is not None and error.low is not None and error.low > _HARDLY:
+        yield (
+            f"the network hardly draws the images it is shown: its error is {100 * error.value:.0f} % of their "
+            f"variance ({_brief(RECONSTRUCTION, error)}), and no edit shows more than it draws; train it longer, or "
+            "let it have a longer z"
         )
 
 
@@ -86,7 +150,31 @@ def _decisions(scores: Measured) -> Iterator[str]:
         )
 
 
-_RULES: tuple[Callable[[Measured], Iterator[str]], ...] = (_density, _factors, _swaps, _decisions)
+def _edits(scores: Measured) -> Iterator[str]:
+    """Edits of a factor after which a network answers to what T was never trained on."""
+    far = {
+        name: score
+        for name, score in scores.items()
+        if name.startswith("response/") and name.endswith(f"/{OUTSIDE}") and (score.low or 0) > _FAR
+    }
+    if far:
+        name = max(far, key=lambda name: far[name].value)
+        yield (
+            f"of the edits of a factor up to {100 * far[name].value:.0f} % lead outside of what T was trained on "
+            f"({_brief(name, far[name])}), where the answer of the network says little"
+        )
+
+
+_RULES: tuple[Callable[[Measured], Iterator[str]], ...] = (
+    _round_trip,
+    _density,
+    _training,
+    _latents,
+    _factors,
+    _swaps,
+    _decisions,
+    _edits,
+)
 
 
 def _parts(scores: Measured, name: str) -> Iterator[tuple[str, Score]]:

@@ -12,7 +12,18 @@ from typing import Any
 
 from pipeline.errors import InputError, a_type
 from pipeline.files import read_json, write_json
-from pipeline.scores.statistics.score import CHANGES, PROBE_GAP, PROBE_OWN, Score
+from pipeline.scores.statistics.score import (
+    CHANGES,
+    CLOSED_FORM_GAP,
+    GAP_OVER_CLOSED_FORM,
+    GREY_LEVELS,
+    PROBE_CLOSED_FORM,
+    PROBE_GAP,
+    PROBE_LATENT,
+    PROBE_OWN,
+    RECONSTRUCTION,
+    Score,
+)
 
 __all__ = [
     "Scores",
@@ -43,7 +54,13 @@ _SUMMARY = (  # how the names begin that a summary shows
     "nll/",
     "roundtrip/",
     "preserve/",
+    RECONSTRUCTION,
 )
+_LEFT_OUT = ("swap/stay/", GAP_OVER_CLOSED_FORM, f"{PROBE_OWN}_over_closed_form/")
+_AGAINST = {  # what the scores of probes stand beside, in words
+    PROBE_OWN: {"in z": PROBE_LATENT, "closed form": PROBE_CLOSED_FORM},
+    PROBE_GAP: {"closed form": CLOSED_FORM_GAP},
+}
 
 
 class Scores(Mapping[str, Score]):
@@ -132,9 +149,10 @@ def as_json(scores: Mapping[str, Score]) -> dict[str, dict[str, object]]:
 def as_summary(scores: Mapping[str, Score]) -> str:
     """One line a score of those that a person asks for first: name, value and 95 % interval.
 
-    A change has its sign and that word; what no value of is perfect has what chance reaches, to be compared with it.
+    A change has its sign and that word; what no value of is perfect has what chance reaches, to be compared with it;
+    what a factor tells stands beside what z and the closed form tell.
     """
-    shown = {name: s for name, s in scores.items() if name.startswith(_SUMMARY) and not name.startswith("swap/stay/")}
+    shown = {name: s for name, s in scores.items() if name.startswith(_SUMMARY) and not name.startswith(_LEFT_OUT)}
     width = max([34, *map(len, shown)])
     lines = []
     for name, score in shown.items():
@@ -143,8 +161,24 @@ def as_summary(scores: Mapping[str, Score]) -> str:
         value = f"{score.value:{form}}" if abs(score.value) >= 5e-4 or score.value == 0 else f"{score.value:.1e}"
         chance = "" if score.chance is None or score.perfect is not None else f"  chance {score.chance:.3f}"
         change = "  a change, 0: nothing is lost" if name in CHANGES else ""
-        lines.append(f"  {name:<{width}}{value:>10}{interval}{chance}{change}")
+        lines.append(f"  {name:<{width}}{value:>10}{interval}{chance}{change}{_against(name, scores)}")
     return "\n".join(lines)
+
+
+def _against(name: str, scores: Mapping[str, Score]) -> str:
+    """What a score is read against, where that was measured."""
+    if name == RECONSTRUCTION and GREY_LEVELS in scores[name].details:
+        return f"  of the images' variance; {scores[name].details[GREY_LEVELS]:.1f} grey levels of 255"
+    for own, others in _AGAINST.items():
+        if name == own or name.startswith(f"{own}/"):
+            beside = {words: scores.get(other + name.removeprefix(own)) for words, other in others.items()}
+            said = [f"{words} {score.value:.3f}" for words, score in beside.items() if score is not None]
+            gain = scores.get(GAP_OVER_CLOSED_FORM) if name == PROBE_GAP else None
+            if gain is not None and gain.interval is not None:
+                low, high = gain.interval
+                said.append(f"over it {gain.value:+.3f} [{low:+.3f}, {high:+.3f}]")
+            return "  " + ", ".join(said) if said else ""
+    return ""
 
 
 def as_text(scores: Mapping[str, Score]) -> str:

@@ -105,7 +105,8 @@ def _signature() -> ModelSignature:
         ColSpec(Array(DataType.double), name, required=False) for name in ("latent", "code", "donor")
     ]
     answers: list[ColSpec | TensorSpec] = [
-        ColSpec(Array(DataType.double), name, required=False) for name in ("latent", "code")
+        *(ColSpec(Array(DataType.double), name, required=False) for name in ("latent", "code")),
+        ColSpec(DataType.double, "distance"),
     ]
     params = [ParamSpec("operation", DataType.string, "transform"), ParamSpec("factor", DataType.string, "")]
     return ModelSignature(Schema(columns), Schema(answers), ParamSchema(params))

@@ -8,7 +8,15 @@ from collections.abc import Mapping
 
 from pipeline.basis.layout import Layout
 from pipeline.scores.findings import findings
-from pipeline.scores.statistics.score import CHANGES, PAIR_NATS, PROBE_GAP, SWAP_SCORE, Score, response_name
+from pipeline.scores.statistics.score import (
+    CHANGES,
+    CLOSED_FORM_GAP,
+    PAIR_NATS,
+    PROBE_GAP,
+    SWAP_SCORE,
+    Score,
+    response_name,
+)
 from pipeline.tuning.flow_file import FlowChoice, Trial
 
 __all__ = ["headline", "in_words", "rounded", "run_note", "scores_table", "sweep_note", "tried"]
@@ -28,6 +36,8 @@ def headline(layout: Layout, num_blocks: int, scores: Mapping[str, Score] | None
         >>> layout = Layout(("residual", "digit", "colour"), (16, 7, 9))
         >>> headline(layout, 6, {"probe/gap": Score(0.931, 0.912, 0.944)})
         'probe/gap 0.93 [0.91, 0.94]; 6 blocks, sizes residual 16, digit 7, colour 9'
+        >>> headline(layout, 6, {"probe/gap": Score(0.931, 0.912, 0.944), "closed_form/gap": Score(0.84)})
+        'probe/gap 0.93 [0.91, 0.94] (closed form 0.84); 6 blocks, sizes residual 16, digit 7, colour 9'
         >>> layout = Layout(("residual", "digit"), (16, 16))
         >>> headline(layout, 6, {f"response/sample/{name}/changed": Score(0.021) for name in layout.names})
         'decisions that change with residual 2 %, with digit 2 %; 6 blocks, sizes residual 16, digit 16'
@@ -36,6 +46,8 @@ def headline(layout: Layout, num_blocks: int, scores: Mapping[str, Score] | None
     """
     measured = scores or {}
     parts = [f"{name} {_in_brief(measured[name])}" for name in RANKED_BY if name in measured]
+    if PROBE_GAP in measured and CLOSED_FORM_GAP in measured:
+        parts[0] += f" (closed form {measured[CLOSED_FORM_GAP].value:.2f})"
     changed = {name: measured.get(response_name("sample", name, "changed")) for name in layout.names}
     answers = [f"with {name} {100 * score.value:.0f} %" for name, score in changed.items() if score is not None]
     if answers:

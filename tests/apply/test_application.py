@@ -1,5 +1,7 @@
 """What is written of new images: a table, a picture, and a file an image."""
 
+import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +27,8 @@ def applied(codes: Tensor, outputs: Tensor, paths: list[Path], *, decides: bool 
         edited=-codes,
         latents_back=codes,
         latents_edited=codes + 4,
+        distance=np.linspace(0.5, 2, len(codes)),
+        distance_edited=np.linspace(0.6, 3, len(codes)),
         outputs=outputs,
         outputs_back=outputs,
         outputs_edited=outputs,
@@ -59,6 +63,7 @@ def test_images_that_differ_in_their_suffix_alone(tmp_path: Path) -> None:
     assert content["path"] == [str(path) for path in paths]
     assert content["image_edited"] == files
     assert content["image_"] == 3 * [[1.0]]
+    assert (content["distance"], content["distance_edited"]) == ([0.5, 1.25, 2.0], pytest.approx([0.6, 1.8, 3.0]))
     assert content["latent"] == content["latent_back"] == 3 * [[1.0, 1.0, 1.0]]
     assert content["latent_edited"] == 3 * [[5.0, 5.0, 5.0]]
 
@@ -71,3 +76,31 @@ def test_a_sheet_shows_one_value_an_image_and_says_how_many_there_are(width: int
         texts = [text.get_text() for text in applied_sheet(shown, None, "an edit").figure.texts]
     assert texts.count("−0.25") == 3
     assert ("Of the 12 values of an image the first is shown." in " ".join(texts)) == said
+
+
+@pytest.mark.parametrize(
+    ("distance", "edited", "lines"),
+    [
+        ([0.2, 1.0], [0.3, 1.0], []),
+        (
+            [0.2, 1.23],
+            [0.2, 1.23],
+            ["1 of 2 images lie outside of what T was trained on, .* distance up to 1.2, and 99.9 %"],
+        ),
+        (
+            [0.2, 0.4],
+            [1.1, 30.0],
+            ["2 of 2 edits lie outside of what T was trained on, .* distance up to 30, and 99.9 %"],
+        ),
+        ([0.2, 2.0], [1.5, 2.5], ["1 of 2 images", "2 of 2 edits"]),
+        ([0.2, 0.4], [np.nan, np.inf], ["2 of 2 edits"]),
+    ],
+)
+def test_what_lies_outside_of_the_training_is_said(
+    distance: list[float], edited: list[float], lines: list[str]
+) -> None:
+    shown = applied(torch.zeros(2, 7), torch.zeros(2, 1), [Path("a"), Path("b")])
+    shown = replace(shown, distance=np.array(distance), distance_edited=np.array(edited))
+    found = shown.warnings()
+    assert len(found) == len(lines)
+    assert [line for line, words in zip(found, lines, strict=True) if not re.match(words, line)] == []

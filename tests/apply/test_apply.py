@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 from backbone.generators import made_halves
+from extents import ball
 from PIL import Image
 from refusals import refusal_of
 
@@ -75,7 +76,7 @@ def make(folder: Path, made: Made, layer: str, kept: list[int]) -> Place:
     flow.initialise(z[:, kept])
     cut = {"reduce": "mean", "kept": kept, "image_shape": [32, 32]}
     card = {"backbone_sha256": backbone.sha256, "layer": layer, "cut": cut}
-    save_iin(folder / "iin", flow, LAYOUT, card, metrics="")
+    save_iin(folder / "iin", flow, LAYOUT, card, ball(7), metrics="")
     return Place(folder)
 
 
@@ -136,6 +137,15 @@ def test_an_edit_adds_to_one_number(drawing: Place) -> None:
     z = interpretation.inverse(torch.from_numpy(codes))
     assert np.allclose(table["latent_edited"], z, atol=1e-5)
     assert not np.allclose(table["latent_edited"], table["latent"], atol=1e-2)
+
+
+def test_an_edit_that_leads_far_is_said(drawing: Place) -> None:
+    """T was trained within 1000 of 0, and this flow's numbers are of order 1."""
+    assert drawing.table("--edit", "colour:1=-1.5")["distance_edited"].max() < 0.1
+    done = drawing.run("--edit", "colour:1=1e6")
+    assert done.returncode == 0
+    assert done.stderr.startswith("warning: 11 of 11 edits lie outside of what T was trained on")
+    assert done.stderr.count("\n") == 1
 
 
 def test_each_edited_image_is_a_file(drawing: Place) -> None:

@@ -32,7 +32,8 @@ def test_a_classifier_at_two_layers(copy: Project) -> None:
         scores = json.loads((copy.path / f"results/{layer}/scores.json").read_text())
         for kind in ("sample", "swap", "walk"):
             for factor in ("residual", "digit", "colour"):
-                assert {f"response/{kind}/{factor}/{name}" for name in ("changed", "class_deviation")} <= set(scores)
+                names = {f"response/{kind}/{factor}/{name}" for name in ("changed", "class_deviation", "outside")}
+                assert names <= set(scores)
         assert scores["preserve/agreement"]["value"] == 1
         assert not any(name.startswith("swap/") for name in scores)
         assert {path.stem for path in (copy.path / f"results/{layer}/figures").iterdir()} == figures

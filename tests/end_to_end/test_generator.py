@@ -60,7 +60,8 @@ def test_a_generator(copy: Project) -> None:
     assert np.array_equal(latents.id, images.id)
     scores = json.loads((copy.path / "results/latent/scores.json").read_text())
     assert {"probe/own/brighter", "probe/own/level", "swap/score"} <= set(scores)
-    assert "nll/gain_over_gaussian" not in scores
+    assert {"probe/latent/level", "closed_form/gap", "probe/gap_over_closed_form"} <= set(scores)
+    assert not {"nll/gain_over_gaussian", "reconstruction/squared_error"} & set(scores)
     assert not (copy.path / "results/latent/figures/reconstructions.png").exists()
     assert abs(scores["preserve/squared_error"]["value"]) < 1e-3
     assert (copy.path / "results/latent/figures/swap_brighter.png").is_file()

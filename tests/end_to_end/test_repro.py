@@ -50,10 +50,10 @@ def test_libraries_say_nothing(study: Repro) -> None:
         r"extract latent  495/495 images  .*images/s  in \d+:\d\d min",
         r"tune latent  40/40 steps  .*steps/s  in \d+:\d\d min",
         r"chosen for layer latent: \d+ blocks, sizes residual .*, as (it has the fewest|its probe/gap is) .*",
-        r"evaluate latent  4/6 parts  swaps",
-        r"evaluate latent  6/6 parts  round trip and preservation",
+        r"evaluate latent  5/7 parts  swaps",
+        r"evaluate latent  7/7 parts  round trip and preservation",
         r"train latent  300/300 steps  pair_nats [\d.]+  held-out pair_nats [\d.]+  [\d.]+ steps/s  in \d+:\d\d min",
-        r"  probe/gap +-?\d\.\d\d\d  \[-?\d\.\d\d\d, -?\d\.\d\d\d\]",
+        r"  probe/gap +-?\d\.\d\d\d  \[-?\d\.\d\d\d, -?\d\.\d\d\d\]  closed form -?\d\.\d\d\d, over it [+-]\d\..*",
     ],
 )
 def test_a_stage_says_how_far_it_is(study: Repro, line: str) -> None:
@@ -67,7 +67,7 @@ def test_a_stage_says_how_far_it_is(study: Repro, line: str) -> None:
         ("data/latents/latent", ["card.json", *(f"{split}-00000.parquet" for split in ("test", "train", "val"))]),
         ("models/backbone", NETWORK),
         ("models/judge", NETWORK),
-        ("models/layers/latent", ["flow.yaml", *(f"iin/{name}" for name in NETWORK)]),
+        ("models/layers/latent", ["flow.yaml", *(f"iin/{name}" for name in [*NETWORK, "extent.safetensors"])]),
         ("comparison", ["layers.png", "scores.csv", "scores.json"]),
     ],
 )

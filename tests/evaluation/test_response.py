@@ -4,6 +4,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
+from extents import ball
 from torch import Tensor
 
 from pipeline.basis.layout import Layout
@@ -59,8 +60,10 @@ class Measuring:
         return measure
 
 
-def rows_of(code: Tensor, cut: Reader | Measuring, labels: dict[str, np.ndarray] | None = None) -> Rows:
-    """Two copies of each original; nobody asks for the network itself."""
+def rows_of(
+    code: Tensor, cut: Reader | Measuring, labels: dict[str, np.ndarray] | None = None, radius: float = 1000.0
+) -> Rows:
+    """Two copies of each original; nobody asks for the network itself. T was trained on latents of that radius."""
     ids, original = np.arange(len(code)), np.arange(len(code)) // 2
     mean = FLOW.inverse(code).detach().numpy()
     labels = dict.fromkeys(LAYOUT.concepts, ids % 4) if labels is None else labels
@@ -69,7 +72,7 @@ def rows_of(code: Tensor, cut: Reader | Measuring, labels: dict[str, np.ndarray]
     )
     images = Images(ids, original, np.zeros((len(code), 2, 2, 3), np.uint8), labels, {}, dict.fromkeys(labels, 4))
     backbone = SimpleNamespace(decides=isinstance(cut, Reader), draws_images=False)
-    return Rows(Interpretation(Iin(FLOW, LAYOUT, {}, "1" * 64), backbone, cut), latents, images, code)
+    return Rows(Interpretation(Iin(FLOW, LAYOUT, {}, "1" * 64, ball(5, radius)), backbone, cut), latents, images, code)
 
 
 def measured(code: Tensor, dim: int, num: int = 40) -> Responses:
@@ -104,6 +107,20 @@ def test_a_draw_changes_the_class_as_often_as_the_prior_says(of_digit: Responses
         assert score.low < expected < score.high
     walk = of_digit.scores["response/walk/digit/changed"]
     assert walk.value < expected  # it starts at the code
+
+
+def test_edits_that_lead_outside_of_what_t_was_trained_on_are_counted(code: Tensor) -> None:
+    """A walk stays where it began but in one factor; a swap of all codes draws the same latents."""
+    inside = {name: score for name, score in measured(code, 2, num=3).scores.items() if name.endswith("/outside")}
+    assert len(inside) == len(EDITS) * len(LAYOUT.names)
+    assert {(score.value, score.high, score.details["images"]) for score in inside.values()} == {(0, 0, NUM)}
+    norm = np.linalg.norm(FLOW.inverse(code).detach().numpy(), axis=1)
+    rows = rows_of(code, Reader(2), radius=float(np.quantile(norm, 0.8)))
+    found = respond(rows, np.arange(NUM), 10, seed=0).scores
+    for edit in EDITS:
+        for factor in LAYOUT.names:
+            score = found[f"response/{edit}/{factor}/outside"]
+            assert 0.1 < score.low < score.value < score.high < 0.3, (edit, factor)
 
 
 def test_transitions_count_every_edit(of_digit: Responses) -> None:
@@ -154,7 +171,7 @@ def test_values_of_no_class_move_in_their_standard_deviations(code: Tensor) -> N
     """Two independent draws of N(0, 1) are 2 / √π apart, whatever the unit of the regression."""
     responses = respond(rows_of(code, Measuring(2)), np.arange(NUM), 40, seed=0)
     assert responses.transitions == {}
-    assert {name.split("/")[-1] for name in responses.scores} == {"moved", "deviation"}
+    assert {name.split("/")[-1] for name in responses.scores} == {"moved", "deviation", "outside"}
     expected = 2 / np.sqrt(np.pi)
     for edit in ("sample", "swap"):
         assert responses.scores[f"response/{edit}/digit/moved"].value == pytest.approx(expected, abs=0.05)

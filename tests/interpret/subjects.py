@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from extents import ball
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 from numpy.typing import NDArray
@@ -50,7 +51,8 @@ class Parts:
 
     def drawing(self) -> "Parts":
         """The same latents, as if they were the draws of a generator, which is the decoder of the autoencoder."""
-        card = {"output": "images", "num_dims": self.iin.layout.num_dims, "seed": 0}
+        num_dims = self.iin.layout.num_dims
+        card = {"output": "images", "num_dims": num_dims, "latent_shape": [num_dims], "seed": 0}
         network = self.backbone.network.decoder
         return self.on(GeneratorBackbone(network, card, "0" * 64, state_sha256(network), torch.device("cpu")), "latent")
 
@@ -84,7 +86,7 @@ def parts(concepts: tuple[str, ...] = ("shape", "hue"), num_rows: int = 24) -> P
     )
     cut = {"reduce": "mean", "kept": list(range(num_dims)), "image_shape": [32, 32]}
     card = {"layer": "latent", "backbone_sha256": backbone.sha256, "cut": cut}
-    return Parts(Iin(flow.eval(), layout, card, "1" * 64), backbone, latents, images, scores(layout))
+    return Parts(Iin(flow.eval(), layout, card, "1" * 64, ball(num_dims)), backbone, latents, images, scores(layout))
 
 
 def scores(layout: Layout, own: float = 0.9) -> Scores:
@@ -98,7 +100,8 @@ def scores(layout: Layout, own: float = 0.9) -> Scores:
         for index, factor in enumerate(layout.names)
         for concept in layout.concepts
     }
-    each = {f"probe/own/{concept}": score(own) for concept in layout.concepts}
+    each = {f"probe/{what}/{concept}": score(own) for concept in layout.concepts for what in ("own", "closed_form")}
+    each |= {f"probe/latent/{concept}": score(0.95) for concept in layout.concepts}
     others = {"probe/gap": score(own - 0.1), "swap/score": score(own - 0.02), "other": score(0.5)}
     return Scores({**matrix, **each, **others})
 

@@ -263,3 +263,17 @@ def test_text_of_an_overview_keeps_off_the_edge_with_one_concept() -> None:
         figure = overview(of.subject(), of.scores, 8).figure
         right = max(text.get_window_extent().x1 for text in texts(figure))
     assert right <= figure.canvas.get_width_height()[0] - MARGIN + 20
+
+
+def test_the_matrix_shows_what_z_and_the_closed_form_tell_below_the_factors() -> None:
+    of = parts()
+    told = {"probe/latent/hue": Score(0.31, 0.29, 0.35), "probe/closed_form/hue": Score(0.22, 0.2, 0.24)}
+    with house_style():
+        places = {
+            text.get_text(): text for text in texts(matrix_sheet(of.iin.layout, Scores({**of.scores, **told})).figure)
+        }
+    rows = {label: places[label].get_window_extent().y0 for label in ("hue\n2 of 7", "all of z\n7 numbers")}
+    assert rows["all of z\n7 numbers"] < rows["hue\n2 of 7"]
+    for number, label in (("0.31", "all of z\n7 numbers"), ("0.22", "linear map\nown factor")):
+        number_box, label_box = places[number].get_window_extent(), places[label].get_window_extent()
+        assert label_box.y0 < (number_box.y0 + number_box.y1) / 2 < label_box.y1

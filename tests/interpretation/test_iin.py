@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from extents import ball
 
 from pipeline.basis.layout import Layout
 from pipeline.errors import InputError
@@ -26,7 +27,7 @@ def trained(seed: int = 0) -> Flow:
 
 @pytest.fixture
 def folder(tmp_path):
-    save_iin(tmp_path / "iin", trained(), LAYOUT, {"rho": 0.9, "layer": "latent"}, metrics=METRICS)
+    save_iin(tmp_path / "iin", trained(), LAYOUT, {"rho": 0.9, "layer": "latent"}, ball(4), metrics=METRICS)
     return tmp_path / "iin"
 
 
@@ -58,10 +59,10 @@ def test_what_its_card_says_is_typed_and_what_it_lacks_is_named(folder):
 
 
 def test_equal_weights_give_equal_bytes(folder, tmp_path):
-    save_iin(tmp_path / "again", trained(), LAYOUT, {"rho": 0.9, "layer": "latent"}, metrics=METRICS)
-    for name in ("weights.safetensors", "card.json", "metrics.jsonl"):
+    save_iin(tmp_path / "again", trained(), LAYOUT, {"rho": 0.9, "layer": "latent"}, ball(4), metrics=METRICS)
+    for name in ("weights.safetensors", "card.json", "metrics.jsonl", "extent.safetensors"):
         assert (folder / name).read_bytes() == (tmp_path / "again" / name).read_bytes()
-    save_iin(tmp_path / "other", trained(seed=1), LAYOUT, {}, metrics="")
+    save_iin(tmp_path / "other", trained(seed=1), LAYOUT, {}, ball(4), metrics="")
     assert load_iin(tmp_path / "other").sha256 != load_iin(folder).sha256
 
 
@@ -71,7 +72,7 @@ def edit(folder, **changes):
 
 
 def test_weights_of_another_network_are_refused(folder, tmp_path):
-    save_iin(tmp_path / "other", trained(seed=1), LAYOUT, {}, metrics="")
+    save_iin(tmp_path / "other", trained(seed=1), LAYOUT, {}, ball(4), metrics="")
     (tmp_path / "other" / "weights.safetensors").replace(folder / "weights.safetensors")
     with pytest.raises(InputError, match=r"iin/weights\.safetensors: sha256 \w{12}, expected \w{12} as its card"):
         load_iin(folder)
@@ -104,7 +105,7 @@ def test_a_foreign_card_is_refused(folder, change, message):
         load_iin(folder)
 
 
-@pytest.mark.parametrize("name", ["weights.safetensors", "card.json"])
+@pytest.mark.parametrize("name", ["weights.safetensors", "card.json", "extent.safetensors"])
 def test_a_missing_file_is_named(folder, name):
     (folder / name).unlink()
     with pytest.raises(InputError, match=f"{name}: not there"):
@@ -119,7 +120,7 @@ def test_principal_directions_come_along_and_are_those_of_the_card(folder, tmp_p
         "image_shape": [32, 32],
         "axes_sha256": sha256_file(tmp_path / "axes"),
     }
-    save_iin(tmp_path / "along", trained(), LAYOUT, {"cut": cut}, metrics="", axes=tmp_path / "axes")
+    save_iin(tmp_path / "along", trained(), LAYOUT, {"cut": cut}, ball(4), metrics="", axes=tmp_path / "axes")
     iin = load_iin(tmp_path / "along")
     assert (iin.reduce, iin.channels, iin.cut) == ("pca 4", None, cut)
     assert np.array_equal(iin.axes.directions, np.eye(6)[:, :4])
@@ -130,3 +131,17 @@ def test_principal_directions_come_along_and_are_those_of_the_card(folder, tmp_p
     (tmp_path / "along" / AXES).unlink()
     with pytest.raises(InputError, match=r"along/axes\.safetensors: not there"):
         load_iin(tmp_path / "along")
+
+
+def test_the_extent_of_its_training_latents_comes_along_and_is_that_of_the_card(folder, tmp_path):
+    save_iin(tmp_path / "small", trained(), LAYOUT, {}, ball(4, 2.0), metrics="")
+    z = torch.tensor([[0.0, 0, 0, 0], [0, 0, 2, 0], [1, 1, 1, 1], [3, 0, 0, -4]])
+    assert load_iin(tmp_path / "small").distance(z) == pytest.approx([0, 1, 1, 2.5])
+    assert load_iin(folder).distance(z).max() == pytest.approx(0.005)
+    path = folder / "extent.safetensors"
+    path.write_bytes((tmp_path / "small" / "extent.safetensors").read_bytes())
+    with pytest.raises(InputError, match=r"extent\.safetensors: sha256 \w{12}, expected \w{12} as its card says"):
+        load_iin(folder)
+    path.write_bytes(b"nothing")
+    with pytest.raises(InputError, match=r"extent\.safetensors: no extent of training latents"):
+        load_iin(folder)

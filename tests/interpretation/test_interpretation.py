@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 from backbone.generators import made_halves
+from extents import ball
 from imports import ROOT
 from refusals import refusal_of
 from torch import Tensor
@@ -48,7 +49,7 @@ def make(
     flow.initialise(torch.randn(64, 7, generator=torch.Generator().manual_seed(0)))
     cut = {"reduce": "mean", "kept": kept, "image_shape": [32, 32]} | (also or {})
     card = {"backbone_sha256": load_backbone(models / "backbone").sha256, "layer": layer, "cut": cut}
-    save_iin(models / "layers" / layer / "iin", flow, LAYOUT, card, metrics="", axes=axes)
+    save_iin(models / "layers" / layer / "iin", flow, LAYOUT, card, ball(7), metrics="", axes=axes)
     return models
 
 
@@ -154,7 +155,7 @@ def test_recipients_are_chosen_by_number_and_held_for_many_edits(deciding: Path)
     outputs = iin.outputs_for(IMAGES[:4])
     for amount in (0.0, 1.0, 2.0):
         edited = iin.edit(codes, move("colour", [1.0, 0.0], amount))
-        assert torch.equal(outputs(edited), iin.outputs(edited, IMAGES[:4]))
+        assert torch.equal(outputs(iin.inverse(edited)), iin.outputs(edited, IMAGES[:4]))
 
 
 def test_a_map_of_another_network_is_refused(tmp_path: Path) -> None:

@@ -22,6 +22,20 @@ FINE = {
     "swap/follow/colour": Score(0.9, 0.85, 0.95, chance=0.5, perfect=1.0, details={"pairs": 200}),
     "nll/gain_over_gaussian": Score(9.2, 8.9, 9.5),
     "preserve/agreement": Score(1.0, 1.0, 1.0, chance=0.1, perfect=1.0),
+    "probe/latent/digit": Score(0.86, 0.84, 0.88),
+    "probe/latent/colour": Score(0.6, 0.55, 0.65),
+    "probe/closed_form/digit": Score(0.85, 0.83, 0.87),
+    "probe/closed_form/colour": Score(0.71, 0.69, 0.73),
+    "probe/own_over_closed_form/digit": Score(0.05, 0.03, 0.07),
+    "probe/own_over_closed_form/colour": Score(-0.015, -0.018, -0.012),
+    "probe/gap": Score(0.45, 0.4, 0.5),
+    "closed_form/gap": Score(0.44, 0.39, 0.49),
+    "probe/gap_over_closed_form": Score(0.01, -0.02, 0.04),
+    "reconstruction/squared_error": Score(0.3, 0.28, 0.32, details={"grey_levels": 20.0}),
+    "roundtrip/max": Score(4e-6),
+    "response/sample/digit/changed": Score(0.6, 0.5, 0.7),
+    "response/sample/digit/outside": Score(0.04, 0.03, 0.05),
+    "response/swap/colour/outside": Score(0.06, 0.045, 0.075),
 }
 
 
@@ -65,6 +79,45 @@ def test_there_is_nothing_to_say_of_a_layer_that_is_as_it_should_be() -> None:
             "swap/follow/colour 0.52 [0.48, 0.56], chance 0.50",
         ),
         (
+            {"roundtrip/max": Score(1.5e8)},
+            "T does not find its way back: T⁻¹(T(z)) is off by up to 1.5e+08 standard deviations of z (roundtrip/max; "
+            "0.001 is a lot), so that an edit changes more than it says; more images, fewer steps or fewer blocks help",
+        ),
+        (
+            {"probe/gap_over_closed_form": Score(-0.12, -0.16, -0.08), "probe/gap": Score(0.32, 0.28, 0.36)},
+            "T sorts worse than the best linear map, which needs no training: probe/gap 0.32 against 0.44 "
+            "(probe/gap_over_closed_form -0.12 [-0.16, -0.08]); where its curves still fall, more steps help, else "
+            "more images, fewer steps or fewer blocks help",
+        ),
+        (
+            {"probe/own_over_closed_form/colour": Score(-0.3, -0.4, -0.2), "probe/closed_form/colour": Score(1.0)},
+            "the factor of 'colour' holds less of it than that of the best linear map: 0.70 against 1.00 "
+            "(probe/own_over_closed_form/colour -0.30 [-0.40, -0.20])",
+        ),
+        (
+            {
+                "probe/own/colour": Score(0.41, 0.38, 0.44, chance=0.0),
+                "probe/latent/colour": Score(0.4, 0.35, 0.45),
+                "probe/closed_form/colour": Score(0.42, 0.38, 0.46),
+            },
+            "z itself hardly holds 'colour': 0.40 is read from all of it (probe/latent/colour 0.40 [0.35, 0.45]), 0.42 "
+            "from the best linear map, 0.41 from its factor; another layer or network may hold more",
+        ),
+        (
+            {"reconstruction/squared_error": Score(0.62, 0.6, 0.64)},
+            "the network hardly draws the images it is shown: its error is 62 % of their variance "
+            "(reconstruction/squared_error 0.62 [0.60, 0.64]), and no edit shows more than it draws; train it longer, "
+            "or let it have a longer z",
+        ),
+        (
+            {
+                "response/sample/digit/outside": Score(0.31, 0.29, 0.33),
+                "response/swap/colour/outside": Score(0.2, 0.19, 0.21),
+            },
+            "of the edits of a factor up to 31 % lead outside of what T was trained on (response/sample/digit/outside "
+            "0.31 [0.29, 0.33]), where the answer of the network says little",
+        ),
+        (
             {"preserve/agreement": Score(1.0, 1.0, 1.0, details={"never_decided": "'bag' or 'sandal'"})},
             "the network decides for no test image that it is 'bag' or 'sandal': how decisions answer to a factor says "
             "nothing of that",
@@ -82,6 +135,13 @@ def test_what_is_wrong_is_said_and_nothing_else(changed: dict[str, Score], words
         {"probe/own/digit": Score(0.2, 0.02, 0.4, chance=0.01)},
         {"probe/gap/digit": Score(0.2, 0.001, 0.4)},
         {"swap/follow/digit": Score(0.2, 0.11, 0.4, chance=0.1)},
+        {"probe/gap_over_closed_form": Score(-0.2, -0.5, 0.01)},
+        {"probe/own_over_closed_form/digit": Score(-0.2, -0.4, -0.01)},
+        {"probe/latent/digit": Score(0.45, 0.39, 0.51), "probe/own/digit": Score(0.4, 0.3, 0.5, chance=0.0)},
+        {"probe/latent/colour": Score(0.4, 0.35, 0.45)},
+        {"probe/latent/colour": Score(0.4, 0.35, 0.45), "probe/own/colour": Score(0.3, 0.2, 0.4)},
+        {"reconstruction/squared_error": Score(0.52, 0.49, 0.55)},
+        {"roundtrip/max": Score(9e-4)},
     ],
 )
 def test_an_interval_that_stays_on_the_right_side_is_no_finding(score: dict[str, Score]) -> None:

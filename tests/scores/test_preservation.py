@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from pipeline.scores.behaviour.preservation import preservation
+from pipeline.scores.behaviour.preservation import preservation, reconstruction
 
 
 def images(num: int = 200) -> tuple[np.ndarray, np.ndarray]:
@@ -54,6 +54,29 @@ def test_wrong_images_are_refused() -> None:
         preservation(outputs * np.nan, outputs, truth)
     with pytest.raises(ValueError, match="equal the labels exactly"):
         preservation(truth, outputs, truth)
+
+
+def test_a_reconstruction_is_measured_in_the_variance_of_the_images_and_in_grey_levels() -> None:
+    """Error variance .01 of images uniform in [−1, 1], whose variance is ⅓."""
+    truth, outputs = images()
+    (score,) = reconstruction(outputs, truth).values()
+    assert score.value == pytest.approx(0.03, abs=0.001)
+    assert score.value == pytest.approx(np.mean((outputs - truth) ** 2) / truth.var(axis=0).mean(), rel=1e-5)
+    assert score.low < score.value < score.high < 0.035
+    assert score.details["grey_levels"] == pytest.approx(127.5 * np.sqrt(np.mean((outputs - truth) ** 2)), rel=1e-5)
+    assert 12 < score.details["grey_levels"] < 13
+    assert score.chance == pytest.approx(2.03, abs=0.05)
+    assert reconstruction(truth, truth)["reconstruction/squared_error"].value == score.perfect == 0
+    (blind,) = reconstruction(np.broadcast_to(truth.mean(axis=0), truth.shape), truth).values()
+    assert blind.value == pytest.approx(1)
+
+
+def test_images_without_variance_and_of_another_shape_are_refused() -> None:
+    truth, outputs = images(5)
+    with pytest.raises(ValueError, match="all are equal"):
+        reconstruction(outputs, np.ones_like(truth))
+    with pytest.raises(ValueError, match=r"images: found shape \(4, 3, 6, 6\); \(5, 3, 6, 6\)"):
+        reconstruction(outputs, truth[:4])
 
 
 def decisions(num: int = 300) -> tuple[np.ndarray, np.ndarray]:

@@ -109,15 +109,34 @@ def test_a_summary_says_what_is_a_change_and_what_chance_reaches_where_nothing_i
         "preserve/accuracy": Score(0.0, -0.001, 0.001, chance=-0.6, perfect=0.0),
         "preserve/squared_error": Score(-3.7e-10, -4e-4, 0.0, chance=1.2, perfect=0.0),
         "preserve/agreement": Score(1.0, 1.0, 1.0, chance=0.1, perfect=1.0),
+        "reconstruction/squared_error": Score(0.05, 0.04, 0.06, 2.0, 0.0, {"grey_levels": 12.34}),
         "block_tc": Score(0.216, 0.189, 0.243, chance=0.145),
         "response/sample/residual/total_variation": Score(0.5),
     }
+    told = "of the images' variance; 12.3 grey levels of 255"
     assert as_summary(scores).splitlines() == [
         "  preserve/accuracy                           +0.000  [-0.001, +0.001]  a change, 0: nothing is lost",
         "  preserve/squared_error                    -3.7e-10  [-0.000, +0.000]  a change, 0: nothing is lost",
         "  preserve/agreement                           1.000  [1.000, 1.000]",
+        f"  reconstruction/squared_error                 0.050  [0.040, 0.060]  {told}",
         "  block_tc                                     0.216  [0.189, 0.243]  chance 0.145",
         "  response/sample/residual/total_variation     0.500",
+    ]
+
+
+def test_a_summary_says_beside_a_probe_what_z_and_the_closed_form_tell() -> None:
+    beside = {
+        "probe/latent/digit": Score(0.98),
+        "probe/closed_form/digit": Score(0.86),
+        "closed_form/gap": Score(0.84),
+        "probe/gap_over_closed_form": Score(0.1, 0.08, 0.12),
+        "probe/own_over_closed_form/digit": Score(0.11, 0.1, 0.12),
+    }
+    named = {"probe/own/digit": Score(0.972, 0.96, 0.98), "probe/own/tint": Score(0.9), "probe/gap": Score(0.94)}
+    assert as_summary(named | beside).splitlines() == [
+        "  probe/own/digit                        0.972  [0.960, 0.980]  in z 0.980, closed form 0.860",
+        "  probe/own/tint                         0.900",
+        "  probe/gap                              0.940  closed form 0.840, over it +0.100 [+0.080, +0.120]",
     ]
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from extents import ball
 from PIL import Image
 
 from pipeline.basis.layout import Layout
@@ -74,7 +75,7 @@ def make_flow(seed: int = 0) -> Flow:
 
 def write_iin(root: Path, metrics: str, seed: int = 0) -> Path:
     folder = Places(root).iin(LAYER)
-    save_iin(folder, make_flow(seed), LAYOUT, CARD, metrics=metrics)
+    save_iin(folder, make_flow(seed), LAYOUT, CARD, ball(8), metrics=metrics)
     return folder
 
 

@@ -1,5 +1,7 @@
 """What the backbone loses when its latent is replaced by T⁻¹(T(z)): nothing, if T is as invertible as it says.
 
+And what an autoencoder has lost before: T can sort, and an edit can show, no more than its latent holds.
+
 A decoder is measured by its squared error, a classifier by its decisions. In both, chance hands each row the output of
 another row, and perfect is the output of z itself.
 """
@@ -12,9 +14,17 @@ from numpy.typing import ArrayLike, NDArray
 
 from pipeline.scores.statistics.concepts import checked_rows
 from pipeline.scores.statistics.intervals import bootstrap_interval, bootstrap_sums
-from pipeline.scores.statistics.score import ACCURACY_CHANGE, AGREEMENT, ERROR_CHANGE, NEVER_DECIDED, Score
+from pipeline.scores.statistics.score import (
+    ACCURACY_CHANGE,
+    AGREEMENT,
+    ERROR_CHANGE,
+    GREY_LEVELS,
+    NEVER_DECIDED,
+    RECONSTRUCTION,
+    Score,
+)
 
-__all__ = ["preservation", "round_trip"]
+__all__ = ["preservation", "reconstruction", "round_trip"]
 
 _ROWS_A_CLASS = 20
 _SHOWN = 5  # names of classes in a line
@@ -104,6 +114,38 @@ def _of_numbers(
     rows = np.stack([error, error_back], axis=1)
     chance = change(np.array([error.sum(), other.sum()]))
     return {ERROR_CHANGE: _score(change, rows, seed, groups, float(chance), perfect=0.0)}
+
+
+def reconstruction(
+    outputs: ArrayLike, images: ArrayLike, seed: int = 0, groups: ArrayLike | None = None
+) -> dict[str, Score]:
+    """`reconstruction/squared_error`: Σ ‖G(z) − x‖² / Σ ‖x − x̄‖², x̄ the mean image: the share of variance that is lost.
+
+    0 for exact images, 1 for a network that draws the mean image, whatever it is shown. Details give the root mean
+    square error in grey levels of 255. Chance hands each row the output of another row. Interval: bootstrap by
+    original, x̄ as it is.
+
+    Args:
+        outputs: G(z) [n, …], of values in [−1, 1].
+        images: x, of the same shape and range.
+        seed: of resamples and of the rows handed round.
+        groups: original of each row [n]; None where each is its own.
+
+    Raises:
+        ValueError: shapes differ, a number is not finite, or all images are equal.
+    """
+    drawn, truth = checked_rows(outputs, "outputs"), checked_rows(images, "images")
+    if drawn.shape != truth.shape:
+        raise ValueError(f"images: found shape {truth.shape}; {drawn.shape}, as of outputs, is expected")
+    flat, wanted = _flat(drawn), _flat(truth)
+    error, spread = ((flat - wanted) ** 2).sum(axis=1), ((wanted - wanted.mean(axis=0)) ** 2).sum(axis=1)
+    if not spread.any():
+        raise ValueError("images: all are equal; they have no variance that could be lost")
+    source = np.random.default_rng(seed).permutation(len(flat))
+    chance = float(((flat[source] - wanted) ** 2).sum() / spread.sum())
+    rows = np.stack([error, spread], axis=1)
+    score = _score(lambda sums: sums[..., 0] / sums[..., 1], rows, seed, groups, chance, perfect=0.0)
+    return {RECONSTRUCTION: replace(score, details={GREY_LEVELS: float(127.5 * np.sqrt(error.mean() / flat.shape[1]))})}
 
 
 def _never_decided(decision: NDArray[np.intp], truth: NDArray[np.integer], names: Sequence[str]) -> str:

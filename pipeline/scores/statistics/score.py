@@ -12,16 +12,25 @@ __all__ = [
     "ACCURACY_CHANGE",
     "AGREEMENT",
     "CHANGES",
+    "CLOSED_FORM_GAP",
     "EDITED_IMAGES",
     "ERROR_CHANGE",
+    "GAP_OVER_CLOSED_FORM",
     "GAUSSIAN_GAIN",
+    "GREY_LEVELS",
     "NEVER_DECIDED",
+    "OUTSIDE",
     "PAIR_NATS",
+    "PROBE_CLOSED_FORM",
     "PROBE_GAP",
+    "PROBE_LATENT",
     "PROBE_OWN",
+    "RECONSTRUCTION",
+    "ROUND_TRIP",
     "SWAP_FOLLOW",
     "SWAP_SCORE",
     "Score",
+    "own_over_closed_form",
     "probe_cell",
     "probe_own",
     "response_name",
@@ -29,6 +38,10 @@ __all__ = [
 
 PROBE_GAP = "probe/gap"  # what flows are selected by
 PROBE_OWN = "probe/own"  # its mean over concepts
+PROBE_LATENT = "probe/latent"  # the same of z as it is
+PROBE_CLOSED_FORM = "probe/closed_form"  # and of the own factor of the closed form
+CLOSED_FORM_GAP = "closed_form/gap"
+GAP_OVER_CLOSED_FORM = "probe/gap_over_closed_form"
 SWAP_SCORE = "swap/score"
 SWAP_FOLLOW = "swap/follow"  # its first part, mean over concepts
 PAIR_NATS = "nll/pair_nats"
@@ -36,14 +49,23 @@ GAUSSIAN_GAIN = "nll/gain_over_gaussian"
 ACCURACY_CHANGE = "preserve/accuracy"
 ERROR_CHANGE = "preserve/squared_error"
 CHANGES = (ACCURACY_CHANGE, ERROR_CHANGE)  # shown with a sign and that word: 0 is the best, and looks like none
+RECONSTRUCTION = "reconstruction/squared_error"
+GREY_LEVELS = "grey_levels"  # of its details: root mean square error, of 255
+ROUND_TRIP = "roundtrip/max"
 AGREEMENT = "preserve/agreement"
 NEVER_DECIDED = "never_decided"  # of its details: names of classes
+OUTSIDE = "outside"  # a measure of a response: share of edits that lead outside of what T was trained on
 EDITED_IMAGES = "images"  # of the details of a response: how many were edited
 
 
 def probe_own(concept: str) -> str:
     """Name of the score of a concept's own factor on it."""
     return f"{PROBE_OWN}/{concept}"
+
+
+def own_over_closed_form(concept: str) -> str:
+    """Name of how much more a concept's own factor tells than that of the closed form."""
+    return f"{PROBE_OWN}_over_closed_form/{concept}"
 
 
 def probe_cell(factor: str, concept: str) -> str:
