@@ -6,6 +6,7 @@ discriminant analysis; that pairs alone say what is alike makes it one for any c
 """
 
 from dataclasses import dataclass
+from itertools import combinations
 
 import torch
 from torch import Tensor
@@ -14,7 +15,8 @@ from pipeline.basis.layout import Layout
 
 __all__ = ["ClosedForm", "Moments", "closed_form", "spectra"]
 
-_ROUNDS = 20  # of the alternation; two concepts of the default study settle in two
+_ROUNDS = 50  # at most, over all two factors each
+_SETTLED = 1e-9  # change of a projector from round to round
 _LEAST = 1e-6  # variance of a whitened direction, in shares of the largest: below it float32 would lose its digits
 
 
@@ -55,30 +57,31 @@ class ClosedForm:
 
 
 def closed_form(moments: Moments, layout: Layout) -> ClosedForm:
-    """The linear T whose factor of a concept correlates most within its pairs.
+    """The linear T whose factors correlate most within the pairs of their concepts.
 
-    z is whitened, S_F is the covariance of its pairs there, and the factor of F is the N_F leading eigenvectors of S_F
-    among the directions that no other concept has, one concept after the other until they settle. The residual is the
-    rest. Codes of the training rows have mean 0 and covariance 1.
+    z is whitened, S_F is the covariance of the pairs of F there, and of all orthonormal bases U_F of the factors' sizes
+    those are taken whose Σ_F trace U_Fᵀ S_F U_F is largest: two factors at a time share what they have between them
+    anew, the leading eigenvectors of S_F − S_G to F and the rest to G, until nothing moves. The residual is a factor
+    of S = 0, so that a concept leaves to it what its pairs do not have in common, and a factor that is larger than its
+    concept is filled with what no other wants. Codes of the training rows have mean 0 and covariance 1.
 
     Args:
         moments: of the training rows.
         layout: the factors, of N dimensions; the concepts in the order of `moments.pairs`.
     """
     whitening, colouring = _whitening(moments.covariance)
-    alike = whitening.T @ moments.pairs @ whitening
-    sizes = layout.sizes[1:]
-    nothing = whitening.new_zeros(len(whitening), 0)
-    bases = [nothing for _ in sizes]
+    alike = torch.cat([torch.zeros_like(moments.covariance)[None], whitening.T @ moments.pairs @ whitening])
+    bases = list(torch.eye(len(whitening), dtype=whitening.dtype, device=whitening.device).split(layout.sizes, dim=1))
     for _ in range(_ROUNDS):
-        before = torch.cat([nothing, *bases], dim=1)
-        for k, size in enumerate(sizes):
-            free = _complement(torch.cat([nothing, *bases[:k], *bases[k + 1 :]], dim=1))
-            bases[k] = free @ _descending(free.T @ alike[k] @ free)[1][:, :size]
-        if _same_span(before, torch.cat([nothing, *bases], dim=1)):
+        before = torch.stack([basis @ basis.T for basis in bases])
+        for g, f in combinations(range(layout.num_factors), 2):
+            both = torch.cat([bases[f], bases[g]], dim=1)
+            shared = both @ _descending(both.T @ (alike[f] - alike[g]) @ both)[1]
+            bases[f], bases[g] = shared.split([layout.sizes[f], layout.sizes[g]], dim=1)
+        if (torch.stack([basis @ basis.T for basis in bases]) - before).abs().max() < _SETTLED:
             break
-    concepts = torch.cat([nothing, *bases], dim=1)
-    rotation = torch.cat([_complement(concepts), concepts], dim=1)
+    own = [basis @ _descending(basis.T @ of @ basis)[1] for basis, of in zip(bases, alike, strict=True)]
+    rotation = torch.cat(own, dim=1)
     matrix, inverse = whitening @ rotation, rotation.T @ colouring
     return ClosedForm(moments.mean, matrix, inverse, float(torch.linalg.slogdet(whitening).logabsdet))
 
@@ -103,14 +106,3 @@ def _descending(symmetric: Tensor) -> tuple[Tensor, Tensor]:
     vectors = vectors.flip(-1)
     largest = vectors.gather(-2, vectors.abs().argmax(dim=-2, keepdim=True))
     return values.flip(-1), vectors * torch.where(largest < 0, -1.0, 1.0)
-
-
-def _complement(basis: Tensor) -> Tensor:
-    """Orthonormal columns [N, N − M] that span what those of `basis` [N, M] do not."""
-    num_dims, num = basis.shape
-    projector = basis @ basis.T
-    return _descending(torch.eye(num_dims, dtype=basis.dtype, device=basis.device) - projector)[1][:, : num_dims - num]
-
-
-def _same_span(before: Tensor, after: Tensor) -> bool:
-    return bool((before @ before.T - after @ after.T).abs().max() < 1e-10)
