@@ -1,8 +1,8 @@
-"""The closed form: the best linear T, and the spectra that say how large a factor is. Milliseconds, and no step.
+"""The closed form: the best linear T, also as a layer, and the spectra that say how large a factor is.
 
 Whiten the latents; then the directions in which the members of a concept's pairs agree most are its factor, and what
 no concept takes is the residual. With one concept of classes these are the canonical directions of a linear
-discriminant analysis; that pairs alone say what is alike makes it one for any concept.
+discriminant analysis; that pairs alone say what is alike makes it one for any concept. It takes milliseconds.
 """
 
 from dataclasses import dataclass
@@ -12,12 +12,13 @@ import torch
 from torch import Tensor
 
 from pipeline.basis.layout import Layout
+from pipeline.flow.mixing import Exact, matmul
 
-__all__ = ["ClosedForm", "Moments", "closed_form", "spectra"]
+__all__ = ["ClosedForm", "Moments", "Whitening", "closed_form", "spectra"]
 
 _ROUNDS = 50  # at most, over all two factors each
 _SETTLED = 1e-9  # change of a projector from round to round
-_LEAST = 1e-6  # variance of a whitened direction, in shares of the largest: below it float32 would lose its digits
+_LEAST = 1e-6  # variance along a direction of standardised latents, in shares of the largest: below, float32 fails
 
 
 @dataclass(frozen=True)
@@ -54,6 +55,41 @@ class ClosedForm:
     def codes(self, z: Tensor) -> Tensor:
         """z̃ [B, N] of latents z [B, N], in the type of z; computed in float64."""
         return ((z.double() - self.loc) @ self.matrix).to(z.dtype)
+
+
+class Whitening(Exact):
+    """y = (x − loc) · matrix, which makes latents white; the identity until `start_as`, and never trained.
+
+    Args:
+        num_dims: N.
+    """
+
+    loc: Tensor
+    matrix: Tensor
+    inverse_matrix: Tensor
+    log_abs_det: Tensor
+
+    def __init__(self, num_dims: int) -> None:
+        super().__init__()
+        self.register_buffer("loc", torch.zeros(num_dims, dtype=torch.float64))
+        self.register_buffer("matrix", torch.eye(num_dims, dtype=torch.float64))
+        self.register_buffer("inverse_matrix", torch.eye(num_dims, dtype=torch.float64))
+        self.register_buffer("log_abs_det", torch.zeros((), dtype=torch.float64))
+
+    def start_as(self, form: ClosedForm, turn: Tensor) -> None:
+        """Become `form` followed by the orthogonal matrix `turn` [N, N]."""
+        self.loc.copy_(form.loc)
+        self.matrix.copy_(form.matrix.to(turn.device) @ turn)
+        self.inverse_matrix.copy_(turn.T @ form.inverse.to(turn.device))
+        self.log_abs_det.fill_(form.log_abs_det)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Map x [B, N] to (y [B, N], log|det| [B])."""
+        return matmul(x - self.loc.to(x.dtype), self.matrix), self.log_abs_det.to(x.dtype).expand(x.shape[0])
+
+    def inverse(self, y: Tensor) -> Tensor:
+        """Map y [B, N] back to x [B, N]."""
+        return matmul(y, self.inverse_matrix) + self.loc.to(y.dtype)
 
 
 def closed_form(moments: Moments, layout: Layout) -> ClosedForm:
@@ -94,9 +130,11 @@ def spectra(moments: Moments) -> Tensor:
 
 def _whitening(covariance: Tensor) -> tuple[Tensor, Tensor]:
     """W and W⁻¹ with Wᵀ C W = 1, but for directions of hardly any variance, which are not blown up."""
-    variance, directions = torch.linalg.eigh(covariance)
+    std = covariance.diagonal().sqrt()
+    unit = torch.where(std > 0, std, 1.0)[:, None]
+    variance, directions = torch.linalg.eigh(covariance / unit / unit.T)
     scale = variance.clamp(min=float(variance.max()) * _LEAST).sqrt()
-    return directions / scale, (directions * scale).T
+    return directions / scale / unit, (unit * directions * scale).T
 
 
 def _descending(symmetric: Tensor) -> tuple[Tensor, Tensor]:

@@ -39,6 +39,10 @@ class TrainParams(Optimisation):
     schedule: Literal["cosine", "constant"] = "constant"
     weight_decay: Annotated[float, Field(ge=0)] = 0.1
     ema_decay: Decay | None = 0.995
+    input_noise: Annotated[float, Field(ge=0)] = 0.2
+    """Standard deviation of the noise that is added to whitened latents, in training alone."""
+    patience: Count | None = 5
+    """Validations in a row without a better step after which training ends; empty: it takes all its steps."""
 
 
 class TuneParams(Section):

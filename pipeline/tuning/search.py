@@ -8,6 +8,7 @@ import os
 import shutil
 import signal
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -66,13 +67,7 @@ def _setup(candidate: Candidate, params: Params, latents: Path, run_folder: Path
     """What trains a candidate; its folder bears its name, as two trials of one candidate are the same trial."""
     own = candidate.applied(params)
     train = own.train.changed(steps=params.tune.steps)
-    task = FlowTaskConfig(
-        latents=str(latents.resolve()),
-        flow=own.flow,
-        layout=candidate.layout,
-        batch_size=train.batch_size,
-        seed=params.seed,
-    )
+    task = replace(FlowTaskConfig.of(own, latents, candidate.layout), patience=None)
     return TrialSetup(task, train, run_folder.absolute() / "trials" / candidate.name)
 
 

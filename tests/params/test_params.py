@@ -113,7 +113,7 @@ WRONG = {
     "flow: {width: true}": "flow.width: found True: input should be a valid integer",
     "flow: {log_scale_bound: .inf}": "flow.log_scale_bound: found inf: input should be a finite number",
     "flow: {seed: 3}": "flow.seed: unknown key; accepted are num_blocks, width, depth, conditioner, activation, "
-    "mixing, log_scale_bound, zero_init, rho, sizes, size_method",
+    "mixing, log_scale_bound, start, reach, zero_init, rho, sizes, size_method",
     "backbone: {kind: vae}": "backbone.kind: found 'vae': input should be 'autoencoder', 'classifier', 'torch', "
     "'torchvision', 'exported' or 'generator'",
     "judge: {betas: [0.9, 1.0]}": "judge.betas.1: found 1.0: input should be less than 1",
