@@ -18,8 +18,9 @@ class FlowParams(Section, FlowShape):  # type: ignore[misc]  # its config freeze
 
     rho: Annotated[float, Field(gt=0, lt=1)] = 0.975
     """Correlation of a shared factor within a pair."""
-    sizes: Literal["estimate"] | tuple[Count, ...] = "estimate"
-    """Sizes of the factors, residual first, or `estimate`."""
+    sizes: Literal["estimate", "spectrum"] | tuple[Count, ...] = "estimate"
+    """Sizes of the factors, residual first; `estimate`, by how alike pairs are; or `spectrum`, by the number of
+    directions along which they are alike."""
     size_method: Literal["correlation", "covariance"] = "correlation"
     """The paper's Eq. 10 divided by N, or the authors' code."""
 
