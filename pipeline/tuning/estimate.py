@@ -93,9 +93,8 @@ def _floors(latents: Latents, moments: Moments, seed: int) -> torch.Tensor:
     centred = latents.mean[rows] - moments.mean.numpy()
     for _ in range(NUM_PERMUTATIONS):
         source = rows[permuted_rows(index, rng)]
-        labels, values = (
-            {name: column[source] for name, column in columns.items()} for columns in (latents.labels, latents.values)
-        )
+        labels = {name: column[source] for name, column in latents.labels.items()}
+        values = {name: column[source] for name, column in latents.values.items()}
         shuffled = replace(latents, original=latents.original[rows], labels=labels, values=values)
         sampler = pair_sampler(shuffled, 0, "moments")
         pairs = torch.from_numpy(sampler.second_moments(centred))

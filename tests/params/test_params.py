@@ -155,6 +155,11 @@ def _write(folder: Path, text: str) -> Path:
     return path
 
 
+def test_sizes_may_be_found_in_either_way(tmp_path: Path) -> None:
+    for sizes in ("estimate", "spectrum"):
+        assert load_params(_write(tmp_path, f"flow: {{sizes: {sizes}}}")).flow.sizes == sizes
+
+
 @pytest.mark.parametrize("text", WRONG)
 def test_a_wrong_input_is_one_line_with_key_value_and_what_is_accepted(tmp_path: Path, text: str) -> None:
     path = _write(tmp_path, text)
