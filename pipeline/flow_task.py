@@ -110,8 +110,8 @@ class FlowTask:
         nats = self._mean_nats(self.model, *self.val_rows.pairs(0, VALIDATION_PAIRS, slice(None))).item()
         held = self._held_out.figures(self.model)
         bits = nats / (2 * self.config.layout.num_dims * math.log(2))
-        allowed = held.gain + 1.96 * held.gain_error >= -ROUNDING
-        merit = Merit(held.gap, torch.from_numpy(held.gap_resamples), nats, allowed)
+        margin = held.gain + 1.96 * held.gain_error + ROUNDING
+        merit = Merit(held.gap, torch.from_numpy(held.gap_resamples), nats, margin)
         return {"pair_nats": nats, "bits_per_dim": bits, "probe_gap": held.gap, "gain": held.gain}, merit
 
     def _noisy(self, z: Tensor, step: int, part: slice) -> Tensor:

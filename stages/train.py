@@ -28,7 +28,7 @@ def main() -> None:
         result = train_with_ray(FlowTask, setup, params.train, params.machine, storage, compile_from=COMPILE_FROM)
         flow = restore_flow(setup.shape, result.model)
         axes = axes_file(places.latents(layer))
-        card |= {"step": result.step}
+        card |= {"best_step": result.step}
         save_iin(places.iin(layer), flow, candidate.layout, card, metrics=result.metrics, axes=axes)
 
 

@@ -43,7 +43,7 @@ class TrainParams(Optimisation):
     input_noise: Annotated[float, Field(ge=0)] = 0.2
     """Standard deviation of the noise that is added to whitened latents, in training alone."""
     patience: Count | None = 5
-    """Validations in a row without a better step after which training ends; empty: it takes all its steps."""
+    """Validations in a row that win nothing after which training ends; empty: it takes all its steps."""
 
 
 class TuneParams(Section):

@@ -6,6 +6,7 @@ kept of earlier steps is the best one and the highest score, so that a training 
 its own.
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol, TypedDict, runtime_checkable
@@ -24,13 +25,18 @@ class Merit:
         score: the higher, the better.
         resamples: of the score [B], by the same resampled rows in every look; in float64, on the CPU.
         cost: the lower, the better, among those level in score.
-        allowed: whether the step may be chosen where another may be.
+        margin: the step may be chosen where this is at least 0; below that only where no other may be.
     """
 
     score: float
     resamples: Tensor
     cost: float
-    allowed: bool
+    margin: float
+
+    @property
+    def allowed(self) -> bool:
+        """Whether the step may be chosen."""
+        return self.margin >= 0
 
 
 @runtime_checkable
@@ -38,7 +44,7 @@ class Judged(Protocol):
     """A task that says how good its network is: its training ends as the best step, not as the last.
 
     Attributes:
-        patience: looks in a row without a better step after which training ends; None: it never ends early.
+        patience: looks in a row that win nothing after which training ends; None: it never ends early.
     """
 
     patience: int | None
@@ -55,14 +61,16 @@ class Best(TypedDict):
         model: state dict of the network then.
         merit: of that step, as plain values.
         highest: of the step of the highest score, likewise.
-        looks: looks since.
+        looks: looks since, in which nothing was won.
+        nearest: highest margin of the steps that were not allowed.
     """
 
     step: int
     model: dict[str, Tensor]
-    merit: dict[str, float | bool | Tensor]
-    highest: dict[str, float | bool | Tensor]
+    merit: dict[str, float | Tensor]
+    highest: dict[str, float | Tensor]
     looks: int
+    nearest: float
 
 
 class BestStep:
@@ -82,7 +90,11 @@ class BestStep:
         return self._patience is not None and self.state is not None and self.state["looks"] >= self._patience
 
     def consider(self, step: int, merit: Merit, model: Mapping[str, Tensor]) -> None:
-        """Take a step as the best one, or count a look without one; `model` is the state dict of its network."""
+        """Take a step as the best one, or count a look that won nothing; `model` is the state dict of its network.
+
+        A step that is not allowed, but nearer to it than any before, has won something: it takes a training some looks
+        until what it gives up at first has come back.
+        """
         if self.state is None:
             self._take(step, merit, model, merit)
             return
@@ -95,14 +107,16 @@ class BestStep:
             better = merit.cost < best.cost
         else:
             better = _level(merit, highest) and (merit.cost < best.cost or not _level(best, highest))
+        nearest = self.state["nearest"]
         if better:
             self._take(step, merit, model, highest)
-        else:
-            self.state = Best(**{**self.state, "highest": vars(highest), "looks": self.state["looks"] + 1})
+        looks = 0 if better or nearest < merit.margin < 0 else self.state["looks"] + 1
+        nearest = nearest if merit.allowed else max(nearest, merit.margin)
+        self.state = Best(**{**self.state, "highest": vars(highest), "looks": looks, "nearest": nearest})
 
     def _take(self, step: int, merit: Merit, model: Mapping[str, Tensor], highest: Merit) -> None:
         copies = {name: value.detach().clone() for name, value in model.items()}
-        self.state = Best(step=step, model=copies, merit=vars(merit), highest=vars(highest), looks=0)
+        self.state = Best(step=step, model=copies, merit=vars(merit), highest=vars(highest), looks=0, nearest=-math.inf)
 
 
 def _level(merit: Merit, highest: Merit) -> bool:
