@@ -5,10 +5,9 @@ import torch
 
 from pipeline.errors import InputError
 from pipeline.training import parameters as flat
-from pipeline.training.best import Merit
 from pipeline.training.loop import Hooks, learning_rate, part_of, train
 
-from .small_task import CONFIG, SmallConfig, SmallTask
+from .small_task import CONFIG, UNSTEADY, JudgedTask, SmallConfig, SmallTask
 
 
 def run(config=CONFIG, resume=None, task_class=SmallTask):
@@ -54,21 +53,6 @@ def test_a_resumed_run_ends_in_the_same_weights_bit_for_bit(checkpoint, config, 
     for name, value in whole.model.state_dict().items():
         assert torch.equal(resumed.model.state_dict()[name], value)
     assert later == [entry for entry in entries if entry["step"] > states[checkpoint]["step"]]
-
-
-class JudgedTask(SmallTask):
-    """A small task that ends as the best of its steps by held-out error, or as soon as there is nothing to win."""
-
-    patience = None
-
-    def look(self):
-        figures = self.validate()
-        error = figures["squared_error"]
-        resamples = -error + 0.001 * torch.randn(50, generator=torch.Generator().manual_seed(0)).double()
-        return figures, Merit(-error, resamples, cost=error, margin=0.0)
-
-
-UNSTEADY = CONFIG.changed(steps=80, learning_rate=0.3, schedule="constant")  # so that the last step is not the best
 
 
 @pytest.mark.parametrize("config", [UNSTEADY, UNSTEADY.changed(ema_decay=0.5)])
