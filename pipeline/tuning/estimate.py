@@ -12,12 +12,12 @@ from pipeline.flow import Moments, spectra
 from pipeline.pairing.moments import latent_moments
 from pipeline.pairing.pairs import pair_sampler
 from pipeline.pairing.sizes import constant_dims, factor_sizes
-from pipeline.params import FlowParams, require_mixing
+from pipeline.params import FlowParams, Params, require_mixing
 from pipeline.scores.statistics.originals import original_index, permuted_rows, stratified_rows
 from pipeline.tables.latents import Latents
 from pipeline.tuning.sampler import scaled_sizes
 
-__all__ = ["estimate_layout"]
+__all__ = ["estimate_layout", "spectrum_to_try"]
 
 NUM_PERMUTATIONS = 19  # the largest of so many is exceeded by one in twenty
 PERMUTED_ROWS = 20_000  # of more the permutations take long, and their floor is far below that of the next line
@@ -65,6 +65,22 @@ def estimate_layout(latents: Latents, params: FlowParams, seed: int) -> Layout:
         )
     sizes = factor_sizes(member_a, member_b, pairs.concept, len(concepts), params.size_method)
     return Layout.of(concepts, sizes)
+
+
+def spectrum_to_try(latents: Latents, params: Params) -> Layout | None:
+    """Layout by the spectrum, which a sweep around the estimate tries as well; None where there is none.
+
+    Args:
+        latents: of the training split.
+        params: all sections.
+    """
+    if params.flow.sizes != "estimate":
+        return None
+    try:
+        return Layout.of(tuple(latents.labels), _spectrum_sizes(latents, params.seed))
+    except InputError as error:
+        print(f"sizes by the spectrum are not tried: {error}", flush=True)
+        return None
 
 
 def _spectrum_sizes(latents: Latents, seed: int) -> tuple[int, ...]:

@@ -5,9 +5,10 @@ import pytest
 
 from pipeline.basis.layout import Layout
 from pipeline.errors import InputError
-from pipeline.params import FlowParams
+from pipeline.params import FlowParams, Params
+from pipeline.params.data import DataParams
 from pipeline.tables.latents import Latents
-from pipeline.tuning.estimate import estimate_layout
+from pipeline.tuning.estimate import estimate_layout, spectrum_to_try
 
 NUM_DIMS = 10
 
@@ -106,10 +107,19 @@ def test_copies_of_an_original_are_shuffled_as_one() -> None:
     assert estimate_layout(copies, FlowParams(sizes="spectrum"), seed=0).sizes == (9, 1)
 
 
-def test_a_concept_that_the_latents_do_not_hold_is_named() -> None:
+def test_a_concept_that_the_latents_do_not_hold_is_named(capsys: pytest.CaptureFixture[str]) -> None:
     latents = _latents(0.3)
     labels = latents.labels | {"mood": np.random.default_rng(1).integers(5, size=4000)}
     with pytest.raises(InputError) as caught:
         estimate_layout(replace(latents, labels=labels), FlowParams(sizes="spectrum"), seed=0)
     assert str(caught.value).startswith("flow.sizes: found spectrum, but pairs of 'mood' correlate by 0.0")
     assert "\n" not in str(caught.value)
+    params = Params(data=DataParams(concepts=("digit", "colour", "mood")))
+    assert spectrum_to_try(replace(latents, labels=labels), params) is None
+    assert "sizes by the spectrum are not tried: flow.sizes" in capsys.readouterr().out
+
+
+def test_a_sweep_around_the_estimate_tries_the_spectrum_too_and_one_around_other_sizes_does_not() -> None:
+    latents = _latents(0.3)
+    assert spectrum_to_try(latents, Params()) == Layout.of(["digit", "colour"], [3, 6, 1])
+    assert spectrum_to_try(latents, Params(flow=FlowParams(sizes="spectrum"))) is None
