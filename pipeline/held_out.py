@@ -84,41 +84,47 @@ class HeldOutRows:
 
     def _gap(self, code: Tensor) -> NDArray[np.float64]:
         """`probe/gap`, and that of each resample [1 + B]."""
-        factors, gaps = [code[:, where] for where in self._layout.slices], []
+        gaps = []
         for number, (target, folds) in enumerate(zip(self._targets, self._folds, strict=True), start=1):
-            found = [target.sums(ridge_predictions(factor, target, folds)) for factor in factors]
-            sums = np.stack(found, axis=1)  # [n, F, M]
+            found: dict[int, NDArray[np.float64]] = {}
+            for size in set(self._layout.sizes):
+                alike = [k for k, other in enumerate(self._layout.sizes) if other == size]
+                codes = torch.stack([code[:, self._layout.slices[k]] for k in alike])
+                for k, prediction in zip(alike, ridge_predictions(codes, target, folds), strict=True):
+                    found[k] = target.sums(prediction)
+            sums = np.stack([found[k] for k in range(self._layout.num_factors)], axis=1)  # [n, F, M]
             flat = bootstrap_sums(sums.reshape(len(sums), -1), self._seed, self._probed_index, NUM_RESAMPLES)
             scores = target.score(np.concatenate([sums.sum(axis=0)[None], flat.reshape(-1, *sums.shape[1:])]))
             gaps.append(scores[:, number] - np.delete(scores, number, axis=1).max(axis=1))
         return np.asarray(np.mean(gaps, axis=0))
 
 
-def ridge_predictions(code: Tensor, target: Classes | Values, folds: list[Fold]) -> NDArray[Any]:
-    """Prediction of each row by the ridge that was fitted without its fold: class numbers [n], or values [n, D].
+def ridge_predictions(codes: Tensor, target: Classes | Values, folds: list[Fold]) -> NDArray[Any]:
+    """Prediction of each row by the ridge that was fitted without its fold: class numbers [F, n], or values [F, n, D].
 
     Args:
-        code: of one factor [n, N_k], on any device; standardised on the rows fitted to.
+        codes: of F factors of one size [F, n, N_k], on any device; standardised on the rows fitted to.
         target: what is predicted.
         folds: as from `folds_by_original`.
     """
     classes = isinstance(target, Classes)
     wanted = np.eye(target.num_classes)[target.truth] if isinstance(target, Classes) else target.truth
-    x, y = code.double(), torch.from_numpy(wanted).to(code.device)
-    found = torch.zeros_like(y)
-    for fitted, held in folds:
-        known, asked, truth = (part[torch.from_numpy(rows)] for part, rows in ((x, fitted), (x, held), (y, fitted)))
-        weight = (truth / truth.sum(dim=0).clamp(min=1)).sum(dim=1, keepdim=True) if classes else torch.ones_like(truth)
-        weight = weight[:, :1] * len(truth) / weight[:, :1].sum()
-        loc, scale = known.mean(dim=0), known.std(dim=0, correction=0)
+    x, y = codes.double(), torch.from_numpy(wanted).to(codes.device)
+    found = y.new_zeros(len(x), *y.shape)
+    for fitted, held in (map(torch.from_numpy, fold) for fold in folds):
+        known, asked, truth = x[:, fitted], x[:, held], y[fitted]
+        share = truth / truth.sum(dim=0).clamp(min=1) if classes else torch.ones_like(truth)
+        weight = share.sum(dim=1, keepdim=True) / share.sum() * len(truth)  # of each row [m, 1], 1 on average
+        loc, scale = known.mean(dim=1, keepdim=True), known.std(dim=1, correction=0, keepdim=True)
         scale = torch.where(scale > 0, scale, 1.0)
         known, asked = (known - loc) / scale, (asked - loc) / scale
-        centre, mean = (weight * known).mean(dim=0), (weight * truth).mean(dim=0)
+        centre, mean = (weight * known).mean(dim=1, keepdim=True), (weight * truth).mean(dim=0)
         known = known - centre
-        gram = (weight * known).T @ known + ALPHA * torch.eye(known.shape[1], dtype=x.dtype, device=x.device)
-        slope = torch.cholesky_solve((weight * known).T @ (truth - mean), torch.linalg.cholesky(gram))
-        found[torch.from_numpy(held)] = (asked - centre) @ slope + mean
-    return (found.argmax(dim=1) if classes else found).cpu().numpy()
+        weighted = (weight * known).mT
+        gram = weighted @ known + ALPHA * torch.eye(x.shape[2], dtype=x.dtype, device=x.device)
+        slope = torch.cholesky_solve(weighted @ (truth - mean), torch.linalg.cholesky(gram))
+        found[:, held] = (asked - centre) @ slope + mean
+    return (found.argmax(dim=2) if classes else found).cpu().numpy()
 
 
 def why_no_probe(latents: Latents) -> str:

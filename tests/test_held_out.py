@@ -43,7 +43,8 @@ def test_a_ridge_predicts_what_scikit_learn_s_does(kind: str) -> None:
         ridge = RidgeClassifier(alpha=1.0, class_weight="balanced") if classes else Ridge(alpha=1.0)
         probe = make_pipeline(StandardScaler(), ridge).fit(code[fitted], target.truth[fitted])
         expected[held] = probe.predict(code[held])
-    np.testing.assert_allclose(ridge_predictions(torch.from_numpy(code), target, folds), expected, atol=1e-9)
+    codes = torch.from_numpy(np.stack([rng.normal(size=code.shape), code]))  # one beside another
+    np.testing.assert_allclose(ridge_predictions(codes, target, folds)[1], expected, atol=1e-9)
 
 
 class _Fixed(nn.Module):

@@ -40,7 +40,7 @@ class TrainParams(Optimisation):
     schedule: Literal["cosine", "constant"] = "constant"
     weight_decay: Annotated[float, Field(ge=0)] = 0.1
     ema_decay: Decay | None = 0.995
-    input_noise: Annotated[float, Field(ge=0)] = 0.2
+    input_noise: Annotated[float, Field(ge=0)] = 0.25
     """Standard deviation of the noise that is added to whitened latents, in training alone."""
     patience: Count | None = 5
     """Validations in a row that win nothing after which training ends; empty: it takes all its steps."""
