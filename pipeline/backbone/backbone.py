@@ -111,6 +111,19 @@ class Backbone(ABC):
         """What its classes are called, where that is known."""
         return self.card.get("class_names")
 
+    def true_classes(self, images: Images) -> NDArray[np.int64] | None:
+        """Which of its classes each image [n] is of, −1 where nobody said it; None where its classes are no concept.
+
+        Classes that the network and the concept call by the same names, in another order, go by these names.
+        """
+        if self.concept is None:
+            return None
+        labels, called = images.labels[self.concept], images.class_names.get(self.concept)
+        if called is None or self.class_names is None or sorted(called) != sorted(self.class_names):
+            return labels
+        number = np.array([self.class_names.index(name) for name in called])
+        return np.where(labels < 0, labels, number[labels])
+
     @property
     def names_concept(self) -> bool:
         """Whether it says what an image shows."""

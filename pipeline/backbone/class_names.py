@@ -21,20 +21,12 @@ def names_of_classes(params: BackboneParams, images: Images, num: int) -> list[s
         num: of the classes.
 
     Raises:
-        InputError: the file is missing or can't be read, has not one name for each class, or has those of the concept
-            in another order.
+        InputError: the file is missing or can't be read, or has not one name for each class.
     """
-    concept = None if params.concept is None else images.class_names.get(params.concept)
     if params.class_names is None:
-        return concept
+        return None if params.concept is None else images.class_names.get(params.concept)
     path = Path(params.class_names)
     names = read_class_names(path)
     if len(names) != num:
         raise InputError(f"{_KEY}: {path} has {len(names)} names, the network {num} classes")
-    if concept is not None and names != concept and sorted(names) == sorted(concept):
-        number = next(number for number in range(num) if names[number] != concept[number])
-        raise InputError(
-            f"{_KEY}: {path} calls class {number} '{names[number]}', concept '{params.concept}' calls it "
-            f"'{concept[number]}': the network was trained on another order of the classes"
-        )
     return names

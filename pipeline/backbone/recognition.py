@@ -42,7 +42,8 @@ def recognised(made: Made, images: Images) -> tuple[Made, list[str]]:
     concept = backbone.concept
     if concept is None or not backbone.decides:
         return made, []
-    labels = images.labels[concept]
+    labels = backbone.true_classes(images)
+    assert labels is not None  # as it has a concept
     known = np.flatnonzero(labels >= 0)
     if len(known) == 0:
         return made, []

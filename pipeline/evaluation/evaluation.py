@@ -196,7 +196,7 @@ def _preservation(test: Rows, seed: int) -> dict[str, Score]:
     if backbone.draws_images:
         truth: Array | None = to_unit_range(images.pixels).numpy()
     else:
-        truth = None if backbone.concept is None else images.labels[backbone.concept]
+        truth = backbone.true_classes(images)
     return preservation(before, after, truth, draws, groups, backbone.class_names)
 
 

@@ -247,11 +247,10 @@ class _Ticks:
 
 def _truth(subject: Subject, rows: NDArray[np.int64], names: Sequence[str] | None) -> list[str]:
     """What the images of some rows are labelled as, in words; empty where nobody has said it."""
-    concept = subject.rows.interpretation.backbone.concept
-    if concept is None:
+    classes = subject.rows.interpretation.backbone.true_classes(subject.rows.images)
+    if classes is None:
         return [""] * len(rows)
-    labels = subject.rows.images.labels[concept][rows]
-    return [f"labelled: {_called(label, names)}" if label >= 0 else "" for label in labels]
+    return [f"labelled: {_called(entry, names)}" if entry >= 0 else "" for entry in classes[rows]]
 
 
 def _called(entry: int, names: Sequence[str] | None) -> str:

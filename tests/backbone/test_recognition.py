@@ -1,6 +1,7 @@
 """Whether a network that was brought along is right about the images is measured and said."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,7 +10,7 @@ from torch import Tensor, nn
 
 from backbone.toys import toy_images
 from pipeline.backbone.backbone import Made
-from pipeline.backbone.kinds import make_backbone
+from pipeline.backbone.kinds import backbone_of, make_backbone
 from pipeline.backbone.recognition import recognised
 from pipeline.params import BackboneParams
 from pipeline.tables.images import Images
@@ -49,6 +50,20 @@ def test_a_network_that_is_right_is_said_to_be() -> None:
     network, lines = made()
     assert lines == ["balanced accuracy of 'digit' on 400 test images 1.000, chance is 0.500"]
     assert network.card["test_accuracy"] == 1
+
+
+@pytest.mark.parametrize(("names", "right"), [("dark light", 0), ("light dark", 1), ("hell dunkel", 0)])
+def test_classes_in_another_order_than_the_concepts_go_by_their_names(tmp_path: Path, names: str, right: int) -> None:
+    """Brighter images are class 0 of the network and the second one of the concept; other names say nothing."""
+    (tmp_path / "names.txt").write_text("\n".join(names.split()))
+    labels = TEST.labels | {"digit": np.r_[-1, 0, 1, TEST.labels["digit"][3:]]}
+    images = replace(TEST, labels=labels, class_names={"digit": ["dark", "light"]})
+    section = {"arguments": {"order": 2}, "class_names": str(tmp_path / "names.txt")}
+    network, lines = made(images=images, **section)
+    assert (network.card["test_accuracy"] > 0.9, len(lines)) == (bool(right), 1 if right else 3)
+    classes = backbone_of(network).true_classes(images)
+    assert classes is not None
+    assert classes[:3].tolist() == ([-1, 1, 0] if right else [-1, 0, 1])
 
 
 def test_classes_count_alike_and_images_without_one_not_at_all() -> None:
