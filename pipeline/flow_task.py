@@ -11,14 +11,18 @@ from torch import Tensor, nn
 from pipeline.basis.draws import draw_seed
 from pipeline.basis.layout import Layout
 from pipeline.errors import InputError
-from pipeline.flow import Flow, FlowConfig, graded_rho, pair_nats
+from pipeline.flow import Flow, FlowConfig, closed_form, graded_rho, pair_nats
+from pipeline.held_out import HeldOutRows, why_no_probe
+from pipeline.pairing.moments import latent_moments
 from pipeline.pairing.pairs import pair_sampler
 from pipeline.params import FlowParams, Params, TrainParams
 from pipeline.tables.latents import Latents, latents_sha256, load_latents
+from pipeline.training.best import Merit
 
 __all__ = ["FlowTask", "FlowTaskConfig", "flow_card", "flow_setup", "restore_flow"]
 
 VALIDATION_PAIRS = 2048
+ROUNDING = 1e-3  # nats by which the start may seem worse than itself, as one is computed in float32
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,6 +35,8 @@ class FlowTaskConfig:
         layout: its factors; the concepts in the order of the table.
         batch_size: pairs a step, over all workers.
         seed: the study's.
+        input_noise: of section `train`.
+        patience: of section `train`.
     """
 
     latents: str
@@ -38,6 +44,21 @@ class FlowTaskConfig:
     layout: Layout
     batch_size: int
     seed: int
+    input_noise: float = 0.0
+    patience: int | None = None
+
+    @classmethod
+    def of(cls, params: Params, latents: Path, layout: Layout) -> "FlowTaskConfig":
+        """What a flow of `layout` learns from, as sections `flow` and `train` say."""
+        return cls(
+            latents=str(latents.resolve()),
+            flow=params.flow,
+            layout=layout,
+            batch_size=params.train.batch_size,
+            seed=params.seed,
+            input_noise=params.train.input_noise,
+            patience=params.train.patience,
+        )
 
     @property
     def shape(self) -> FlowConfig:
@@ -53,26 +74,53 @@ class FlowTask:
     """
 
     def __init__(self, config: FlowTaskConfig, device: torch.device) -> None:
-        """Read the training and validation rows."""
-        self.config, self.device = config, device
+        """Read the training and validation rows, and find their closed form."""
+        self.config, self.device, self.patience = config, device, config.patience
         self.model = Flow(config.shape).to(device)
-        self.train_rows = _Rows(config, "train", device)
-        self.val_rows = _Rows(config, "val", device)
+        train, val = (_load(config, split) for split in ("train", "val"))
+        self.closed_form = closed_form(latent_moments(train), config.layout)
+        self._colouring = self.closed_form.inverse.float().to(device)
+        self.train_rows, self.val_rows = (
+            _Rows(config, latents, split, device) for latents, split in ((train, "train"), (val, "val"))
+        )
+        self._held_out = HeldOutRows(val, self.closed_form, config.layout, config.seed, device)
 
     def initialise(self) -> None:
-        """ActNorm from both members of the pairs of step 0."""
-        z, _ = self.train_rows.pairs(0, self.config.batch_size, slice(None))
-        self.model.initialise(z)
+        """The closed form of all training rows; of a random start ActNorm from both members of the pairs of step 0."""
+        if self.config.flow.start == "closed_form":
+            self.model.start_as(self.closed_form)
+        else:
+            self.model.initialise(self.train_rows.pairs(0, self.config.batch_size, slice(None))[0])
 
     def loss(self, model: nn.Module, step: int, part: slice) -> tuple[Tensor, dict[str, Tensor]]:
         """Mean nats of a part of the step's pairs."""
-        loss = self._mean_nats(model, *self.train_rows.pairs(step, self.config.batch_size, part))
+        z, rho = self.train_rows.pairs(step, self.config.batch_size, part)
+        loss = self._mean_nats(model, self._noisy(z, step, part), rho)
         return loss, {"pair_nats": loss}
 
     def validate(self) -> dict[str, float]:
-        """Mean nats of 2,048 held-out pairs, and the same as bits a dimension, L / (2 N ln 2)."""
+        """The figures of `look`."""
+        return self.look()[0]
+
+    def look(self) -> tuple[dict[str, float], Merit]:
+        """Mean nats of 2,048 held-out pairs, and the same as bits a dimension, L / (2 N ln 2); gap and gain of `Held`.
+
+        A step may be chosen where its gain over the closed form is not surely below 0.
+        """
         nats = self._mean_nats(self.model, *self.val_rows.pairs(0, VALIDATION_PAIRS, slice(None))).item()
-        return {"pair_nats": nats, "bits_per_dim": nats / (2 * self.config.layout.num_dims * math.log(2))}
+        held = self._held_out.figures(self.model)
+        bits = nats / (2 * self.config.layout.num_dims * math.log(2))
+        margin = held.gain + 1.96 * held.gain_error + ROUNDING
+        merit = Merit(held.gap, torch.from_numpy(held.gap_resamples), nats, margin)
+        return {"pair_nats": nats, "bits_per_dim": bits, "probe_gap": held.gap, "gain": held.gain}, merit
+
+    def _noisy(self, z: Tensor, step: int, part: slice) -> Tensor:
+        """Latents of both members [2 P, N] with noise that is equally strong in each direction once they are white."""
+        if not self.config.input_noise:
+            return z
+        generator = torch.Generator().manual_seed(draw_seed(self.config.seed, "train/input_noise", step))
+        noise = torch.randn(2, self.config.batch_size, z.shape[1], generator=generator)  # of the global batch
+        return z + self.config.input_noise * noise[:, part].flatten(0, 1).to(self.device) @ self._colouring
 
     def _mean_nats(self, model: nn.Module, z: Tensor, rho: Tensor) -> Tensor:
         code, log_abs_det = model(z)  # both members in one pass: larger products
@@ -83,9 +131,7 @@ class FlowTask:
 class _Rows:
     """One split on the device, and its draws."""
 
-    def __init__(self, config: FlowTaskConfig, split: str, device: torch.device) -> None:
-        latents = load_latents(Path(config.latents), split)
-        _require_fit(latents, config)
+    def __init__(self, config: FlowTaskConfig, latents: Latents, split: str, device: torch.device) -> None:
         self.mean, self.scale = torch.from_numpy(latents.mean).to(device), torch.from_numpy(latents.scale).to(device)
         self.seed, self.split, self.device = config.seed, split, device
         self.num_factors, self.rho = config.layout.num_factors, config.flow.rho
@@ -104,13 +150,15 @@ class _Rows:
         return z, graded_rho(concept, distance, self.num_factors, self.rho, 1.0)
 
 
-def _require_fit(latents: Latents, config: FlowTaskConfig) -> None:
+def _load(config: FlowTaskConfig, split: str) -> Latents:
+    latents = load_latents(Path(config.latents), split)
     layout, concepts = config.layout, tuple(latents.labels)
     if (concepts, latents.num_dims) != (layout.concepts, layout.num_dims):
         raise InputError(
             f"{config.latents}: concepts {', '.join(concepts)} and {latents.num_dims} dimensions, but the flow has "
             f"{', '.join(layout.concepts)} and {layout.num_dims}, in factors of {list(layout.sizes)}"
         )
+    return latents
 
 
 def flow_setup(params: Params, latents: Path, layout: Layout) -> tuple[FlowTaskConfig, dict[str, Any]]:
@@ -118,13 +166,9 @@ def flow_setup(params: Params, latents: Path, layout: Layout) -> tuple[FlowTaskC
     table = load_latents(latents, "train")
     if alone := pair_sampler(table, params.seed, "train/pairs").alone():
         print(f"training {alone}", flush=True)
-    setup = FlowTaskConfig(
-        latents=str(latents.resolve()),
-        flow=params.flow,
-        layout=layout,
-        batch_size=params.train.batch_size,
-        seed=params.seed,
-    )
+    if reason := why_no_probe(load_latents(latents, "val")):
+        print(f"validation rows: {reason}; so the best step is that of the fewest held-out nats alone", flush=True)
+    setup = FlowTaskConfig.of(params, latents, layout)
     return setup, {"backbone_sha256": table.backbone_sha256, "layer": table.layer, "cut": table.cut}
 
 

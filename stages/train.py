@@ -30,6 +30,7 @@ def main() -> None:
         result = train_with_ray(FlowTask, setup, params.train, params.machine, storage, compile_from=COMPILE_FROM)
         flow = restore_flow(setup.shape, result.model)
         axes = axes_file(places.latents(layer))
+        card |= {"best_step": result.step}
         extent = latent_extent(load_latents(places.latents(layer), "train"))
         save_iin(places.iin(layer), flow, candidate.layout, card, extent, metrics=result.metrics, axes=axes)
 

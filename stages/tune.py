@@ -7,7 +7,7 @@ from pipeline.runs import run_folder
 from pipeline.tables.latents import load_latents
 from pipeline.tracking.publish import publish
 from pipeline.tracking.store import check_server
-from pipeline.tuning.estimate import estimate_layout
+from pipeline.tuning.estimate import estimate_layout, spectrum_to_try
 from pipeline.tuning.flow_file import write_flow_file
 from pipeline.tuning.search import sweep
 
@@ -18,7 +18,9 @@ def main() -> None:
     store = check_server(params.study, layer)
     latents = load_latents(places.latents(layer), "train")
     estimate = estimate_layout(latents, params.flow, params.seed)
-    choice = sweep(params, places.latents(layer), estimate, run_folder(params.machine.storage, "tune", layer))
+    spectrum = spectrum_to_try(latents, params) if params.tune.trials > 1 else None
+    runs = run_folder(params.machine.storage, "tune", layer)
+    choice = sweep(params, places.latents(layer), estimate, runs, spectrum)
     write_flow_file(places.flow_file(layer), choice)
     why = f", {choice.reason}" if choice.trials else ""
     print(f"chosen for layer {layer}: {choice.candidate.words}, sizes {choice.candidate.layout}{why}")

@@ -56,6 +56,49 @@ def test_members_of_a_pair_carry_noise_of_the_stored_scale(task):
     assert 0.07 < deviation.std().item() < 0.13, "noise of the stored scale 0.1"
 
 
+def test_input_noise_is_equally_strong_in_each_direction_of_the_white_latents(config, task):
+    noisy = FlowTask(replace(config, input_noise=0.5, batch_size=4000), torch.device("cpu"))
+    noisy.initialise()
+    z, _ = noisy.train_rows.pairs(3, 4000, slice(None))
+    added = (noisy._noisy(z, 3, slice(None)) - z) @ noisy.closed_form.matrix.float()
+    assert (torch.cov(added.T) - 0.25 * torch.eye(NUM_DIMS)).abs().max() < 0.02
+    part = noisy._noisy(z.unflatten(0, (2, -1))[:, 100:300].flatten(0, 1), 3, slice(100, 300))
+    whole = noisy._noisy(z, 3, slice(None)).unflatten(0, (2, -1))[:, 100:300].flatten(0, 1)
+    assert torch.equal(part, whole)
+    assert torch.equal(task._noisy(z, 3, slice(None)), z)
+    assert noisy.look()[0] == task.look()[0], "held-out rows carry none"
+
+
+def test_it_starts_as_the_closed_form_whose_held_out_gain_is_0(task):
+    z = task.val_rows.mean
+    torch.testing.assert_close(task.model(z)[0], task.closed_form.codes(z), rtol=0, atol=1e-5)
+    figures, merit = task.look()
+    assert figures["gain"] == pytest.approx(0, abs=1e-5)
+    assert merit.allowed
+    assert (merit.score, merit.cost) == (figures["probe_gap"], figures["pair_nats"])
+
+
+def test_a_random_start_is_that_of_actnorm(config):
+    random = FlowTask(replace(config, flow=config.flow.changed(start="random")), torch.device("cpu"))
+    random.initialise()
+    z, _ = random.train_rows.pairs(0, 33, slice(None))
+    code, _ = random.model.layers[0](z)
+    assert code.mean(dim=0).abs().max() < 1e-5
+    assert (code.std(dim=0, correction=0) - 1).abs().max() < 1e-5
+
+
+def test_training_ends_as_the_step_that_its_held_out_figures_choose(config):
+    entries, states = [], []
+    task = FlowTask(replace(config, input_noise=0.1), torch.device("cpu"))
+    params = Optimisation(steps=60, batch_size=33, learning_rate=5e-3, validate_every=20)
+    train(task, params, Hooks(log=entries.append, checkpoint=states.append))
+    looks = {entry["step"]: entry for entry in entries if "val/gain" in entry}
+    assert list(looks) == [0, 20, 40, 60]
+    assert {"val/pair_nats", "val/bits_per_dim", "val/probe_gap", "val/gain"} < set(looks[0])
+    best = states[-1]["best"]["step"]
+    assert task.validate()["probe_gap"] == looks[best]["val/probe_gap"]
+
+
 def test_held_out_nats_are_the_same_at_each_step_and_fall_by_training(config, task):
     before = task.validate()
     assert task.validate() == before
@@ -63,7 +106,7 @@ def test_held_out_nats_are_the_same_at_each_step_and_fall_by_training(config, ta
     entries = []
     train_config = Optimisation(steps=150, batch_size=33, learning_rate=5e-3, validate_every=150)
     train(FlowTask(config, torch.device("cpu")), train_config, Hooks(log=entries.append))
-    assert entries[-1]["val/pair_nats"] < before["pair_nats"] - 2
+    assert entries[-1]["val/pair_nats"] < before["pair_nats"] - 0.4
 
 
 @pytest.mark.parametrize(

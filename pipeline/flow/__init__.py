@@ -1,7 +1,7 @@
 """The invertible map T from latents to codes, as a library: torch, and of the pipeline what needs less.
 
-Blocks of ActNorm, affine coupling and mixing (Esser, Rombach, Ommer, CVPR 2020, arXiv 2004.13166, section 3.1), and
-the likelihood of pairs (Eqs. 4 to 9); and the closed form, the best linear T.
+The closed form, the best linear T, which it begins as; blocks of ActNorm, affine coupling and mixing (Esser, Rombach,
+Ommer, CVPR 2020, arXiv 2004.13166, section 3.1); and the likelihood of pairs (Eqs. 4 to 9).
 
 Example:
     >>> import torch
@@ -15,7 +15,7 @@ Example:
 
 from pipeline.basis.flow_shape import FlowShape
 from pipeline.flow.actnorm import ActNorm
-from pipeline.flow.closed_form import ClosedForm, Moments, closed_form, spectra
+from pipeline.flow.closed_form import ClosedForm, Moments, Whitening, closed_form, spectra
 from pipeline.flow.config import FlowConfig
 from pipeline.flow.coupling import AffineCoupling
 from pipeline.flow.likelihood import changed_rho, graded_rho, latent_nats, pair_nats, shared_rho
@@ -33,6 +33,7 @@ __all__ = [
     "Moments",
     "Rotation",
     "Shuffle",
+    "Whitening",
     "changed_rho",
     "closed_form",
     "graded_rho",

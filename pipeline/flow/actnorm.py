@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-__all__ = ["ActNorm"]
+__all__ = ["ActNorm", "require_rows"]
 
 
 class ActNorm(nn.Module):
@@ -37,15 +37,16 @@ class ActNorm(nn.Module):
             RuntimeError: it was done before, or trained weights were loaded, which this would undo.
             ValueError: there are fewer than two rows, or a number is not finite.
         """
-        if self._ready:
-            raise RuntimeError("ActNorm is initialised already: a second time would undo what was trained")
-        if len(x) < 2:
-            raise ValueError(f"ActNorm: initialisation needs at least 2 rows, found {len(x)}")
-        if not x.isfinite().all():
-            raise ValueError("ActNorm: initialisation needs finite numbers, found NaN or infinity")
+        require_rows(x)
+        self.start_as_identity()
         std = x.std(dim=0, unbiased=False)
         self.loc.copy_(-x.mean(dim=0))
         self.log_scale.copy_(-torch.where(std > 0, std, torch.ones_like(std)).log())
+
+    def start_as_identity(self) -> None:
+        """Leave loc and log_scale at 0, where the layer before gives mean 0 and variance 1 already."""
+        if self._ready:
+            raise RuntimeError("ActNorm is initialised already: a second time would undo what was trained")
         self.initialised.fill_(True)
         self._ready = True
 
@@ -62,6 +63,14 @@ class ActNorm(nn.Module):
     def _require_initialised(self) -> None:
         if not self._ready:
             raise RuntimeError("ActNorm is not initialised: call initialise(batch) once, or load trained weights")
+
+
+def require_rows(x: Tensor) -> None:
+    """Refuse, with a ValueError, rows [B, N] from which nothing can be initialised."""
+    if len(x) < 2:
+        raise ValueError(f"flow: initialisation needs at least 2 rows, found {len(x)}")
+    if not x.isfinite().all():
+        raise ValueError("flow: initialisation needs finite numbers, found NaN or infinity")
 
 
 def _mirror(module: nn.Module, _incompatible_keys: object) -> None:

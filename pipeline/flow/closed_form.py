@@ -1,21 +1,24 @@
-"""The closed form: the best linear T, and the spectra that say how large a factor is. Milliseconds, and no step.
+"""The closed form: the best linear T, also as a layer, and the spectra that say how large a factor is.
 
 Whiten the latents; then the directions in which the members of a concept's pairs agree most are its factor, and what
 no concept takes is the residual. With one concept of classes these are the canonical directions of a linear
-discriminant analysis; that pairs alone say what is alike makes it one for any concept.
+discriminant analysis; that pairs alone say what is alike makes it one for any concept. It takes milliseconds.
 """
 
 from dataclasses import dataclass
+from itertools import combinations
 
 import torch
 from torch import Tensor
 
 from pipeline.basis.layout import Layout
+from pipeline.flow.mixing import Exact, matmul
 
-__all__ = ["ClosedForm", "Moments", "closed_form", "spectra"]
+__all__ = ["ClosedForm", "Moments", "Whitening", "closed_form", "spectra"]
 
-_ROUNDS = 20  # of the alternation; two concepts of the default study settle in two
-_LEAST = 1e-6  # variance of a whitened direction, in shares of the largest: below it float32 would lose its digits
+_ROUNDS = 50  # at most, over all two factors each
+_SETTLED = 1e-9  # change of a projector from round to round
+_LEAST = 1e-6  # variance along a direction of standardised latents, in shares of the largest: below, float32 fails
 
 
 @dataclass(frozen=True)
@@ -54,31 +57,67 @@ class ClosedForm:
         return ((z.double() - self.loc) @ self.matrix).to(z.dtype)
 
 
-def closed_form(moments: Moments, layout: Layout) -> ClosedForm:
-    """The linear T whose factor of a concept correlates most within its pairs.
+class Whitening(Exact):
+    """y = (x − loc) · matrix, which makes latents white; the identity until `start_as`, and never trained.
 
-    z is whitened, S_F is the covariance of its pairs there, and the factor of F is the N_F leading eigenvectors of S_F
-    among the directions that no other concept has, one concept after the other until they settle. The residual is the
-    rest. Codes of the training rows have mean 0 and covariance 1.
+    Args:
+        num_dims: N.
+    """
+
+    loc: Tensor
+    matrix: Tensor
+    inverse_matrix: Tensor
+    log_abs_det: Tensor
+
+    def __init__(self, num_dims: int) -> None:
+        super().__init__()
+        self.register_buffer("loc", torch.zeros(num_dims, dtype=torch.float64))
+        self.register_buffer("matrix", torch.eye(num_dims, dtype=torch.float64))
+        self.register_buffer("inverse_matrix", torch.eye(num_dims, dtype=torch.float64))
+        self.register_buffer("log_abs_det", torch.zeros((), dtype=torch.float64))
+
+    def start_as(self, form: ClosedForm, turn: Tensor) -> None:
+        """Become `form` followed by the orthogonal matrix `turn` [N, N]."""
+        self.loc.copy_(form.loc)
+        self.matrix.copy_(form.matrix.to(turn.device) @ turn)
+        self.inverse_matrix.copy_(turn.T @ form.inverse.to(turn.device))
+        self.log_abs_det.fill_(form.log_abs_det)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Map x [B, N] to (y [B, N], log|det| [B])."""
+        return matmul(x - self.loc.to(x.dtype), self.matrix), self.log_abs_det.to(x.dtype).expand(x.shape[0])
+
+    def inverse(self, y: Tensor) -> Tensor:
+        """Map y [B, N] back to x [B, N]."""
+        return matmul(y, self.inverse_matrix) + self.loc.to(y.dtype)
+
+
+def closed_form(moments: Moments, layout: Layout) -> ClosedForm:
+    """The linear T whose factors correlate most within the pairs of their concepts.
+
+    z is whitened, S_F is the covariance of the pairs of F there, and of all orthonormal bases U_F of the factors' sizes
+    those are taken whose Σ_F trace U_Fᵀ S_F U_F is largest: two factors at a time share what they have between them
+    anew, the leading eigenvectors of S_F − S_G to F and the rest to G, until nothing moves. The residual is a factor
+    of S = 0, so that a concept leaves to it what its pairs do not have in common, and a factor that is larger than its
+    concept is filled with what no other wants. Codes of the training rows have mean 0 and covariance 1.
 
     Args:
         moments: of the training rows.
         layout: the factors, of N dimensions; the concepts in the order of `moments.pairs`.
     """
     whitening, colouring = _whitening(moments.covariance)
-    alike = whitening.T @ moments.pairs @ whitening
-    sizes = layout.sizes[1:]
-    nothing = whitening.new_zeros(len(whitening), 0)
-    bases = [nothing for _ in sizes]
+    alike = torch.cat([torch.zeros_like(moments.covariance)[None], whitening.T @ moments.pairs @ whitening])
+    bases = list(torch.eye(len(whitening), dtype=whitening.dtype, device=whitening.device).split(layout.sizes, dim=1))
     for _ in range(_ROUNDS):
-        before = torch.cat([nothing, *bases], dim=1)
-        for k, size in enumerate(sizes):
-            free = _complement(torch.cat([nothing, *bases[:k], *bases[k + 1 :]], dim=1))
-            bases[k] = free @ _descending(free.T @ alike[k] @ free)[1][:, :size]
-        if _same_span(before, torch.cat([nothing, *bases], dim=1)):
+        before = torch.stack([basis @ basis.T for basis in bases])
+        for g, f in combinations(range(layout.num_factors), 2):
+            both = torch.cat([bases[f], bases[g]], dim=1)
+            shared = both @ _descending(both.T @ (alike[f] - alike[g]) @ both)[1]
+            bases[f], bases[g] = shared.split([layout.sizes[f], layout.sizes[g]], dim=1)
+        if (torch.stack([basis @ basis.T for basis in bases]) - before).abs().max() < _SETTLED:
             break
-    concepts = torch.cat([nothing, *bases], dim=1)
-    rotation = torch.cat([_complement(concepts), concepts], dim=1)
+    own = [basis @ _descending(basis.T @ of @ basis)[1] for basis, of in zip(bases, alike, strict=True)]
+    rotation = torch.cat(own, dim=1)
     matrix, inverse = whitening @ rotation, rotation.T @ colouring
     return ClosedForm(moments.mean, matrix, inverse, float(torch.linalg.slogdet(whitening).logabsdet))
 
@@ -91,9 +130,11 @@ def spectra(moments: Moments) -> Tensor:
 
 def _whitening(covariance: Tensor) -> tuple[Tensor, Tensor]:
     """W and W⁻¹ with Wᵀ C W = 1, but for directions of hardly any variance, which are not blown up."""
-    variance, directions = torch.linalg.eigh(covariance)
+    std = covariance.diagonal().sqrt()
+    unit = torch.where(std > 0, std, 1.0)[:, None]
+    variance, directions = torch.linalg.eigh(covariance / unit / unit.T)
     scale = variance.clamp(min=float(variance.max()) * _LEAST).sqrt()
-    return directions / scale, (directions * scale).T
+    return directions / scale / unit, (unit * directions * scale).T
 
 
 def _descending(symmetric: Tensor) -> tuple[Tensor, Tensor]:
@@ -103,14 +144,3 @@ def _descending(symmetric: Tensor) -> tuple[Tensor, Tensor]:
     vectors = vectors.flip(-1)
     largest = vectors.gather(-2, vectors.abs().argmax(dim=-2, keepdim=True))
     return values.flip(-1), vectors * torch.where(largest < 0, -1.0, 1.0)
-
-
-def _complement(basis: Tensor) -> Tensor:
-    """Orthonormal columns [N, N − M] that span what those of `basis` [N, M] do not."""
-    num_dims, num = basis.shape
-    projector = basis @ basis.T
-    return _descending(torch.eye(num_dims, dtype=basis.dtype, device=basis.device) - projector)[1][:, : num_dims - num]
-
-
-def _same_span(before: Tensor, after: Tensor) -> bool:
-    return bool((before @ before.T - after @ after.T).abs().max() < 1e-10)

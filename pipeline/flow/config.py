@@ -59,6 +59,8 @@ class FlowConfig(FlowShape, _Dims):
             activation="leaky_relu",
             mixing="shuffle",
             log_scale_bound=1.0,
+            start="random",
+            reach=None,
             zero_init=False,
             seed=seed,
         )

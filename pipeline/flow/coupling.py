@@ -13,8 +13,10 @@ __all__ = ["AffineCoupling"]
 class AffineCoupling(nn.Module):
     """y = (x₁, x₂ · exp(s(x₁)) + t(x₁)), where a conditioner gives shift t and log-scale s.
 
-    log_scale is bounded by a tanh, so that neither direction can overflow. Under autocast the conditioner alone runs
-    in the lower precision: x, the log-scale and its sum keep x's type.
+    The log-scale is bounded by a tanh. With a reach r a conditioner reads x₁ / √(1 + (x₁ / r)²), which lies in (−r, r),
+    so that shift and log-scale are bounded wherever x is: neither direction grows faster than a constant times |x|, and
+    a latent far from all data comes back. Without a reach the shift has no bound, and far out floats have no inverse.
+    Under autocast the conditioner alone runs in the lower precision: x, the log-scale and its sum keep x's type.
 
     Args:
         config: N, and the conditioner's width, depth, activation, kind and initialisation; x₁ has ⌊N/2⌋ dimensions,
@@ -30,7 +32,7 @@ class AffineCoupling(nn.Module):
         first = config.num_dims // 2
         self.sizes = [first, config.num_dims - first]
         self.swap = swap
-        self.log_scale_bound = config.log_scale_bound
+        self.log_scale_bound, self.reach = config.log_scale_bound, config.reach
         num_in, num_out = reversed(self.sizes) if swap else self.sizes
         outputs = [2 * num_out] if config.conditioner == "shared" else [num_out, num_out]
         self.conditioners = nn.ModuleList(_conditioner(num_in, size, config) for size in outputs)
@@ -48,6 +50,8 @@ class AffineCoupling(nn.Module):
         return self._join(fixed, (moved - loc) * (-log_scale).exp())
 
     def _shift_and_scale(self, fixed: Tensor) -> tuple[Tensor, Tensor]:
+        if self.reach is not None:
+            fixed = fixed * torch.rsqrt(1 + (fixed / self.reach).square())
         outputs = [conditioner(fixed).to(fixed.dtype) for conditioner in self.conditioners]
         loc, raw = outputs if len(outputs) == 2 else outputs[0].chunk(2, dim=1)
         # bound · tanh(raw / bound), as tanh(x / 2) = 2 σ(x) − 1: on a CPU torch's tanh takes 5 times as long

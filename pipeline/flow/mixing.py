@@ -9,7 +9,21 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-__all__ = ["MIXINGS", "LearnedRotation", "Rotation", "Shuffle"]
+__all__ = ["MIXINGS", "Exact", "LearnedRotation", "Rotation", "Shuffle", "matmul"]
+
+
+class Exact(nn.Module):
+    """A layer whose buffers move with the module, but stay in float64; `forward` casts them to the input's type.
+
+    A rounded rotation is not orthogonal; and a flow that was moved to float32 and back inverts to float64's precision.
+    """
+
+    def _apply(self, fn, recurse: bool = True):  # type: ignore[no-untyped-def]
+        exact = dict(self.named_buffers(recurse=False))
+        super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
+        for name, value in exact.items():
+            setattr(self, name, value.to(getattr(self, name).device))
+        return self
 
 
 class Shuffle(nn.Module):
@@ -33,11 +47,10 @@ class Shuffle(nn.Module):
         return y[:, self.inverse_order]
 
 
-class Rotation(nn.Module):
+class Rotation(Exact):
     """y = x Q with a fixed orthogonal Q [N, N], uniform over rotations and reflections; log|det| = 0.
 
-    Unlike a shuffle it lets each coupling see every dimension. Q is orthonormalised in float64 and kept there:
-    `forward` casts it to the input's type, so that a flow moved to float64 inverts to float64's precision.
+    Unlike a shuffle it lets each coupling see every dimension.
     """
 
     matrix: Tensor
@@ -48,20 +61,13 @@ class Rotation(nn.Module):
         q, r = torch.linalg.qr(gaussian)
         self.register_buffer("matrix", q * r.diagonal().sign())  # the signs make the draw uniform (Mezzadri, 2007)
 
-    def _apply(self, fn, recurse: bool = True):  # type: ignore[no-untyped-def]
-        """Move with the module, but stay in float64: a rounded rotation is not orthogonal."""
-        matrix = self.matrix
-        super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
-        self.matrix = matrix.to(self.matrix.device)
-        return self
-
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Map x [B, N] to (y [B, N], log|det| [B])."""
-        return _matmul(x, self.matrix.to(x.dtype)), x.new_zeros(x.shape[0])
+        return matmul(x, self.matrix), x.new_zeros(x.shape[0])
 
     def inverse(self, y: Tensor) -> Tensor:
         """Map y [B, N] back to x [B, N]."""
-        return _matmul(y, self.matrix.to(y.dtype).T)
+        return matmul(y, self.matrix.T)
 
 
 class LearnedRotation(nn.Module):
@@ -80,17 +86,17 @@ class LearnedRotation(nn.Module):
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Map x [B, N] to (y [B, N], log|det| [B])."""
         start, log_abs_det = self.start(x)
-        return _matmul(start, self._turn()), log_abs_det
+        return matmul(start, self._turn()), log_abs_det
 
     def inverse(self, y: Tensor) -> Tensor:
         """Map y [B, N] back to x [B, N]."""
-        return self.start.inverse(_matmul(y, self._turn().T))
+        return self.start.inverse(matmul(y, self._turn().T))
 
     def _turn(self) -> Tensor:
         return torch.matrix_exp(self.skew - self.skew.T)
 
 
-# name -> what makes one from N and the generator of its draws: a layer like those above, with the inverse of `forward`
+# name -> what makes one from N and the generator of its draws: orthogonal, with the inverse of `forward` as above
 MIXINGS: dict[str, Callable[[int, torch.Generator], nn.Module]] = {
     "shuffle": Shuffle,
     "rotation": Rotation,
@@ -98,9 +104,9 @@ MIXINGS: dict[str, Callable[[int, torch.Generator], nn.Module]] = {
 }
 
 
-def _matmul(x: Tensor, matrix: Tensor) -> Tensor:
+def matmul(x: Tensor, matrix: Tensor) -> Tensor:
     """x [B, N] · matrix [N, N] in x's type even under autocast: a rotation of rounded numbers has no exact inverse."""
     if not torch.is_autocast_enabled(x.device.type):
-        return x @ matrix
+        return x @ matrix.to(x.dtype)
     with torch.autocast(x.device.type, enabled=False):
-        return x @ matrix
+        return x @ matrix.to(x.dtype)

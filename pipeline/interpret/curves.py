@@ -41,7 +41,8 @@ def read_curves(path: Path) -> Curves:
         InputError: if it isn't there, a line is no JSON object with a step, or a curve has no point.
     """
     entries = finished_entries(path)
-    curves = {name: points(entries, name) for name in (_TRAIN, _VAL, _RATE)}
+    # without the start, at step 0, whose nats would set the scale of all the others
+    curves = {name: points(entries[entries[0]["step"] == 0 :], name) for name in (_TRAIN, _VAL, _RATE)}
     missing = [name for name, curve in curves.items() if not curve]
     if missing:
         raise InputError(f"{path}: no point of '{missing[0]}'")

@@ -18,8 +18,9 @@ class FlowParams(Section, FlowShape):  # type: ignore[misc]  # its config freeze
 
     rho: Annotated[float, Field(gt=0, lt=1)] = 0.975
     """Correlation of a shared factor within a pair."""
-    sizes: Literal["estimate"] | tuple[Count, ...] = "estimate"
-    """Sizes of the factors, residual first, or `estimate`."""
+    sizes: Literal["estimate", "spectrum"] | tuple[Count, ...] = "estimate"
+    """Sizes of the factors, residual first; `estimate`, by how alike pairs are; or `spectrum`, by the number of
+    directions along which they are alike."""
     size_method: Literal["correlation", "covariance"] = "correlation"
     """The paper's Eq. 10 divided by N, or the authors' code."""
 
@@ -39,6 +40,10 @@ class TrainParams(Optimisation):
     schedule: Literal["cosine", "constant"] = "constant"
     weight_decay: Annotated[float, Field(ge=0)] = 0.1
     ema_decay: Decay | None = 0.995
+    input_noise: Annotated[float, Field(ge=0)] = 0.25
+    """Standard deviation of the noise that is added to whitened latents, in training alone."""
+    patience: Count | None = 5
+    """Validations in a row that win nothing after which training ends; empty: it takes all its steps."""
 
 
 class TuneParams(Section):

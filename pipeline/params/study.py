@@ -166,7 +166,7 @@ class Params(Section):
                 f"data.concepts: {len(concepts)} concepts and the residual need at least {num_factors} dimensions, "
                 f"but backbone.num_dims is {num_dims}"
             )
-        if self.flow.sizes != "estimate":
+        if isinstance(self.flow.sizes, tuple):
             if len(self.flow.sizes) != num_factors:
                 raise ValueError(
                     f"flow.sizes: found {len(self.flow.sizes)} sizes, "

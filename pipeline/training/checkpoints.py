@@ -30,6 +30,7 @@ from torch import Tensor
 from pipeline.basis.curves import METRICS, read_until
 from pipeline.errors import InputError
 from pipeline.files import atomic_folder, write_json
+from pipeline.training.best import Best
 
 __all__ = [
     "Generation",
@@ -56,6 +57,7 @@ class State(TypedDict):
         compiled: whether the step was compiled.
         last: with a moving average the parameters that the next step starts from, in the order of
             `FlatModel.parameters()`; else None.
+        best: the best step so far, of a task that is `Judged`; else None.
     """
 
     step: int
@@ -63,6 +65,7 @@ class State(TypedDict):
     optimiser: dict[str, Any]
     compiled: bool
     last: list[Tensor] | None
+    best: Best | None
 
 
 @dataclass(frozen=True)

@@ -50,12 +50,14 @@ class Result:
     """What a finished run leaves.
 
     Attributes:
-        model: state dict of the trained network, on the CPU.
+        model: state dict of the trained network, on the CPU: of its best step where the task is `Judged`, or the last.
+        step: which step that is.
         metrics: content of metrics.jsonl, the same as of a run that was never interrupted.
         folder: of the last generation: checkpoints, metrics.jsonl, times.jsonl.
     """
 
     model: dict[str, Tensor]
+    step: int
     metrics: str
     folder: Path
 
@@ -104,7 +106,14 @@ def train_with_ray(
         last = newest_checkpoint(generation.folder) or generation.resume
         assert last is not None  # the last step leaves a checkpoint
         metrics = (generation.folder / curves.METRICS).read_text()
-        return Result(read_checkpoint(last)["model"], metrics, generation.folder)
+        state = read_checkpoint(last)
+        if best := state["best"]:
+            early = (
+                f", ended at step {state['step']}, as none after it was better" if state["step"] < config.steps else ""
+            )
+            print(f"{name}: best at step {best['step']} of {config.steps}{early}", flush=True)
+        kept = best or state
+        return Result(kept["model"], kept["step"], metrics, generation.folder)
 
 
 def _chooses_compiling(
@@ -167,7 +176,7 @@ def _work(settings: dict[str, Any]) -> str | None:
     try:
         resume = read_checkpoint(Path(start), str(get_device())) if start else None
         if ray.train.get_context().get_world_rank() == 0:
-            curves.cut(folder, resume["step"] if resume else 0)
+            curves.cut(folder, resume["step"] if resume else -1)
         task: Task = job.task_factory(job.task_config, get_device())
         train(task, job.config, _hooks(folder), resume, compile_step=job.compile_step)
     except InputError as error:

@@ -1,9 +1,9 @@
 """The training loop, for one worker or many: torch only, and nothing of Ray.
 
-The state of a run is the model, its moving average where one is kept, the optimiser and the number of steps done,
-nothing else: the learning rate and every draw are functions of the step. So a run that resumes from a state ends in
-the same weights, bit for bit with one worker, as one that was never interrupted. Whether its step is compiled is chosen
-by the caller and kept in the state.
+The state of a run is the model, its moving average and its best step where they are kept, the optimiser and the number
+of steps done, nothing else: the learning rate and every draw are functions of the step. So a run that resumes from a
+state ends in the same weights, bit for bit with one worker, as one that was never interrupted. Whether its step is
+compiled is chosen by the caller and kept in the state.
 """
 
 import math
@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from pipeline.errors import InputError
 from pipeline.params import Optimisation
+from pipeline.training.best import BestStep, Judged
 from pipeline.training.checkpoints import State
 from pipeline.training.compiling import CompiledModel
 from pipeline.training.parameters import FlatModel, MovingAverage
@@ -49,7 +50,8 @@ def train(
 ) -> None:
     """Train `task.model` in place, from its beginning or from a state that `hooks.checkpoint` was given.
 
-    With `config.ema_decay` it ends as the moving average of its parameters, which is also what is validated.
+    With `config.ema_decay` it ends as the moving average of its parameters, which is also what is validated. A task
+    that is `Judged` ends as the best of the steps validated, of which its beginning is one.
 
     Where a torch.distributed process group is there, each of its processes calls this and takes its part of the batch.
 
@@ -72,10 +74,7 @@ def train(
         task.model.load_state_dict(resume["model"])
     else:
         task.initialise()
-    if world > 1:  # workers of unlike machines may round a start differently
-        start = [task.model.state_dict()]
-        dist.broadcast_object_list(start)
-        task.model.load_state_dict(start[0])
+    _share_model(task, world)  # workers of unlike machines may round a start differently
     model = FlatModel(task.model)
     parameters = list(model.parameters())
     average = None if config.ema_decay is None else MovingAverage(parameters, config.ema_decay)
@@ -88,8 +87,12 @@ def train(
     if resume:
         optimiser.load_state_dict(resume["optimiser"])
     step_model = CompiledModel(model) if compile_step else model.eager()
+    best = BestStep(task.patience, resume["best"] if resume else None) if isinstance(task, Judged) else None
+    if best and not resume and rank == 0:
+        hooks.log({"step": 0} | _named("val", _look(task, best, 0)))
+    ended = best is not None and best.ended
     task.model.train()
-    for done in range(step + 1, config.steps + 1):
+    for done in range(step + 1, step + 1 if ended else config.steps + 1):
         rate = learning_rate(config, done - 1)
         for group in optimiser.param_groups:
             group["lr"] = rate
@@ -106,17 +109,30 @@ def train(
             _require_finite(entry, done)
             if rank == 0:
                 hooks.log({"step": done} | _named("train", {**entry, "learning_rate": rate}))
-        if rank == 0 and _due(done, config.validate_every, config.steps):
-            with average.in_place() if average else nullcontext():
-                hooks.log({"step": done} | _named("val", _validate(task)))
-        if _due(done, config.checkpoint_every, config.steps):
+        if _due(done, config.validate_every, config.steps):
+            if rank == 0:
+                with average.in_place() if average else nullcontext():
+                    hooks.log({"step": done} | _named("val", _look(task, best, done)))
+            ended = _said_by_rank_0(best is not None and best.ended, world)
+        if ended or _due(done, config.checkpoint_every, config.steps):
             with average.in_place() if average else nullcontext() as last:
                 model_state, optimiser_state = task.model.state_dict(), optimiser.state_dict()
-                hooks.checkpoint(
-                    State(step=done, model=model_state, optimiser=optimiser_state, compiled=compile_step, last=last)
+                state = State(
+                    step=done,
+                    model=model_state,
+                    optimiser=optimiser_state,
+                    compiled=compile_step,
+                    last=last,
+                    best=best.state if best else None,
                 )
+                hooks.checkpoint(state)
+        if ended:
+            break
     if average:
         average.take()
+    if best and best.state:
+        task.model.load_state_dict(best.state["model"])
+    _share_model(task, world)
     task.model.eval()
 
 
@@ -143,6 +159,21 @@ def _rank_and_world() -> tuple[int, int]:
     return 0, 1
 
 
+def _share_model(task: Task, world: int) -> None:
+    """Give every worker the network of rank 0."""
+    if world > 1:
+        state = [task.model.state_dict()]
+        dist.broadcast_object_list(state)
+        task.model.load_state_dict(state[0])
+
+
+def _said_by_rank_0(flag: bool, world: int) -> bool:
+    box = [flag]
+    if world > 1:
+        dist.broadcast_object_list(box)
+    return box[0]
+
+
 def _average_over_workers(parameters: Sequence[nn.Parameter], world: int) -> None:
     for parameter in parameters if world > 1 else ():
         assert parameter.grad is not None
@@ -159,9 +190,14 @@ def _named(split: str, figures: Mapping[str, float]) -> dict[str, float]:
 
 
 @torch.no_grad()
-def _validate(task: Task) -> dict[str, float]:
+def _look(task: Task, best: BestStep | None, step: int) -> dict[str, float]:
+    """Figures of the validation rows, which also say whether this step is the best so far."""
     task.model.eval()  # the bare model: the other workers do not take part
-    figures = task.validate()
+    if best and isinstance(task, Judged):
+        figures, merit = task.look()
+        best.consider(step, merit, task.model.state_dict())
+    else:
+        figures = task.validate()
     task.model.train()
     return figures
 

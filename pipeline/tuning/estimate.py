@@ -1,24 +1,37 @@
-"""The layout that a sweep starts from: sizes as params state them, or estimated from pairs of training latents."""
+"""The layout that a sweep starts from: sizes as params state them, or found from pairs of training latents."""
+
+from dataclasses import replace
 
 import numpy as np
+import torch
 
 from pipeline.basis.draws import draw_seed
 from pipeline.basis.layout import Layout
 from pipeline.errors import InputError
+from pipeline.flow import Moments, spectra
+from pipeline.pairing.moments import latent_moments
 from pipeline.pairing.pairs import pair_sampler
 from pipeline.pairing.sizes import constant_dims, factor_sizes
-from pipeline.params import FlowParams, require_mixing
+from pipeline.params import FlowParams, Params, require_mixing
+from pipeline.scores.statistics.originals import original_index, permuted_rows, stratified_rows
 from pipeline.tables.latents import Latents
+from pipeline.tuning.sampler import scaled_sizes
 
-__all__ = ["estimate_layout"]
+__all__ = ["estimate_layout", "spectrum_to_try"]
 
+NUM_PERMUTATIONS = 19  # the largest of so many is exceeded by one in twenty
+PERMUTED_ROWS = 20_000  # of more the permutations take long, and their floor is far below that of the next line
+LEAST = 0.05  # correlation: of many rows less than that is certain, too, but a factor gains nothing by it
 NUM_PAIRS = 20_000  # standard error of a mean correlation over 32 dimensions about .002
 
 
 def estimate_layout(latents: Latents, params: FlowParams, seed: int) -> Layout:
-    """Layout of `params.sizes`, or by `factor_sizes` over 20,000 pairs of draws z = mean + scale · ε.
+    """Layout of `params.sizes`: those that it states, by the spectrum, or by `factor_sizes` over 20,000 pairs of draws.
 
-    Dimensions that are constant over these draws are named in one line.
+    By the spectrum a concept gets as many dimensions as there are directions of the white latents along which its pairs
+    correlate by more than .05, and by more than they do along any direction where whole originals were permuted (19
+    times: a level of 5 %); the residual gets the rest, and at least one. By `factor_sizes`, z = mean + scale · ε, and
+    what is constant over these draws is named in a line.
 
     Args:
         latents: of the training split.
@@ -27,10 +40,12 @@ def estimate_layout(latents: Latents, params: FlowParams, seed: int) -> Layout:
 
     Raises:
         InputError: the params' sizes do not sum to the number of dimensions, these are too many for `flow.mixing`, or
-            what `factor_sizes` refuses.
+            what `factor_sizes` refuses; or no direction of a concept stands above those of permuted originals.
     """
     concepts = tuple(latents.labels)
     require_mixing(params.mixing, latents.num_dims, f"layer {latents.layer}")
+    if params.sizes == "spectrum":
+        return Layout.of(concepts, _spectrum_sizes(latents, seed))
     if params.sizes != "estimate":
         if sum(params.sizes) != latents.num_dims:
             raise InputError(
@@ -50,3 +65,54 @@ def estimate_layout(latents: Latents, params: FlowParams, seed: int) -> Layout:
         )
     sizes = factor_sizes(member_a, member_b, pairs.concept, len(concepts), params.size_method)
     return Layout.of(concepts, sizes)
+
+
+def spectrum_to_try(latents: Latents, params: Params) -> Layout | None:
+    """Layout by the spectrum, which a sweep around the estimate tries as well; None where there is none.
+
+    Args:
+        latents: of the training split.
+        params: all sections.
+    """
+    if params.flow.sizes != "estimate":
+        return None
+    try:
+        return Layout.of(tuple(latents.labels), _spectrum_sizes(latents, params.seed))
+    except InputError as error:
+        print(f"sizes by the spectrum are not tried: {error}", flush=True)
+        return None
+
+
+def _spectrum_sizes(latents: Latents, seed: int) -> tuple[int, ...]:
+    """Sizes, residual first; each concept's spectrum and its floor are printed."""
+    moments = latent_moments(latents)
+    found, floor = spectra(moments), _floors(latents, moments, seed).clamp(min=LEAST)
+    sizes = (found > floor[:, None]).sum(dim=1).tolist()
+    for name, size, values, limit in zip(latents.labels, sizes, found, floor, strict=True):
+        if not size:
+            raise InputError(
+                f"flow.sizes: found spectrum, but pairs of '{name}' correlate by {values[0]:.2f} at most along the "
+                f"directions of layer {latents.layer}, which is not above the {limit:.2f} of shuffled ones: it does "
+                "not hold it, or not linearly; accepted here are estimate or a list"
+            )
+        shown = " ".join(f"{value:.2f}" for value in values[: size + 1].tolist())
+        print(f"spectrum of '{name}': {shown}; above the floor of {limit:.2f} are {size}", flush=True)
+    return scaled_sizes((latents.num_dims - sum(sizes), *sizes), [1.0] * len(sizes))
+
+
+def _floors(latents: Latents, moments: Moments, seed: int) -> torch.Tensor:
+    """The largest correlation of each concept's pairs [K] over 19 permutations of whole originals."""
+    seed = draw_seed(seed, "spectrum")
+    rows = stratified_rows([], original_index(latents.original, len(latents)), PERMUTED_ROWS, seed)
+    index, largest = original_index(latents.original[rows], len(rows)), []
+    rng = np.random.default_rng(seed)
+    centred = latents.mean[rows] - moments.mean.numpy()
+    for _ in range(NUM_PERMUTATIONS):
+        source = rows[permuted_rows(index, rng)]
+        labels = {name: column[source] for name, column in latents.labels.items()}
+        values = {name: column[source] for name, column in latents.values.items()}
+        shuffled = replace(latents, original=latents.original[rows], labels=labels, values=values)
+        sampler = pair_sampler(shuffled, 0, "moments")
+        pairs = torch.from_numpy(sampler.second_moments(centred))
+        largest.append(spectra(Moments(moments.mean, moments.covariance, pairs))[:, 0])
+    return torch.stack(largest).amax(dim=0)

@@ -50,20 +50,22 @@ class Sampler:
         closest = min(self.scale, key=lambda scale: abs(scale - 1))
         return self.candidate(self.own | self._of_each_concept(closest))
 
-    def candidates(self, num: int, seed: int) -> list[Candidate]:
+    def candidates(self, num: int, seed: int, spectrum: Layout | None = None) -> list[Candidate]:
         """Different candidates, `num` or all where there are fewer: the first, then some drawn by Optuna.
 
-        They are drawn before the first is tried, so that they don't depend on how many are tried at once.
+        Second come the params' own settings with the sizes of `spectrum`, where it is given. All are drawn before the
+        first is tried, so that they don't depend on how many are tried at once.
         """
         choices = self.choices()
         grid = (dict(zip(choices, values, strict=True)) for values in itertools.product(*choices.values()))
-        num_different = len({self.candidate(point).name for point in grid})
+        begin = [self.first(), *([Candidate(self.own, spectrum)] if spectrum else [])][:num]
+        num_different = len({self.candidate(point).name for point in grid} | {each.name for each in begin})
         distributions: dict[str, BaseDistribution] = {
             key: CategoricalDistribution(values) for key, values in choices.items()
         }
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=seed % 2**32))
-        drawn = {self.first().name: self.first()}
+        drawn = {candidate.name: candidate for candidate in begin}
         while len(drawn) < min(num, num_different):
             candidate = self.candidate(study.ask(distributions).params)
             drawn.setdefault(candidate.name, candidate)

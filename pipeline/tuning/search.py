@@ -8,6 +8,7 @@ import os
 import shutil
 import signal
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +36,9 @@ __all__ = ["sweep"]
 MAX_RESTARTS = 2  # of a trial whose process was killed
 
 
-def sweep(params: Params, latents: Path, estimate: Layout, run_folder: Path) -> FlowChoice:
+def sweep(
+    params: Params, latents: Path, estimate: Layout, run_folder: Path, spectrum: Layout | None = None
+) -> FlowChoice:
     """Try `tune.trials` candidates and choose one; with none, pass the params' own on.
 
     Args:
@@ -44,6 +47,7 @@ def sweep(params: Params, latents: Path, estimate: Layout, run_folder: Path) -> 
         latents: folder of the latents table.
         estimate: layout of the estimated sizes, or of those that the params state.
         run_folder: keeps the curves and figures of each trial, so that a killed sweep goes on.
+        spectrum: layout that the second trial has as it is, beside the params' own settings.
 
     Raises:
         InputError: another process sweeps there, a trial diverged, or the latents do not fit.
@@ -51,7 +55,7 @@ def sweep(params: Params, latents: Path, estimate: Layout, run_folder: Path) -> 
     sampler = Sampler.of(params, estimate)
     if not params.tune.trials:
         return FlowChoice(Candidate(sampler.own, estimate), estimate.sizes)
-    candidates = sampler.candidates(params.tune.trials, draw_seed(params.seed, "tune"))
+    candidates = sampler.candidates(params.tune.trials, draw_seed(params.seed, "tune"), spectrum)
     setups = [_setup(candidate, params, latents, run_folder) for candidate in candidates]
     with locked(run_folder), start_ray(params.machine.changed(workers=1, cpus_per_worker=1)) as resources:
         results = _run(setups, params.tune, resources, run_folder)
@@ -66,13 +70,7 @@ def _setup(candidate: Candidate, params: Params, latents: Path, run_folder: Path
     """What trains a candidate; its folder bears its name, as two trials of one candidate are the same trial."""
     own = candidate.applied(params)
     train = own.train.changed(steps=params.tune.steps)
-    task = FlowTaskConfig(
-        latents=str(latents.resolve()),
-        flow=own.flow,
-        layout=candidate.layout,
-        batch_size=train.batch_size,
-        seed=params.seed,
-    )
+    task = replace(FlowTaskConfig.of(own, latents, candidate.layout), patience=None)
     return TrialSetup(task, train, run_folder.absolute() / "trials" / candidate.name)
 
 

@@ -1,10 +1,10 @@
-"""One trial of a sweep: train a flow and score it on the validation rows; and which trial to take.
+"""One trial of a sweep: train a flow, score its best step on the validation rows; and which trial to take.
 
 What it finds is kept in its folder, so a sweep that was killed does not train it again.
 """
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypedDict
 
@@ -15,10 +15,8 @@ from pipeline.basis import curves
 from pipeline.files import read_json, write_json
 from pipeline.flow_task import FlowTask, FlowTaskConfig
 from pipeline.params import Optimisation
-from pipeline.scores.probes.matrix import gap_resamples, probe_matrix, probe_scores
 from pipeline.scores.statistics.intervals import bootstrap_interval
-from pipeline.scores.statistics.score import PROBE_GAP
-from pipeline.tables.latents import load_latents
+from pipeline.training.best import Merit
 from pipeline.training.loop import Hooks, train
 from pipeline.tuning.flow_file import Trial
 
@@ -28,7 +26,7 @@ FIGURES = "figures.json"
 
 
 class Figures(TypedDict):
-    """`probe/gap` with its interval and bootstrap resamples, and mean held-out pair nats."""
+    """`probe/gap` of the best step with its interval and bootstrap resamples, and its mean held-out pair nats."""
 
     probe_gap: float
     gap_low: float
@@ -59,27 +57,33 @@ def run_trial(setup: TrialSetup, device: torch.device) -> Figures:
         kept: Figures = read_json(folder / FIGURES)
         return kept
     folder.mkdir(parents=True, exist_ok=True)
-    curves.cut(folder, 0)
-    task = FlowTask(setup.task, device)
+    curves.cut(folder, -1)
+    task = _Trial(setup.task, device)
     train(task, setup.train, Hooks(log=lambda entry: curves.append(folder, entry)))
     figures = _score(task)
     write_json(folder / FIGURES, figures)
     return figures
 
 
+class _Trial(FlowTask):
+    """A flow's task whose steps are judged by gap and nats alone: a trial is too short for the gain to come back."""
+
+    def look(self) -> tuple[dict[str, float], Merit]:
+        figures, merit = super().look()
+        return figures, replace(merit, margin=0.0)
+
+
 @torch.no_grad()
 def _score(task: FlowTask) -> Figures:
-    config = task.config
-    latents = load_latents(Path(config.latents), "val")
-    code, _ = task.model(torch.from_numpy(latents.mean).to(task.device))
-    matrix = probe_matrix(
-        code.cpu().numpy(), latents.targets(), config.layout, groups=latents.original, seed=config.seed
-    )
-    gap = asdict(probe_scores(matrix, config.layout)[PROBE_GAP])
-    nats = task.validate()["pair_nats"]
-    resamples = gap_resamples(matrix, config.layout).tolist()
+    """What a look at the network that training ends as finds: its best step."""
+    _, merit = task.look()
+    low, high = bootstrap_interval(merit.resamples.numpy(), merit.score)
     return Figures(
-        probe_gap=gap["value"], gap_low=gap["low"], gap_high=gap["high"], gap_resamples=resamples, pair_nats=nats
+        probe_gap=merit.score,
+        gap_low=low,
+        gap_high=high,
+        gap_resamples=merit.resamples.tolist(),
+        pair_nats=merit.cost,
     )
 
 

@@ -33,7 +33,7 @@ def test_libraries_say_nothing(study: Repro) -> None:
     assert study.done.err == ""
     own = ("> python -m stages.", "Running stage ", "Updating lock file", "Generating lock file", "Use `dvc push`")
     own += ("data/images", "models/", "prepare", "backbone", "judge", "extract latent", "tune latent", "train latent")
-    own += ("evaluate latent", "to know: ", "layer latent: ")
+    own += ("spectrum of '", "sizes by the spectrum", "evaluate latent", "to know: ", "layer latent: ")
     own += ("trial ", "chosen for layer latent", "MLflow run of layer latent: http", "scores of layer latent", "  ")
     own += ("train rows without", "val rows without", "test rows without")
     assert [line for line in study.done.out.splitlines() if line and not line.startswith(own)] == []
@@ -53,6 +53,7 @@ def test_libraries_say_nothing(study: Repro) -> None:
         r"evaluate latent  5/7 parts  swaps",
         r"evaluate latent  7/7 parts  round trip and preservation",
         r"train latent  300/300 steps  pair_nats [\d.]+  held-out pair_nats [\d.]+  [\d.]+ steps/s  in \d+:\d\d min",
+        r"train latent: best at step \d+ of 300",
         r"  probe/gap +-?\d\.\d\d\d  \[-?\d\.\d\d\d, -?\d\.\d\d\d\]  closed form -?\d\.\d\d\d, over it [+-]\d\..*",
     ],
 )

@@ -24,7 +24,7 @@ def test_initialised_from_data_each_dimension_has_mean_0_and_variance_1() -> Non
 
 
 def test_initialising_a_flow_initialises_each_actnorm_from_what_reaches_it() -> None:
-    flow = Flow(FlowConfig(num_dims=6, num_blocks=3, width=8)).double()
+    flow = Flow(FlowConfig(num_dims=6, num_blocks=3, width=8, start="random")).double()
     flow.initialise(_rows())
     z, seen = _rows(), 0
     for layer in flow.layers:

@@ -9,7 +9,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from pipeline.flow import AffineCoupling, Flow, FlowConfig, Shuffle
+from pipeline.flow import AffineCoupling, ClosedForm, Flow, FlowConfig, Shuffle
+
+STARTS: tuple[Any, ...] = ("closed_form", "random")
 
 IMPORTS = """
 import sys, torch
@@ -138,13 +140,60 @@ def test_the_paper_s_preset_is_that_of_its_released_code() -> None:
 @pytest.mark.parametrize("bound", [0.5, 2.0])
 def test_a_log_scale_is_the_bound_times_the_tanh_of_its_share_of_it(bound: float) -> None:
     x = torch.randn(40, 6, generator=torch.Generator().manual_seed(0)).double()
-    flow = Flow(FlowConfig(6, num_blocks=1, width=16, zero_init=False, log_scale_bound=bound)).double()
+    flow = Flow(
+        FlowConfig(6, num_blocks=1, width=16, start="random", reach=None, zero_init=False, log_scale_bound=bound)
+    ).double()
     (coupling, _) = (layer for layer in flow.layers if isinstance(layer, AffineCoupling))
     raw = 3 * coupling.conditioners[0](x[:, 3:] if coupling.swap else x[:, :3])[:, 3:]
     with torch.no_grad():
         coupling.conditioners[0][-1].weight *= 3  # type: ignore[index, operator]
         coupling.conditioners[0][-1].bias *= 3  # type: ignore[index, operator]
     torch.testing.assert_close(coupling(x)[1], (bound * torch.tanh(raw / bound)).sum(dim=1))
+
+
+def _closed_form(num_dims: int) -> ClosedForm:
+    matrix = torch.randn(num_dims, num_dims, generator=torch.Generator().manual_seed(1)).double() + 2 * torch.eye(
+        num_dims
+    )
+    return ClosedForm(torch.ones(num_dims).double(), matrix, matrix.inverse(), float(torch.linalg.slogdet(matrix)[1]))
+
+
+@pytest.mark.parametrize("mixing", ["rotation", "shuffle", "learned_rotation"])
+def test_it_starts_as_the_closed_form_whatever_mixes(mixing: Any) -> None:
+    form, flow = _closed_form(9), Flow(FlowConfig(9, num_blocks=5, width=8, mixing=mixing)).double()
+    flow.start_as(form)
+    z = 3 * torch.randn(20, 9, generator=torch.Generator().manual_seed(0)).double()
+    code, log_abs_det = flow(z)
+    torch.testing.assert_close(code, form.codes(z), rtol=0, atol=1e-12)
+    torch.testing.assert_close(
+        log_abs_det, torch.full((20,), form.log_abs_det, dtype=torch.float64), rtol=0, atol=1e-12
+    )
+    with pytest.raises(RuntimeError, match="initialised already"):
+        flow.start_as(form)
+
+
+def test_a_random_start_has_no_closed_form_to_begin_as() -> None:
+    shapes = [
+        [type(layer).__name__ for layer in Flow(FlowConfig(4, num_blocks=1, start=start)).layers] for start in STARTS
+    ]
+    block = ["ActNorm", "AffineCoupling", "AffineCoupling", "Rotation"]
+    assert shapes == [["Whitening", *block], block]
+
+
+def test_with_a_reach_a_latent_far_from_all_data_comes_back() -> None:
+    """Couplings off the identity, as training takes them, and latents ten times as far from the mean as the data."""
+    z = torch.randn(200, 16, generator=torch.Generator().manual_seed(0))
+    worst = {}
+    for reach in (4.0, None):
+        flow = Flow(FlowConfig(16, width=32, reach=reach))
+        flow.initialise(z)
+        generator = torch.Generator().manual_seed(3)
+        with torch.no_grad():
+            for parameter in flow.parameters():
+                parameter += 0.06 * torch.randn(parameter.shape, generator=generator)
+            worst[reach] = float((flow.inverse(flow(10 * z)[0]) - 10 * z).abs().max())
+    assert worst[4.0] < 1e-3
+    assert not worst[None] < 1e6
 
 
 def test_the_default_starts_as_the_data_rotated_and_standardised() -> None:
@@ -166,6 +215,9 @@ def test_the_default_starts_as_the_data_rotated_and_standardised() -> None:
         ({"width": 4.5}, "width: found 4.5, accepted are integers from 1"),
         ({"log_scale_bound": 0.0}, "log_scale_bound: found 0.0, accepted are finite ones above 0"),
         ({"log_scale_bound": math.inf}, "log_scale_bound: found inf, accepted are finite ones above 0"),
+        ({"reach": 0.0}, "reach: found 0.0, accepted are finite ones above 0, or none"),
+        ({"start": "warm"}, "start: found 'warm', accepted are closed_form, random"),
+        ({"zero_init": False}, "zero_init: found False, accepted is True where flow.start is closed_form"),
         ({"mixing": "stir"}, "mixing: found 'stir', accepted are shuffle, rotation, learned_rotation"),
         ({"conditioner": "both"}, "conditioner: found 'both', accepted are shared, split"),
         ({"activation": "step"}, "activation: found 'step', accepted are silu, leaky_relu"),

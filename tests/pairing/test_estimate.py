@@ -5,9 +5,10 @@ import pytest
 
 from pipeline.basis.layout import Layout
 from pipeline.errors import InputError
-from pipeline.params import FlowParams
+from pipeline.params import FlowParams, Params
+from pipeline.params.data import DataParams
 from pipeline.tables.latents import Latents
-from pipeline.tuning.estimate import estimate_layout
+from pipeline.tuning.estimate import estimate_layout, spectrum_to_try
 
 NUM_DIMS = 10
 
@@ -76,3 +77,49 @@ def test_rotations_of_more_than_2048_dimensions_are_refused() -> None:
         )
     sizes = (2000, 40, 9)
     assert estimate_layout(latents, FlowParams(mixing="shuffle", sizes=sizes), seed=0).sizes == sizes
+
+
+def test_by_the_spectrum_a_concept_gets_as_many_dimensions_as_hold_it(capsys: pytest.CaptureFixture[str]) -> None:
+    layout = estimate_layout(_latents(0.3), FlowParams(sizes="spectrum"), seed=0)
+    assert layout == Layout.of(["digit", "colour"], [3, 6, 1])
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.partition(":")[0] for line in lines] == ["spectrum of 'digit'", "spectrum of 'colour'"]
+    assert [line.rpartition(" ")[2] for line in lines] == ["6", "1"]
+
+
+def test_copies_of_an_original_are_shuffled_as_one() -> None:
+    """Else 400 rows of 40 originals would pass for 400: what one original has by chance would count for its digit."""
+    latents = _latents(0.3)
+    rng = np.random.default_rng(1)
+    original = np.repeat(np.arange(40), 10)
+    mean = latents.mean[:40].copy()
+    mean[:, :2] = rng.standard_normal((40, 2))
+    labels = {"digit": rng.integers(4, size=40)[original]}
+    mean[:, 0] += 4 * np.arange(4)[labels["digit"][::10]]
+    copies = replace(
+        latents,
+        id=np.arange(400),
+        original=original,
+        mean=mean[original] + 0.1 * rng.standard_normal((400, NUM_DIMS), dtype=np.float32),
+        scale=latents.scale[:400],
+        labels=labels,
+    )
+    assert estimate_layout(copies, FlowParams(sizes="spectrum"), seed=0).sizes == (9, 1)
+
+
+def test_a_concept_that_the_latents_do_not_hold_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    latents = _latents(0.3)
+    labels = latents.labels | {"mood": np.random.default_rng(1).integers(5, size=4000)}
+    with pytest.raises(InputError) as caught:
+        estimate_layout(replace(latents, labels=labels), FlowParams(sizes="spectrum"), seed=0)
+    assert str(caught.value).startswith("flow.sizes: found spectrum, but pairs of 'mood' correlate by 0.0")
+    assert "\n" not in str(caught.value)
+    params = Params(data=DataParams(concepts=("digit", "colour", "mood")))
+    assert spectrum_to_try(replace(latents, labels=labels), params) is None
+    assert "sizes by the spectrum are not tried: flow.sizes" in capsys.readouterr().out
+
+
+def test_a_sweep_around_the_estimate_tries_the_spectrum_too_and_one_around_other_sizes_does_not() -> None:
+    latents = _latents(0.3)
+    assert spectrum_to_try(latents, Params()) == Layout.of(["digit", "colour"], [3, 6, 1])
+    assert spectrum_to_try(latents, Params(flow=FlowParams(sizes="spectrum"))) is None

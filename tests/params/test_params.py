@@ -21,7 +21,8 @@ WRONG = {
     "flow: {sizes: [16, 8, 7]}": "flow.sizes: [16, 8, 7] sum to 31, expected backbone.num_dims = 32",
     "flow: {sizes: [16, 16]}": "flow.sizes: found 2 sizes, expected 3: residual, digit, colour",
     "flow: {sizes: [32, 0, 0]}": "flow.sizes.1: found 0: input should be greater than or equal to 1",
-    "flow: {sizes: estimat}": "flow.sizes: found 'estimat': input should be 'estimate' or input should be a list",
+    "flow: {sizes: estimat}": "flow.sizes: found 'estimat': input should be 'estimate' or 'spectrum' or input "
+    "should be a list",
     "backbone: {num_dims: 2}": "data.concepts: 2 concepts and the residual need at least 3 dimensions, "
     "but backbone.num_dims is 2",
     "data: {concepts: [digit, colour, digit]}": "data.concepts: found ['digit', 'colour', 'digit']: "
@@ -113,7 +114,7 @@ WRONG = {
     "flow: {width: true}": "flow.width: found True: input should be a valid integer",
     "flow: {log_scale_bound: .inf}": "flow.log_scale_bound: found inf: input should be a finite number",
     "flow: {seed: 3}": "flow.seed: unknown key; accepted are num_blocks, width, depth, conditioner, activation, "
-    "mixing, log_scale_bound, zero_init, rho, sizes, size_method",
+    "mixing, log_scale_bound, start, reach, zero_init, rho, sizes, size_method",
     "backbone: {kind: vae}": "backbone.kind: found 'vae': input should be 'autoencoder', 'classifier', 'torch', "
     "'torchvision', 'exported' or 'generator'",
     "judge: {betas: [0.9, 1.0]}": "judge.betas.1: found 1.0: input should be less than 1",
@@ -153,6 +154,11 @@ def _write(folder: Path, text: str) -> Path:
     path = folder / "params.yaml"
     path.write_text(text)
     return path
+
+
+def test_sizes_may_be_found_in_either_way(tmp_path: Path) -> None:
+    for sizes in ("estimate", "spectrum"):
+        assert load_params(_write(tmp_path, f"flow: {{sizes: {sizes}}}")).flow.sizes == sizes
 
 
 @pytest.mark.parametrize("text", WRONG)

@@ -12,8 +12,11 @@ from torch import Tensor, nn
 from pipeline.basis.draws import draw_seed
 from pipeline.errors import InputError
 from pipeline.params import Optimisation
+from pipeline.training.best import Merit
 
 CONFIG = Optimisation(steps=40, batch_size=7, learning_rate=0.02, log_every=5, validate_every=10, checkpoint_every=10)
+
+UNSTEADY = CONFIG.changed(steps=80, learning_rate=0.3, schedule="constant")  # so that the last step is not the best
 
 SEED = 3
 
@@ -63,6 +66,18 @@ class SmallTask:
     def validate(self) -> dict[str, float]:
         x, y = self.batch("val", 0, 50)
         return {"squared_error": (self.model(x) - y).square().mean().item()}
+
+
+class JudgedTask(SmallTask):
+    """A small task that ends as the best of its steps by held-out error, or as soon as there is nothing to win."""
+
+    patience: int | None = 2
+
+    def look(self) -> tuple[dict[str, float], Merit]:
+        figures = self.validate()
+        error = figures["squared_error"]
+        resamples = -error + 0.001 * torch.randn(50, generator=torch.Generator().manual_seed(0)).double()
+        return figures, Merit(-error, resamples, cost=error, margin=0.0)
 
 
 def hold(file: Path) -> None:

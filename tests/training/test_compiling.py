@@ -88,7 +88,7 @@ def test_each_shape_of_inputs_is_compiled_once_for_the_parameters_as_they_are(co
 
 
 def test_autocast_and_the_type_of_inputs_hold_as_in_the_network_itself(counter):
-    flow = Flow(FlowConfig(6, num_blocks=2, width=16, zero_init=False))
+    flow = Flow(FlowConfig(6, num_blocks=2, width=16, start="random", zero_init=False))
     z = torch.randn(40, 6, generator=torch.Generator().manual_seed(0))
     flow.initialise(z)
     model = CompiledModel(flow)
@@ -143,7 +143,7 @@ def test_workers_compile_a_run_that_is_long_enough_and_the_checkpoint_says_so(tm
 def test_a_flow_compiled_by_inductor_gives_the_same_losses_and_gradients():
     torch.set_num_threads(1)
     torch.compiler.reset()
-    flow = Flow(FlowConfig(5, num_blocks=1, width=8, zero_init=False))
+    flow = Flow(FlowConfig(5, num_blocks=1, width=8, start="random", zero_init=False))
     generator = torch.Generator().manual_seed(0)
     z = torch.randn(30, 5, generator=generator)
     flow.initialise(z)
@@ -162,7 +162,7 @@ def test_a_flow_compiled_by_inductor_gives_the_same_losses_and_gradients():
 def test_a_flow_and_its_inverse_compiled_by_inductor_as_a_user_would():
     torch.set_num_threads(1)
     torch.compiler.reset()
-    flow = Flow(FlowConfig(5, num_blocks=1, width=8, zero_init=False))
+    flow = Flow(FlowConfig(5, num_blocks=1, width=8, start="random", zero_init=False))
     z = torch.randn(30, 5, generator=torch.Generator().manual_seed(0))
     flow.initialise(z)
     code, log_abs_det = torch.compile(flow, fullgraph=True)(z)

@@ -21,7 +21,7 @@ from pipeline.training.checkpoints import Generation
 from pipeline.training.distributed import Result, _shows_entries, train_with_ray
 from pipeline.training.loop import train
 
-from .small_task import CONFIG, SmallConfig, SmallTask
+from .small_task import CONFIG, UNSTEADY, JudgedTask, SmallConfig, SmallTask
 
 DEADLINE = 120  # seconds; only a failure waits so long
 
@@ -71,6 +71,26 @@ def test_two_workers_agree_with_one_to_rounding(undisturbed, tmp_path):
         assert entry == pytest.approx(expected, rel=1e-4)
     for name, value in undisturbed.model.items():
         assert torch.allclose(both.model[name], value, atol=1e-5)
+
+
+@pytest.mark.usefixtures("undisturbed")
+def test_two_workers_end_together_as_the_best_step_which_is_said(tmp_path, capfd):
+    result = train_with_ray(JudgedTask, SmallConfig(), UNSTEADY, MachineParams(workers=2), tmp_path / "small-0123")
+    looks = {
+        entry["step"]: entry["val/squared_error"]
+        for entry in curves.entries(result.folder / curves.METRICS)
+        if "val/squared_error" in entry
+    }
+    assert result.step == min(looks, key=looks.get)
+    assert 0 < result.step < max(looks) < 80
+    said = f"small: best at step {result.step} of 80, ended at step {max(looks)}, as none after it was better"
+    assert said in capfd.readouterr().out
+    task = JudgedTask(SmallConfig(), torch.device("cpu"))
+    task.model.load_state_dict(result.model)
+    assert task.validate()["squared_error"] == pytest.approx(looks[result.step], abs=1e-6)
+    again = train_with_ray(JudgedTask, SmallConfig(), UNSTEADY, MachineParams(), tmp_path / "small-0123")
+    assert_same(again, result)
+    assert again.step == result.step
 
 
 def test_a_killed_worker_changes_nothing(undisturbed, tmp_path):

@@ -10,7 +10,7 @@ from pipeline.training.parameters import FlatModel
 
 
 def small_flow() -> tuple[Flow, torch.Tensor]:
-    flow, z = Flow(FlowConfig(5, num_blocks=2, width=7, zero_init=False)), torch.randn(40, 5)
+    flow, z = Flow(FlowConfig(5, num_blocks=2, width=7, start="random", zero_init=False)), torch.randn(40, 5)
     flow.initialise(z)
     return flow, z
 

@@ -7,13 +7,13 @@ from pipeline.errors import InputError
 from pipeline.training import parameters as flat
 from pipeline.training.loop import Hooks, learning_rate, part_of, train
 
-from .small_task import CONFIG, SmallConfig, SmallTask
+from .small_task import CONFIG, UNSTEADY, JudgedTask, SmallConfig, SmallTask
 
 
-def run(config=CONFIG, resume=None):
+def run(config=CONFIG, resume=None, task_class=SmallTask):
     """Trained task, entries of its curves, and its checkpoints as they were written."""
     torch.set_num_threads(1)
-    task, entries, states = SmallTask(SmallConfig(), torch.device("cpu")), [], []
+    task, entries, states = task_class(SmallConfig(), torch.device("cpu")), [], []
 
     def checkpoint(state):
         optimiser = {"state": {k: {n: v.clone() for n, v in s.items()} for k, s in state["optimiser"]["state"].items()}}
@@ -53,6 +53,39 @@ def test_a_resumed_run_ends_in_the_same_weights_bit_for_bit(checkpoint, config, 
     for name, value in whole.model.state_dict().items():
         assert torch.equal(resumed.model.state_dict()[name], value)
     assert later == [entry for entry in entries if entry["step"] > states[checkpoint]["step"]]
+
+
+@pytest.mark.parametrize("config", [UNSTEADY, UNSTEADY.changed(ema_decay=0.5)])
+@pytest.mark.parametrize("patience", [None, 2])
+def test_a_judged_run_ends_as_its_best_step_and_a_resumed_one_in_the_same_weights(config, patience, monkeypatch):
+    monkeypatch.setattr(JudgedTask, "patience", patience)
+    whole, entries, states = run(config, task_class=JudgedTask)
+    looks = {entry["step"]: entry["val/squared_error"] for entry in entries if "val/squared_error" in entry}
+    assert list(looks) == list(range(0, states[-1]["step"] + 1, 10))
+    best = min(looks, key=looks.get)
+    assert 0 < best < states[-1]["step"]
+    assert states[-1]["step"] == (best + 20 if patience else 80)
+    assert whole.validate()["squared_error"] == looks[best]
+    assert states[-1]["best"]["step"] == best
+    assert not torch.equal(whole.model[0].weight, states[-1]["model"]["0.weight"])
+    for state in states:
+        resumed, later, after = run(config, state, JudgedTask)
+        assert all(
+            torch.equal(resumed.model.state_dict()[name], value) for name, value in states[-1]["best"]["model"].items()
+        )
+        assert later == [entry for entry in entries if entry["step"] > state["step"]]
+        assert [other["step"] for other in after] == [
+            other["step"] for other in states if other["step"] > state["step"]
+        ]
+
+
+def test_a_beginning_that_no_step_betters_is_kept():
+    ruined = CONFIG.changed(learning_rate=30.0)
+    task, _, states = run(ruined, task_class=JudgedTask)
+    start = SmallTask(SmallConfig(), torch.device("cpu"))
+    start.initialise()
+    assert states[-1]["best"]["step"] == 0
+    assert all(torch.equal(task.model.state_dict()[name], value) for name, value in start.model.state_dict().items())
 
 
 def test_a_resumed_run_does_need_the_optimisers_state():

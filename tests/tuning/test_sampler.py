@@ -33,6 +33,16 @@ def test_the_candidates_are_different_the_own_first_and_all_where_more_are_asked
     assert names > {tuple(candidate.name for candidate in candidates[:3])}
 
 
+def test_the_sizes_of_the_spectrum_come_second_and_once():
+    estimate, spectrum = (Layout(("residual", "digit", "colour"), sizes) for sizes in ((17, 7, 8), (19, 9, 4)))
+    sampler = Sampler.of(Params(), estimate)
+    plain, both = sampler.candidates(4, 0), sampler.candidates(4, 0, spectrum)
+    assert both == [plain[0], Candidate(sampler.own, spectrum), *plain[1:3]]
+    assert sampler.candidates(1, 0, spectrum) == plain[:1]
+    assert sampler.candidates(4, 0, plain[0].layout) == plain
+    assert len(sampler.candidates(500, 0, spectrum)) == len(sampler.candidates(500, 0)) + 1
+
+
 def test_the_default_study_tries_the_candidates_that_it_always_did():
     candidates = Sampler.of(Params(), Layout(("residual", "digit", "colour"), (16, 7, 9))).candidates(4, seed=0)
     assert [(candidate.settings["num_blocks"], candidate.layout.sizes) for candidate in candidates] == [

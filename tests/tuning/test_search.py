@@ -100,7 +100,7 @@ def test_a_further_searched_parameter_is_a_line_of_the_space_and_a_key_of_tune(l
     assert sorted(row["learning_rate"] for row in settings) == [1e-4, 3e-3, 1e-2]
     for trial in choice.trials:
         curve = entries(tmp_path / "tune-latent-0123" / "trials" / trial.candidate.name / METRICS)
-        assert curve[0]["train/learning_rate"] == trial.candidate.settings["learning_rate"], "it trains at that rate"
+        assert curve[1]["train/learning_rate"] == trial.candidate.settings["learning_rate"], "it trains at that rate"
     assert "trial 0: 2 blocks, learning rate 0.003, sizes 2/2/2, probe/gap" in capfd.readouterr().out
 
     write_flow_file(tmp_path / "flow.yaml", choice)

@@ -1,0 +1,123 @@
+"""What held-out rows say of a flow: ridges against scikit-learn's, the gap and the gain from both sides."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+import torch
+from sklearn.linear_model import Ridge, RidgeClassifier
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from torch import Tensor, nn
+from training.small_latents import write_latents
+
+from pipeline.basis.layout import Layout
+from pipeline.flow import Flow, FlowConfig, closed_form, latent_nats
+from pipeline.held_out import Held, HeldOutRows, ridge_predictions, why_no_probe
+from pipeline.pairing.moments import latent_moments
+from pipeline.scores.probes.models import folds_by_original, target_of
+from pipeline.tables.latents import Latents, load_latents
+
+LAYOUT = Layout(("residual", "digit", "colour"), (2, 2, 2))
+CPU = torch.device("cpu")
+
+
+@pytest.fixture(scope="module")
+def splits(tmp_path_factory) -> dict[str, Latents]:
+    folder = write_latents(tmp_path_factory.mktemp("latents"))
+    return {split: load_latents(folder, split) for split in ("train", "val")}
+
+
+@pytest.mark.parametrize("kind", ["rare classes", "two classes", "values"])
+def test_a_ridge_predicts_what_scikit_learn_s_does(kind: str) -> None:
+    rng = np.random.default_rng(0)
+    code = np.c_[rng.normal(size=(90, 3)) * [1, 5, 0.1] + 7, np.ones(90)]
+    classes = kind != "values"
+    concept = rng.choice(4, 90, p=[0.6, 0.3, 0.06, 0.04]) if kind == "rare classes" else (code[:, 0] > 7).astype(int)
+    if not classes:
+        concept = code[:, :2] @ rng.normal(size=(2, 2)) + rng.normal(size=(90, 2))
+    target = target_of("kind", concept, 90)
+    folds = folds_by_original(target, np.arange(90) // 2, seed=0)
+    expected = np.zeros_like(target.truth)
+    for fitted, held in folds:
+        ridge = RidgeClassifier(alpha=1.0, class_weight="balanced") if classes else Ridge(alpha=1.0)
+        probe = make_pipeline(StandardScaler(), ridge).fit(code[fitted], target.truth[fitted])
+        expected[held] = probe.predict(code[held])
+    codes = torch.from_numpy(np.stack([rng.normal(size=code.shape), code]))  # one beside another
+    np.testing.assert_allclose(ridge_predictions(codes, target, folds)[1], expected, atol=1e-9)
+
+
+class _Fixed(nn.Module):
+    """A map that gives the same codes, whatever the latents: those of the rows in order."""
+
+    def __init__(self, code: Tensor) -> None:
+        super().__init__()
+        self.code = code
+
+    def forward(self, z: Tensor) -> tuple[Tensor, Tensor]:
+        return self.code, torch.zeros(len(z))
+
+
+def _held(splits: dict[str, Latents], code: Tensor) -> Held:
+    form = closed_form(latent_moments(splits["train"]), LAYOUT)
+    return HeldOutRows(splits["val"], form, LAYOUT, 0, CPU).figures(_Fixed(code))
+
+
+def test_the_gap_is_high_where_each_factor_says_its_concept_and_below_0_where_another_does(splits) -> None:
+    digit, colour = splits["val"].labels["digit"], splits["val"].values["colour"]
+    rng = np.random.default_rng(0)
+    noise = rng.normal(size=(len(digit), 2))
+    says_digit = np.stack([np.cos(2 * np.pi * digit / 3), np.sin(2 * np.pi * digit / 3)], axis=1)
+    says_colour = colour[:, :2]
+    right, wrong, leaky = (
+        _held(splits, torch.from_numpy(np.hstack(parts)))
+        for parts in (
+            (noise, says_digit, says_colour),
+            (noise, says_colour, says_digit),
+            (says_digit, says_digit, says_colour),
+        )
+    )
+    assert right.gap > 0.7
+    assert wrong.gap < -0.6
+    assert right.gap - leaky.gap == pytest.approx(0.5, abs=0.1), "one concept of two is read from the residual, too"
+    assert right.gap_resamples.shape == (200,)
+    assert np.quantile(right.gap_resamples, 0.025) < right.gap < np.quantile(right.gap_resamples, 0.975)
+
+
+def test_the_gain_is_the_paired_difference_to_the_closed_form(splits) -> None:
+    form = closed_form(latent_moments(splits["train"]), LAYOUT)
+    flow = Flow(FlowConfig(6, num_blocks=2, width=8))
+    flow.start_as(form)
+    rows = HeldOutRows(splits["val"], form, LAYOUT, 0, CPU)
+    start = rows.figures(flow)
+    assert start.gain == pytest.approx(0, abs=1e-5)
+    assert start.gain_error < 1e-5
+    with torch.no_grad():
+        flow.layers[1].loc += 0.5  # of the first ActNorm
+    moved = rows.figures(flow)
+    with torch.no_grad():
+        difference = latent_nats(form.codes(rows._z), torch.tensor(form.log_abs_det)) - latent_nats(*flow(rows._z))
+    assert moved.gain == pytest.approx(float(difference.mean()), abs=1e-4)
+    assert moved.gain == pytest.approx(-0.5 * 6 * 0.25, abs=1)
+    assert moved.gain_error == pytest.approx(float(difference.std(correction=0)) / len(difference) ** 0.5, rel=1e-3)
+
+
+def _part(latents: Latents, rows: np.ndarray) -> Latents:
+    columns = {name: getattr(latents, name)[rows] for name in ("id", "original", "mean", "scale")}
+    labels = {name: values[rows] for name, values in latents.labels.items()}
+    return dataclasses.replace(
+        latents, **columns, labels=labels, values={name: values[rows] for name, values in latents.values.items()}
+    )
+
+
+def test_where_no_probe_can_be_fitted_it_is_said_and_every_flow_is_level(splits) -> None:
+    val = splits["val"]
+    few, one = _part(val, np.arange(4)), _part(val, np.flatnonzero(val.labels["digit"] == 1))
+    assert why_no_probe(val) == ""
+    assert why_no_probe(few) == "4 originals with a value in every concept, and a probe needs 5"
+    assert why_no_probe(one) == "one value alone of 'digit'"
+    form = closed_form(latent_moments(splits["train"]), LAYOUT)
+    for rows in (few, one):
+        held = HeldOutRows(rows, form, LAYOUT, 0, CPU).figures(_Fixed(torch.zeros(len(rows), 6)))
+        assert held.gap == 0
+        assert not held.gap_resamples.any()
