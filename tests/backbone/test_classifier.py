@@ -88,9 +88,8 @@ def test_the_card_of_a_trained_network_says_what_was_measured_too(
 
     def train_with_ray(_task: object, _setup: object, config: Optimisation, *_others: object) -> Result:
         asked.append(config)
-        return Result(
-            trained.state_dict(), '{"step": 60, "val/accuracy": 0.5}\n{"step": 120, "val/accuracy": 0.75}\n', tmp_path
-        )
+        metrics = '{"step": 60, "val/accuracy": 0.5}\n{"step": 120, "val/accuracy": 0.75}\n'
+        return Result(trained.state_dict(), 120, metrics, tmp_path)
 
     monkeypatch.setattr(tasks, "train_with_ray", train_with_ray)
     made = make_backbone(section, toy_images(2, seed=0), seed=0)

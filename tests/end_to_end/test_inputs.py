@@ -82,8 +82,16 @@ def test_too_few_test_images_leave_out_the_score_that_needs_more(
 ) -> None:
     latents = {split: load_latents(study.path / LATENTS, split) for split in ("train", "val")}
     assert len(latents["val"]) <= 2 * latents["val"].num_dims
-    few = np.arange(latents["val"].num_dims)
-    train = replace(latents["train"], mean=latents["train"].mean[few], scale=latents["train"].scale[few])
+    whole, few = latents["train"], slice(latents["val"].num_dims)
+    train = replace(
+        whole,
+        id=whole.id[few],
+        original=whole.original[few],
+        mean=whole.mean[few],
+        scale=whole.scale[few],
+        labels={name: labels[few] for name, labels in whole.labels.items()},
+        values={name: values[few] for name, values in whole.values.items()},
+    )
     scores, _ = evaluate(
         Rows.of(
             Interpretation.open(study.path / "models", "latent"),
