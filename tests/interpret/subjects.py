@@ -50,7 +50,8 @@ class Parts:
 
     def drawing(self) -> "Parts":
         """The same latents, as if they were the draws of a generator, which is the decoder of the autoencoder."""
-        card = {"output": "images", "num_dims": self.iin.layout.num_dims, "seed": 0}
+        num_dims = self.iin.layout.num_dims
+        card = {"output": "images", "num_dims": num_dims, "latent_shape": [num_dims], "seed": 0}
         network = self.backbone.network.decoder
         return self.on(GeneratorBackbone(network, card, "0" * 64, state_sha256(network), torch.device("cpu")), "latent")
 
