@@ -111,24 +111,29 @@ def absolute(
             if isinstance(after, Mapping):
                 inner = absolute(after, before if isinstance(before, Mapping) else {}, root, kind)
                 changed |= {key: inner} if inner else {}
-        elif PathName in get_args(kind) and isinstance(value, str) and _beside_git(value, key != "network"):
-            magic = not Path(value).exists()
-            changed[key] = str(Path(glob.escape(str(root)) if magic else root, value))
+        elif PathName in get_args(kind) and isinstance(value, str):
+            changed |= {key: address} if (address := _beside_git(value, root, folders=key != "network")) else {}
     return changed
 
 
-def _beside_git(path: str, folders: bool) -> bool:
-    """Whether a relative path or glob names something here that git does not hold, or not all of.
+def _beside_git(path: str, root: Path, *, folders: bool) -> str | None:
+    """The absolute address of a relative path or glob here that git does not hold, or not all of; None: it is no such.
 
     Args:
         path: a key's value, which may be a name of something else.
+        root: the project's folder.
         folders: whether it may name a folder; a network that is called like one is none.
     """
-    found = [path] if Path(path).exists() else glob.glob(path, recursive=True)  # noqa: PTH207  of a person's pattern
-    if not found or Path(path).is_absolute() or (Path(path).is_dir() and not folders):
-        return False
+    if Path(path).is_absolute() or (Path(path).is_dir() and not folders):
+        return None
+    if Path(path).exists():
+        found, address = [path], Path(root, path)
+    else:
+        found, address = glob.glob(path, recursive=True), Path(glob.escape(str(root)), path)  # noqa: PTH207  a pattern
+    if not found:
+        return None
     command = ["git", "ls-files", "--others", "--", *(f":(literal){name}" for name in found[:1000])]
-    return bool(subprocess.run(command, capture_output=True, check=True).stdout)
+    return str(address) if subprocess.run(command, capture_output=True, check=True).stdout else None
 
 
 def assignments(
