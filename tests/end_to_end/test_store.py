@@ -118,7 +118,8 @@ def test_the_note_begins_with_a_sentence_of_scores(training: Run, iin: Iin) -> N
     shape = f"{iin.flow.config.num_blocks} blocks, sizes {sizes}"
     assert re.fullmatch(rf"probe/gap {interval} \(closed form -?\d\.\d\d\); swap/score {interval}; {shape}", first)
     findings, table, _ = rest.partition("| score | value |")
-    assert table and all(line.startswith("- ") for line in findings.split("\n") if line)
+    assert table
+    assert all(line.startswith("- ") for line in findings.split("\n") if line)
 
 
 def test_trials_lie_below_their_sweep(study: Repro, runs: list[Run], training: Run) -> None:
