@@ -37,7 +37,6 @@ class TrainParams(Optimisation):
     batch_size: Annotated[int, Field(ge=2)] = 256
     """Pairs a step, over all workers."""
     learning_rate: Positive = 6e-3
-    schedule: Literal["cosine", "constant"] = "constant"
     weight_decay: Annotated[float, Field(ge=0)] = 0.1
     ema_decay: Decay | None = 0.995
     input_noise: Annotated[float, Field(ge=0)] = 0.25

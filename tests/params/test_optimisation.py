@@ -24,7 +24,7 @@ def test_backbone_and_judge_differ_in_three_keys_and_the_flow_is_averaged():
     assert stated["backbone"] == {"steps": 1000, "batch_size": 128, "learning_rate": 2e-3} | common
     assert stated["judge"] == {"steps": 600, "batch_size": 128, "learning_rate": 3e-3} | common
     own = {"steps": 1800, "batch_size": 256, "learning_rate": 6e-3}
-    own |= {"schedule": "constant", "weight_decay": 0.1, "ema_decay": 0.995}
+    own |= {"weight_decay": 0.1, "ema_decay": 0.995}
     assert stated["train"] == common | own
     assert set(TrainParams.model_fields) - set(keys) == {"input_noise", "patience"}
 
