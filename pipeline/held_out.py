@@ -68,12 +68,17 @@ class HeldOutRows:
         self._closed_form_nats = latent_nats(
             closed_form.codes(self._z.cpu()).double(), torch.tensor(closed_form.log_abs_det, dtype=torch.float64)
         )
-        probed = np.intersect1d(rows, latents.complete())
+        probed = _probed(latents, seed)
         self._mean = torch.from_numpy(latents.mean[probed]).to(device)
         index = original_index(latents.original[probed], len(probed))
-        self._targets = _targets(latents, probed)
+        self._targets = [] if why_no_probe(latents, seed) else _targets(latents, probed)
         self._kinds = _kinds(self._targets, index, seed)
         self._counts = _counts(index, seed)
+
+    @property
+    def can_be_probed(self) -> bool:
+        """Whether there is a gap to measure."""
+        return bool(self._targets)
 
     @torch.no_grad()
     def figures(self, flow: nn.Module) -> Held:
@@ -82,7 +87,7 @@ class HeldOutRows:
         difference = (self._closed_form_nats - latent_nats(code, log_abs_det).cpu().double()).numpy()
         gain, count = float(difference.mean()), len(difference)
         spread = original_sums((difference - gain)[:, None], self._index)
-        gap = self._gap(flow(self._mean)[0]) if self._targets else np.zeros(1 + NUM_RESAMPLES)
+        gap = self._gap(flow(self._mean)[0]) if self.can_be_probed else np.zeros(1 + NUM_RESAMPLES)
         return Held(float(gap[0]), gap[1:], gain, float(np.sqrt(np.square(spread).sum())) / count)
 
     def _gap(self, code: Tensor) -> NDArray[np.float64]:
@@ -218,20 +223,32 @@ def _sums(target: Classes | Values, prediction: NDArray[Any], counts: NDArray[np
     return sums.reshape(*sums.shape[:2], -1)
 
 
-def why_no_probe(latents: Latents) -> str:
+def why_no_probe(latents: Latents, seed: int) -> str:
     """Why no probe can be fitted to these validation rows, or nothing: then held-out nats alone choose a step."""
-    rows = latents.complete()
+    rows = _probed(latents, seed)
     num_originals = len(np.unique(latents.original[rows]))
     if num_originals < NUM_FOLDS:
-        return f"{num_originals} originals with a value in every concept, and a probe needs {NUM_FOLDS}"
+        known = {name: len(np.unique(latents.original[column >= 0])) for name, column in latents.labels.items()}
+        fewest = min(known, key=lambda name: known[name])
+        return (
+            f"{num_originals} originals have a value in every concept (in '{fewest}' {known[fewest]}, the fewest), and "
+            f"a probe needs {NUM_FOLDS}"
+        )
     for name, values in latents.targets().items():
         if (values[rows] == values[rows[0]]).all():
-            return f"one value alone of '{name}'"
+            return f"'{name}' has one value alone where every concept has one, and a probe needs two"
     return ""
 
 
+def _probed(latents: Latents, seed: int) -> NDArray[np.int64]:
+    """Rows that have a value in every concept, 2,048 at most, so drawn that no class is lost."""
+    complete = latents.complete()
+    classes = [column[complete] for name, column in latents.labels.items() if name not in latents.values]
+    return complete[
+        stratified_rows(classes, original_index(latents.original[complete], len(complete)), MOST_ROWS, seed)
+    ]
+
+
 def _targets(latents: Latents, rows: NDArray[np.int64]) -> list[Classes | Values]:
-    """What is predicted of each concept, none where no probe can be fitted."""
-    if why_no_probe(latents):
-        return []
+    """What is predicted of each concept."""
     return [target_of(name, values[rows], len(rows)) for name, values in latents.targets().items()]

@@ -142,11 +142,32 @@ def _part(latents: Latents, rows: np.ndarray) -> Latents:
 def test_where_no_probe_can_be_fitted_it_is_said_and_every_flow_is_level(splits) -> None:
     val = splits["val"]
     few, one = _part(val, np.arange(4)), _part(val, np.flatnonzero(val.labels["digit"] == 1))
-    assert why_no_probe(val) == ""
-    assert why_no_probe(few) == "4 originals with a value in every concept, and a probe needs 5"
-    assert why_no_probe(one) == "one value alone of 'digit'"
+    assert why_no_probe(val, 0) == ""
+    assert why_no_probe(few, 0) == (
+        "4 originals have a value in every concept (in 'digit' 4, the fewest), and a probe needs 5"
+    )
+    unknown = _part(val, np.arange(60))
+    unknown.labels["colour"] = np.where(np.arange(60) < 3, unknown.labels["colour"], -1)
+    assert why_no_probe(unknown, 0) == (
+        "3 originals have a value in every concept (in 'colour' 3, the fewest), and a probe needs 5"
+    )
+    assert why_no_probe(one, 0) == "'digit' has one value alone where every concept has one, and a probe needs two"
     form = closed_form(latent_moments(splits["train"]), LAYOUT)
     for rows in (few, one):
         held = HeldOutRows(rows, form, LAYOUT, 0, CPU).figures(_Fixed(torch.zeros(len(rows), 6)))
         assert held.gap == 0
         assert not held.gap_resamples.any()
+
+
+def test_of_many_rows_those_of_a_rare_class_are_among_the_probed(splits) -> None:
+    """A class of 3 rows in 6,000 would seldom be among 2,048 drawn, and a probe of one value cannot be fitted."""
+    val = splits["val"]
+    rows = np.arange(6000)
+    many = dataclasses.replace(_part(val, rows % len(val)), id=rows, original=rows)
+    many.labels["digit"] = np.isin(rows, [7, 3001, 5990]).astype(np.int64)
+    for seed in range(4):
+        assert why_no_probe(many, seed) == ""
+        form = closed_form(latent_moments(splits["train"]), LAYOUT)
+        held = HeldOutRows(many, form, LAYOUT, seed, CPU)
+        assert held._targets[0].truth.sum() == 3
+        assert len(held._mean) == 2048
