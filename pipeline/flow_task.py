@@ -103,7 +103,8 @@ class FlowTask:
         return self.look()[0]
 
     def look(self) -> tuple[dict[str, float], Merit]:
-        """Mean nats of 2,048 held-out pairs, and the same as bits a dimension, L / (2 N ln 2); gap and gain of `Held`.
+        """Mean nats of 2,048 held-out pairs, and the same as bits a dimension, L / (2 N ln 2); gap, where rows can be
+        probed, and gain of `Held`.
 
         A step may be chosen where its gain over the closed form is not surely below 0.
         """
@@ -112,7 +113,8 @@ class FlowTask:
         bits = nats / (2 * self.config.layout.num_dims * math.log(2))
         margin = held.gain + 1.96 * held.gain_error + ROUNDING
         merit = Merit(held.gap, torch.from_numpy(held.gap_resamples), nats, margin)
-        return {"pair_nats": nats, "bits_per_dim": bits, "probe_gap": held.gap, "gain": held.gain}, merit
+        gap = {"probe_gap": held.gap} if self._held_out.can_be_probed else {}
+        return {"pair_nats": nats, "bits_per_dim": bits, **gap, "gain": held.gain}, merit
 
     def _noisy(self, z: Tensor, step: int, part: slice) -> Tensor:
         """Latents of both members [2 P, N] with noise that is equally strong in each direction once they are white."""
@@ -166,7 +168,7 @@ def flow_setup(params: Params, latents: Path, layout: Layout) -> tuple[FlowTaskC
     table = load_latents(latents, "train")
     if alone := pair_sampler(table, params.seed, "train/pairs").alone():
         print(f"training {alone}", flush=True)
-    if reason := why_no_probe(load_latents(latents, "val")):
+    if reason := why_no_probe(load_latents(latents, "val"), params.seed):
         print(f"validation rows: {reason}; so the best step is that of the fewest held-out nats alone", flush=True)
     setup = FlowTaskConfig.of(params, latents, layout)
     return setup, {"backbone_sha256": table.backbone_sha256, "layer": table.layer, "cut": table.cut}

@@ -25,7 +25,8 @@ def main() -> None:
     latents = load_latents(places.latents(layer), "test", interpretation.backbone.sha256)
     rows = Rows.of(interpretation, latents, load_images(places.images, "test"))
     scores, transitions = read_scores(places.scores(layer)), read_transitions(places.transitions(layer))
-    curves = read_curves(places.iin(layer) / METRICS)
+    iin = interpretation.iin
+    curves = read_curves(places.iin(layer) / METRICS, iin.best_step, iin.flow.config.start)
     subject = subject_of(rows, params.seed)
     draw_figures(places.figures(layer), subject, scores, transitions, curves, params.interpret)
     write_atomic(places.curves_table(layer), curves_csv(curves))

@@ -3,6 +3,8 @@
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+import pyarrow as pa
 import pytest
 import torch
 from extents import ball
@@ -133,3 +135,24 @@ def test_the_card_says_the_range_of_grey_images_where_there_is_one(config, tmp_p
     setup, origin = flow_setup(Params(), folder, config.layout)
     assert origin["cut"]["image_range"] == [0.0, 4095.0]
     assert Iin(Flow(setup.shape), config.layout, origin, "", ball(config.layout.num_dims)).image_range == (0.0, 4095.0)
+
+
+def test_validation_rows_that_cannot_be_probed_are_said_and_give_no_gap(config, tmp_path, capsys):
+    folder = write_latents(tmp_path)
+    table, metadata = read_table(folder / "val-00000.parquet")
+    for concept, known in (("digit", np.arange(60) >= 17), ("colour", np.arange(60) < 20)):
+        place = table.schema.get_field_index(concept)
+        column = pa.array(table[concept].to_numpy(), table.schema.field(place).type, mask=~known)
+        table = table.set_column(place, table.schema.field(place), column)
+    metadata = {key: value for key, value in metadata.items() if key not in ("format", "rows", "checksums")}
+    write_table(folder / "val-00000.parquet", table, metadata)
+    setup, _ = flow_setup(Params(), folder, config.layout)
+    assert capsys.readouterr().out == (
+        "validation rows: 3 originals have a value in every concept (in 'colour' 20, the fewest), and a probe needs 5; "
+        "so the best step is that of the fewest held-out nats alone\n"
+    )
+    task = FlowTask(setup, torch.device("cpu"))
+    task.initialise()
+    figures, merit = task.look()
+    assert list(figures) == ["pair_nats", "bits_per_dim", "gain"]
+    assert merit.score == 0

@@ -13,7 +13,7 @@ from training.small_latents import write_latents
 
 from pipeline.basis.layout import Layout
 from pipeline.flow import Flow, FlowConfig, closed_form, latent_nats
-from pipeline.held_out import Held, HeldOutRows, ridge_predictions, why_no_probe
+from pipeline.held_out import Held, HeldOutRows, _sums, ridge_predictions, why_no_probe
 from pipeline.pairing.moments import latent_moments
 from pipeline.scores.probes.models import folds_by_original, target_of
 from pipeline.tables.latents import Latents, load_latents
@@ -44,7 +44,36 @@ def test_a_ridge_predicts_what_scikit_learn_s_does(kind: str) -> None:
         probe = make_pipeline(StandardScaler(), ridge).fit(code[fitted], target.truth[fitted])
         expected[held] = probe.predict(code[held])
     codes = torch.from_numpy(np.stack([rng.normal(size=code.shape), code]))  # one beside another
-    np.testing.assert_allclose(ridge_predictions(codes, target, folds)[1], expected, atol=1e-9)
+    np.testing.assert_allclose(ridge_predictions(codes, [target], folds)[0][1], expected, atol=1e-9)
+
+
+def test_concepts_that_are_fitted_together_are_predicted_as_each_alone() -> None:
+    rng = np.random.default_rng(0)
+    codes = torch.from_numpy(rng.normal(size=(3, 80, 4)))
+    wanted = {"ten": rng.integers(10, size=80), "rare": (np.arange(80) < 6).astype(int), "even": np.arange(80) % 2}
+    targets = [target_of(name, values, 80) for name, values in wanted.items()]
+    folds = folds_by_original(targets[0], np.arange(80), seed=0)
+    for target, together in zip(targets, ridge_predictions(codes, targets, folds), strict=True):
+        np.testing.assert_array_equal(together, ridge_predictions(codes, [target], folds)[0])
+
+
+def test_resampled_scores_are_those_of_the_rows_that_were_drawn() -> None:
+    """By hand: of each resample the rows of its originals, as often as they were drawn, and their score."""
+    rng = np.random.default_rng(0)
+    index = rng.integers(20, size=60)
+    for concept in (rng.integers(3, size=60), rng.normal(size=(60, 2))):
+        target = target_of("kind", concept, 60)
+        truth = target.truth
+        drawn = rng.integers(20, size=(5, 20))
+        prediction = [rng.permutation(truth), truth + (0 if truth.ndim == 1 else 0.1)]
+        times = np.stack([np.bincount(row, minlength=20) for row in drawn])
+        counts = times.T[index].astype(np.float32)
+        scores = target.score(_sums(target, np.stack(prediction), counts))
+        for row, score in zip(drawn, scores, strict=True):
+            rows = np.concatenate([np.flatnonzero(index == original) for original in row])
+            for factor, predicted in enumerate(prediction):
+                expected = target.score(target.sums(predicted)[rows].sum(axis=0))
+                assert score[factor] == pytest.approx(float(expected), abs=1e-9)
 
 
 class _Fixed(nn.Module):
@@ -113,11 +142,32 @@ def _part(latents: Latents, rows: np.ndarray) -> Latents:
 def test_where_no_probe_can_be_fitted_it_is_said_and_every_flow_is_level(splits) -> None:
     val = splits["val"]
     few, one = _part(val, np.arange(4)), _part(val, np.flatnonzero(val.labels["digit"] == 1))
-    assert why_no_probe(val) == ""
-    assert why_no_probe(few) == "4 originals with a value in every concept, and a probe needs 5"
-    assert why_no_probe(one) == "one value alone of 'digit'"
+    assert why_no_probe(val, 0) == ""
+    assert why_no_probe(few, 0) == (
+        "4 originals have a value in every concept (in 'digit' 4, the fewest), and a probe needs 5"
+    )
+    unknown = _part(val, np.arange(60))
+    unknown.labels["colour"] = np.where(np.arange(60) < 3, unknown.labels["colour"], -1)
+    assert why_no_probe(unknown, 0) == (
+        "3 originals have a value in every concept (in 'colour' 3, the fewest), and a probe needs 5"
+    )
+    assert why_no_probe(one, 0) == "'digit' has one value alone where every concept has one, and a probe needs two"
     form = closed_form(latent_moments(splits["train"]), LAYOUT)
     for rows in (few, one):
         held = HeldOutRows(rows, form, LAYOUT, 0, CPU).figures(_Fixed(torch.zeros(len(rows), 6)))
         assert held.gap == 0
         assert not held.gap_resamples.any()
+
+
+def test_of_many_rows_those_of_a_rare_class_are_among_the_probed(splits) -> None:
+    """A class of 3 rows in 6,000 would seldom be among 2,048 drawn, and a probe of one value cannot be fitted."""
+    val = splits["val"]
+    rows = np.arange(6000)
+    many = dataclasses.replace(_part(val, rows % len(val)), id=rows, original=rows)
+    many.labels["digit"] = np.isin(rows, [7, 3001, 5990]).astype(np.int64)
+    for seed in range(4):
+        assert why_no_probe(many, seed) == ""
+        form = closed_form(latent_moments(splits["train"]), LAYOUT)
+        held = HeldOutRows(many, form, LAYOUT, seed, CPU)
+        assert held._targets[0].truth.sum() == 3
+        assert len(held._mean) == 2048

@@ -27,6 +27,7 @@ from pipeline.drawing.fonts import fonts_for
 from pipeline.files import write_atomic
 
 __all__ = [
+    "CAPTION",
     "INK",
     "MARGIN",
     "MUTED",

@@ -5,6 +5,7 @@ no concept takes is the residual. With one concept of classes these are the cano
 discriminant analysis; that pairs alone say what is alike makes it one for any concept. It takes milliseconds.
 """
 
+import math
 from dataclasses import dataclass
 from itertools import combinations
 
@@ -18,6 +19,8 @@ __all__ = ["ClosedForm", "Moments", "Whitening", "closed_form", "spectra"]
 
 _ROUNDS = 50  # at most, over all two factors each
 _SETTLED = 1e-9  # change of a projector from round to round
+_CRAWLS = 0.1  # of the change of the round before: what is won by as little as the next share is among directions
+_WON = 1e-6  # that no concept wants, of which a wide layer has hundreds
 _LEAST = 1e-6  # variance along a direction of standardised latents, in shares of the largest: below, float32 fails
 
 
@@ -97,9 +100,10 @@ def closed_form(moments: Moments, layout: Layout) -> ClosedForm:
 
     z is whitened, S_F is the covariance of the pairs of F there, and of all orthonormal bases U_F of the factors' sizes
     those are taken whose Σ_F trace U_Fᵀ S_F U_F is largest: two factors at a time share what they have between them
-    anew, the leading eigenvectors of S_F − S_G to F and the rest to G, until nothing moves. The residual is a factor
-    of S = 0, so that a concept leaves to it what its pairs do not have in common, and a factor that is larger than its
-    concept is filled with what no other wants. Codes of the training rows have mean 0 and covariance 1.
+    anew, the leading eigenvectors of S_F − S_G to F and the rest to G, until nothing moves, or it crawls on and wins
+    nothing. The residual is a factor of S = 0, so that a concept leaves to it what its pairs do not have in common,
+    and a factor that is larger than its concept is filled with what no other wants. Codes of the training rows have
+    mean 0 and covariance 1.
 
     Args:
         moments: of the training rows.
@@ -108,14 +112,18 @@ def closed_form(moments: Moments, layout: Layout) -> ClosedForm:
     whitening, colouring = _whitening(moments.covariance)
     alike = torch.cat([torch.zeros_like(moments.covariance)[None], whitening.T @ moments.pairs @ whitening])
     bases = list(torch.eye(len(whitening), dtype=whitening.dtype, device=whitening.device).split(layout.sizes, dim=1))
+    before, change, sum_before = torch.stack([basis @ basis.T for basis in bases]), math.inf, -math.inf
     for _ in range(_ROUNDS):
-        before = torch.stack([basis @ basis.T for basis in bases])
         for g, f in combinations(range(layout.num_factors), 2):
             both = torch.cat([bases[f], bases[g]], dim=1)
             shared = both @ _descending(both.T @ (alike[f] - alike[g]) @ both)[1]
             bases[f], bases[g] = shared.split([layout.sizes[f], layout.sizes[g]], dim=1)
-        if (torch.stack([basis @ basis.T for basis in bases]) - before).abs().max() < _SETTLED:
+        now = torch.stack([basis @ basis.T for basis in bases])
+        change_before, change = change, float((now - before).abs().max())
+        won = (total := float((now * alike).sum())) - sum_before  # Σ_F trace U_Fᵀ S_F U_F
+        if change < _SETTLED or (change > _CRAWLS * change_before and won < _WON * abs(total)):
             break
+        before, sum_before = now, total
     own = [basis @ _descending(basis.T @ of @ basis)[1] for basis, of in zip(bases, alike, strict=True)]
     rotation = torch.cat(own, dim=1)
     matrix, inverse = whitening @ rotation, rotation.T @ colouring

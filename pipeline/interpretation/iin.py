@@ -74,6 +74,11 @@ class Iin:
         return float(self._said("rho"))
 
     @property
+    def best_step(self) -> int:
+        """The training step that it is of: 0 is what it started as."""
+        return int(self._said("best_step"))
+
+    @property
     def cut(self) -> dict[str, Any]:
         """What of the layer is the latent, as `Latents.cut` has it."""
         cut: dict[str, Any] = self._said("cut")

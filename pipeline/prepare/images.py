@@ -15,102 +15,22 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from pipeline.basis.draws import draw_seed
-from pipeline.errors import InputError
 from pipeline.files import atomic_folder
 from pipeline.params import DataParams
 from pipeline.prepare.sources.stored_images import Rendered, Source
 from pipeline.prepare.sources.table import open_source
 from pipeline.prepare.sources.torchvision_sets import Roots
 from pipeline.prepare.splits import split_originals
+from pipeline.prepare.tally import Tally
 from pipeline.prepare.warp import Warps
 from pipeline.progress import Progress
 from pipeline.tables.parquet import ROW_GROUP, SPLITS, concept_column, images_schema, table_writer, value_column
 
-__all__ = ["Tally", "prepare"]
+__all__ = ["prepare"]
 
 CHUNK = 2**21  # bytes of pixels in memory
 GROUP = 2**24  # bytes of pixels in a row group, at most
-_SHOWN = 5  # names in a line
 FEWEST = 16  # rows in a row group, however large the images
-
-
-class Tally:
-    """Counts of originals.
-
-    Args:
-        concepts: those that get a factor.
-        source: where the images come from.
-    """
-
-    def __init__(self, concepts: Sequence[str], source: Source) -> None:
-        self._source = source
-        self._counts = {name: np.zeros(source.categories[name], np.int64) for name in concepts}
-        self._ranges: dict[str, tuple[float, float]] = {}
-        self._values: dict[tuple[str, str], set[int]] = {}
-        self._missing = dict.fromkeys(concepts, 0)
-        self._unread: list[str] = []
-        self._seen = 0
-
-    def add(self, split: str, rendered: Rendered) -> None:
-        """Count some originals by their first copy."""
-        self._seen += len(rendered.sound)
-        self._unread += rendered.unread
-        for concept in self._missing:
-            labels = rendered.labels[concept]
-            self._missing[concept] += int((labels < 0).sum())
-            self._counts[concept] += np.bincount(labels[labels >= 0], minlength=len(self._counts[concept]))
-            if concept in rendered.values and (labels >= 0).any():
-                numbers = rendered.values[concept][labels >= 0]
-                low, high = self._ranges.get(concept, (np.inf, -np.inf))
-                self._ranges[concept] = min(low, float(numbers.min())), max(high, float(numbers.max()))
-            values = self._values.setdefault((split, concept), set())
-            if len(values) < 2:
-                values.update(np.unique(labels[labels >= 0])[:2].tolist())
-
-    def require_two_values(self, split: str) -> None:
-        """Refuse a concept that is the same all over a split."""
-        for concept in self._missing:
-            values = self._values[split, concept]
-            if len(values) < 2:
-                found = f"one value ({values.pop()})" if values else "no value"
-                raise InputError(f"concept '{concept}' has {found} in split {split}; at least two are needed")
-
-    def require_few_unread(self, share: float) -> None:
-        """Refuse more images that can't be read than `share` of all."""
-        if len(self._unread) > share * self._seen:
-            raise InputError(
-                f"data.corrupt_share: {self._what()}, {len(self._unread) / self._seen:.2%} of {self._seen}, accepted "
-                f"are {share:.2%}"
-            )
-
-    def report(self) -> None:
-        """Say what each concept was taken for, what was made of the images, and what is missing, if anything is."""
-        for name in self._counts:
-            print(f"data/images: {name}: {self._described(name)}", flush=True)
-        for remark in self._source.remarks():
-            print(remark, flush=True)
-        missing = [f"{count} in '{name}'" for name, count in self._missing.items() if count]
-        if missing:
-            print(f"images whose concept is missing, which take no part in its pairs: {', '.join(missing)}", flush=True)
-        if self._unread:
-            print(f"{self._what()}; they are left out", flush=True)
-
-    def _described(self, concept: str) -> str:
-        """Classes with their counts, or a value with its range."""
-        counts = self._counts[concept]
-        if concept in self._ranges:
-            numbers = self._source.values[concept]
-            low, high = self._ranges[concept]
-            each = f", {numbers} numbers each" if numbers > 1 else ""
-            return f"continuous{each}, {low:.4g} to {high:.4g}, {np.count_nonzero(counts)} different values"
-        names = self._source.class_names.get(concept) or range(len(counts))
-        some = ", ".join(f"{name} ({count})" for name, count in zip(names, counts[:_SHOWN], strict=False))
-        more = f" and {len(counts) - _SHOWN} more" if len(counts) > _SHOWN else ""
-        return f"{len(counts)} classes: {some}{more}"
-
-    def _what(self) -> str:
-        some = ", ".join(self._unread[:_SHOWN]) + (" …" if len(self._unread) > _SHOWN else "")
-        return f"{len(self._unread)} images are empty or damaged ({some})"
 
 
 def prepare(
@@ -130,13 +50,14 @@ def prepare(
 
     Raises:
         InputError: the source is not there or damaged, or a concept of `params.concepts` is not among its own, or has
-            only one value; more images can't be read than `params.corrupt_share` allows.
+            only one value in a split, or none there that two originals share; more images can't be read than
+            `params.corrupt_share` allows.
     """
     source = source or open_source(params, seed, roots or Roots(None, Path(".runs/datasets")))
     splits = _split_rows(source, params, draw_seed(seed, "split"))
     copies = {"train": params.copies, "val": 1, "test": 1}
     progress = Progress("prepare", sum(len(rows) * copies[split] for split, rows in splits.items()), unit="image")
-    tally = Tally(params.concepts, source)
+    tally = Tally(params.concepts, source, params.graded)
     renderer = _Renderer(source, params, seed, tally, _originals(source))
     done = 0
     counts: dict[str, int] = {}
@@ -152,6 +73,7 @@ def prepare(
                     done += group.num_rows
                     progress.update(done)
             tally.require_two_values(split)
+            tally.require_pairs(split)
             counts[split] = writer.rows
         tally.require_few_unread(params.corrupt_share)
     tally.report()
@@ -222,10 +144,11 @@ class _Renderer:
             some, tables, num_bytes = originals[part], [], 0
             for copy, warp in enumerate(warps):
                 rendered = self.source.render(some, copy, None if warp is None else warp[part])
+                rows = some[rendered.sound]
                 if copy == 0:
                     self.tally.add(split, rendered)
+                self.tally.add_copy(split, rendered, self.originals[rows])
                 num_bytes = int(np.prod(rendered.pixels.shape[1:]))
-                rows = some[rendered.sound]
                 columns = {"id": rows * self.params.copies + copy, "original": self.originals[rows]}
                 tables.append(_table(columns, split, rendered))
             yield pa.concat_tables(tables).sort_by("id"), num_bytes

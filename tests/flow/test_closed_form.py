@@ -1,5 +1,9 @@
 """The closed form against what is known of it: canonical directions, and codes that were mixed linearly."""
 
+import math
+import sys
+from unittest.mock import Mock
+
 import numpy as np
 import pytest
 import torch
@@ -122,3 +126,29 @@ def test_mirrored_latents_give_mirrored_codes_at_most() -> None:
     ours, theirs = closed_form(moments, LAYOUT).codes(z), closed_form(turned, LAYOUT).codes(z @ mirror)
     concepts = slice(LAYOUT.sizes[0], None)
     assert (ours[:, concepts].abs() - theirs[:, concepts].abs()).abs().max() < 1e-8
+
+
+def test_of_a_wide_layer_it_ends_where_more_rounds_win_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """300 rows in 60 dimensions: among directions that no concept wants it would crawl on for all its rounds."""
+    module = sys.modules["pipeline.flow.closed_form"]
+    label = np.stack([np.arange(300) % 3, np.arange(300) // 3 % 4])
+    z = _normal(300, 60, seed=0)
+    z += 2 * (_normal(3, 60, seed=1)[label[0]] + _normal(4, 60, seed=2)[label[1]])
+    z -= z.mean(dim=0)
+    members = [torch.from_numpy(row[:, None] == row[None, :]).double().fill_diagonal_(0) for row in label]
+    pairs = torch.stack([z.T @ (same / same.sum()) @ z for same in members])
+    moments, layout = (
+        Moments(torch.zeros(60).double(), z.T @ z / 300, pairs),
+        Layout(("residual", "a", "b"), (30, 15, 15)),
+    )
+    num_eigh, wins, descending = [], [], module._descending
+    for won in (module._WON, -math.inf):
+        monkeypatch.setattr(module, "_WON", won)
+        counted = Mock(wraps=descending)
+        monkeypatch.setattr(module, "_descending", counted)
+        matrix = closed_form(moments, layout).matrix
+        num_eigh.append(counted.call_count)
+        own = [matrix[:, where] for where in layout.slices[1:]]
+        wins.append(sum(float(torch.trace(u.T @ s @ u)) for u, s in zip(own, pairs, strict=True)))
+    assert num_eigh[0] < num_eigh[1] / 2
+    assert wins[0] == pytest.approx(wins[1], rel=1e-4)

@@ -26,9 +26,13 @@ from pipeline.scores.statistics.score import Score
 from pipeline.tables.images import Images
 from pipeline.tables.latents import Latents
 
-METRICS = "".join(
+METRICS = '{"step": 0, "val/pair_nats": 89.0, "val/probe_gap": 0.8, "val/gain": 0.0}\n' + "".join(
     f'{{"step": {step}, "train/pair_nats": {90 - step / 10}, "train/learning_rate": {0.003 * (1 - step / 100)}}}\n'
-    + (f'{{"step": {step}, "val/pair_nats": {91 - step / 10}}}\n' if step % 40 == 0 else "")
+    + (
+        f'{{"step": {step}, "val/pair_nats": {91 - step / 10}, "val/probe_gap": {0.8 + step / 1000}}}\n'
+        if step % 40 == 0
+        else ""
+    )
     for step in range(20, 101, 20)
 )
 

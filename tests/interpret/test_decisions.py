@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from interpret.subjects import Parts, assert_legible, find, open_png, parts, without
+from interpret.subjects import METRICS, Parts, assert_legible, find, open_png, parts, without
 from pipeline.backbone.classifier import Classifier, ClassifierBackbone
 from pipeline.backbone.hooks import state_sha256
 from pipeline.basis.layout import Layout
@@ -85,10 +85,8 @@ def test_a_missing_response_is_named() -> None:
 
 def test_the_figures_of_a_classifier(tmp_path: Path) -> None:
     of = classifying(("shape", "hue"), "stage1")
-    (tmp_path / "metrics.jsonl").write_text(
-        '{"step": 20, "train/pair_nats": 9.0, "train/learning_rate": 0.1}\n{"step": 20, "val/pair_nats": 9.0}\n'
-    )
-    curves = read_curves(tmp_path / "metrics.jsonl")
+    (tmp_path / "metrics.jsonl").write_text(METRICS)
+    curves = read_curves(tmp_path / "metrics.jsonl", 80, "closed_form")
     scores = Scores({**of.scores, **response_scores(of.iin.layout)})
     counts = {"sample": transitions(of.iin.layout, 10)}
     for folder in ("a", "b"):
@@ -162,11 +160,9 @@ def test_an_example_says_what_its_image_is_labelled_as() -> None:
 
 def test_the_figures_of_a_network_that_gives_values(tmp_path: Path) -> None:
     of = classifying(("shape", "hue"), "stage1", output="values")
-    (tmp_path / "metrics.jsonl").write_text(
-        '{"step": 20, "train/pair_nats": 9.0, "train/learning_rate": 0.1}\n{"step": 20, "val/pair_nats": 9.0}\n'
-    )
+    (tmp_path / "metrics.jsonl").write_text(METRICS)
     scores = Scores({**of.scores, **response_scores(of.iin.layout, MOVES)})
-    curves = read_curves(tmp_path / "metrics.jsonl")
+    curves = read_curves(tmp_path / "metrics.jsonl", 80, "closed_form")
     draw_figures(tmp_path / "figures", of.subject(), scores, {}, curves, InterpretParams())
     assert {path.stem for path in (tmp_path / "figures").iterdir()} == {"curves", "probe_matrix", "responses"}
     with house_style():

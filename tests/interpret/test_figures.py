@@ -27,7 +27,7 @@ PARAMS = InterpretParams(columns=3, path_steps=3)
 
 def draw(folder: Path, of: Parts, seed: int = 0) -> Path:
     (folder.parent / "metrics.jsonl").write_text(METRICS)
-    curves = read_curves(folder.parent / "metrics.jsonl")
+    curves = read_curves(folder.parent / "metrics.jsonl", 80, "closed_form")
     draw_figures(folder, of.subject(seed), of.scores, {}, curves, PARAMS)
     return folder
 

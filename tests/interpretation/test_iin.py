@@ -27,7 +27,9 @@ def trained(seed: int = 0) -> Flow:
 
 @pytest.fixture
 def folder(tmp_path):
-    save_iin(tmp_path / "iin", trained(), LAYOUT, {"rho": 0.9, "layer": "latent"}, ball(4), metrics=METRICS)
+    save_iin(
+        tmp_path / "iin", trained(), LAYOUT, {"rho": 0.9, "layer": "latent", "best_step": 1}, ball(4), metrics=METRICS
+    )
     return tmp_path / "iin"
 
 
@@ -40,7 +42,7 @@ def test_it_is_read_back_whole(folder):
     assert torch.equal(iin.inverse(z), trained().inverse(z))
     assert not iin.transform(z).requires_grad
     assert iin.layout == LAYOUT
-    assert (iin.rho, iin.layer) == (0.9, "latent")
+    assert (iin.rho, iin.layer, iin.best_step) == (0.9, "latent", 1)
     assert iin.card["flow"]["width"] == 8
     assert iin.card["weights_sha256"] == iin.sha256
     assert not iin.flow.training
@@ -53,13 +55,15 @@ def test_what_its_card_says_is_typed_and_what_it_lacks_is_named(folder):
     iin = load_iin(folder)
     assert (iin.backbone_sha256, iin.reduce, iin.kept, iin.image_shape) == ("ab" * 32, "none", (0, 2, 3, 5), (32, 24))
     bare = replace(iin, card={})
-    for name in ("backbone_sha256", "layer", "rho", "reduce", "kept", "image_shape"):
+    for name in ("backbone_sha256", "layer", "rho", "best_step", "reduce", "kept", "image_shape"):
         with pytest.raises(InputError, match=f"card of the map {iin.sha256[:12]}: no key '(cut|{name})'"):
             getattr(bare, name)
 
 
 def test_equal_weights_give_equal_bytes(folder, tmp_path):
-    save_iin(tmp_path / "again", trained(), LAYOUT, {"rho": 0.9, "layer": "latent"}, ball(4), metrics=METRICS)
+    save_iin(
+        tmp_path / "again", trained(), LAYOUT, {"rho": 0.9, "layer": "latent", "best_step": 1}, ball(4), metrics=METRICS
+    )
     for name in ("weights.safetensors", "card.json", "metrics.jsonl", "extent.safetensors"):
         assert (folder / name).read_bytes() == (tmp_path / "again" / name).read_bytes()
     save_iin(tmp_path / "other", trained(seed=1), LAYOUT, {}, ball(4), metrics="")

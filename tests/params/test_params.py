@@ -21,6 +21,7 @@ WRONG = {
     "flow: {sizes: [16, 8, 7]}": "flow.sizes: [16, 8, 7] sum to 31, expected backbone.num_dims = 32",
     "flow: {sizes: [16, 16]}": "flow.sizes: found 2 sizes, expected 3: residual, digit, colour",
     "flow: {sizes: [32, 0, 0]}": "flow.sizes.1: found 0: input should be greater than or equal to 1",
+    "flow: {start: closed}": "flow.start: found 'closed': input should be 'closed_form' or 'random'",
     "flow: {sizes: estimat}": "flow.sizes: found 'estimat': input should be 'estimate' or 'spectrum' or input "
     "should be a list",
     "backbone: {num_dims: 2}": "data.concepts: 2 concepts and the residual need at least 3 dimensions, "

@@ -1,3 +1,4 @@
+import types
 from pathlib import Path
 
 import numpy as np
@@ -7,6 +8,7 @@ from pipeline.errors import InputError
 from pipeline.files import write_atomic
 from pipeline.params import DataParams
 from pipeline.prepare.images import prepare
+from pipeline.prepare.tally import Tally
 from pipeline.tables.parquet import SPLITS, images_schema, read_table
 
 TABLES = [f"{split}.parquet" for split in SPLITS]
@@ -90,3 +92,48 @@ def test_a_wrong_input_is_one_line_and_nothing_is_half_written(
     assert str(caught.value) == message
     assert sorted(path.name for path in tmp_path.rglob("*")) == ["images", "train.parquet"]
     assert (tmp_path / "images" / "train.parquet").read_text() == "old"
+
+
+def _tally(labels: list[int], originals: list[int], graded: tuple[str, ...] = ()) -> Tally:
+    source = types.SimpleNamespace(categories={"kind": 9})
+    tally = Tally(["kind"], source, graded)
+    for copies in np.array_split(np.arange(len(labels)), 2):
+        rendered = types.SimpleNamespace(labels={"kind": np.array(labels)[copies]})
+        tally.add_copy("val", rendered, np.array(originals)[copies])
+    return tally
+
+
+@pytest.mark.parametrize(
+    ("labels", "originals", "graded"),
+    [([0, 1, 2, 0], [5, 6, 7, 8], ()), ([0, 1, 2, 3], [5, 5, 5, 6], ("kind",)), ([-1, 4, 4, -1], [5, 6, 7, 8], ())],
+)
+def test_two_originals_of_one_value_are_a_pair(labels: list[int], originals: list[int], graded: tuple[str]) -> None:
+    _tally(labels, originals, graded).require_pairs("val")
+
+
+@pytest.mark.parametrize(
+    ("labels", "originals", "graded", "num"),
+    [
+        ([0, 1, 2, 3], [5, 6, 7, 8], (), 4),
+        ([0, 1, 0, 1], [5, 6, 5, 6], (), 2),  # copies of one original are no pair
+        ([-1, -1, 2, 3], [5, 6, 7, 8], (), 2),
+        ([0, 1, -1, -1], [5, 5, 6, 7], ("kind",), 1),
+    ],
+)
+def test_a_split_without_pairs_is_refused_by_concept_and_split(
+    labels: list[int], originals: list[int], graded: tuple[str], num: int
+) -> None:
+    with pytest.raises(InputError) as caught:
+        _tally(labels, originals, graded).require_pairs("val")
+    assert str(caught.value) == (
+        f"concept 'kind': {num} originals of split val have a value, no two of them the same, so that there are no "
+        "pairs; accepted are two originals of one value in each split: more images, or another data.val_share or "
+        "data.test_share"
+    )
+
+
+def test_prepare_refuses_a_split_without_pairs(small_data: DataParams, tmp_path: Path) -> None:
+    update = {"max_images": 100, "num_colours": 256, "copies": 1, "concepts": ("colour",)}
+    with pytest.raises(InputError, match="concept 'colour': 10 originals of split val have a value, no two"):
+        prepare(small_data.model_copy(update=update), 0, tmp_path / "images")
+    assert not (tmp_path / "images").exists()
