@@ -91,10 +91,11 @@ def curves_sheet(curves: Curves) -> Sheet:
         sum(_HEIGHTS[name] + _BETWEEN for name in panels) + 80,
         "How the flow learned",
         "Negative log-likelihood of a pair of images that share one concept; less is better. Held-out pairs are of "
-        "images that the flow was not trained on, and are measured with the moving average of its parameters, where "
-        "train.ema_decay keeps one. Where that curve rises while the other falls, the flow overfits. Of the steps "
-        "whose gap is level with the highest (how much better a concept is read from its own factor than from any "
-        "other) that of the fewest nats is kept, if it is not surely worse than a Gaussian.",
+        "images that the flow was not trained on, without the noise of train.input_noise, and are measured with the "
+        "moving average of its parameters, where train.ema_decay keeps one. Where that curve rises while the other "
+        "falls, the flow overfits. Of the steps whose gap is level with the highest (how much better a concept is "
+        "read from its own factor than from any other) that of the fewest nats is kept, if it is not surely worse "
+        "than a Gaussian.",
     )
     tops = dict(zip(panels, np.cumsum([sheet.top, *(_HEIGHTS[name] + _BETWEEN for name in panels)]), strict=False))
     axes = {name: sheet.axes(_LEFT, tops[name] + _BETWEEN, _ROOM, _HEIGHTS[name]) for name in panels}
