@@ -5,6 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from scipy.stats import multivariate_normal
+from sklearn.covariance import ledoit_wolf_shrinkage
 
 from pipeline.basis.layout import Layout
 from pipeline.errors import InputError
@@ -93,12 +95,21 @@ def test_few_rows_are_shrunk_more_than_many_and_copies_are_no_rows() -> None:
     assert shrinkage(np.repeat(correlated[:60], 10, axis=0), np.arange(600)) < 0.2 * once
 
 
-def test_it_is_what_ledoit_and_wolf_have() -> None:
-    from sklearn.covariance import ledoit_wolf_shrinkage
+@pytest.mark.parametrize("num", [60, 150, 1000])
+def test_it_makes_rows_that_were_never_seen_nearly_as_likely_as_any_share_can(num: int) -> None:
+    rng = np.random.default_rng(5)
+    every = rng.standard_normal((num + 20_000, 40)) * np.logspace(0, -2, 40) @ rng.standard_normal((40, 40))
+    every /= every[:num].std(axis=0)
+    every -= every[:num].mean(axis=0)
+    few, fresh = every[:num], every[num:]
 
-    rows = np.random.default_rng(5).standard_normal((80, 12)) @ np.random.default_rng(6).standard_normal((12, 12))
-    rows = (rows - rows.mean(axis=0)) / rows.std(axis=0)
-    assert shrinkage(rows, np.arange(80)) == pytest.approx(ledoit_wolf_shrinkage(rows, assume_centered=True), rel=1e-9)
+    def nats(share: float) -> float:
+        covariance = (1 - share) * few.T @ few / num + share * np.eye(40)
+        return -float(multivariate_normal.logpdf(fresh, cov=covariance, allow_singular=False).mean())
+
+    best = min(nats(share) for share in np.logspace(-6, 0, 200))
+    ledoit_wolf = nats(ledoit_wolf_shrinkage(few, assume_centered=True))
+    assert nats(max(shrinkage(few, np.arange(num)), 1e-6)) - best < 0.1 * (ledoit_wolf - best)
 
 
 def test_constant_dimensions_and_fewer_rows_than_dimensions_make_no_trouble() -> None:
@@ -134,7 +145,7 @@ def test_the_extent_holds_what_is_like_the_training_rows_and_nothing_else(num: i
     other = _rows(everything, slice(num * COPIES, None))
     drawn = other.draw(np.random.default_rng(0))
     outside = (extent.distance(drawn) > 1).mean()
-    assert outside < (0.02 if num == 30 else 0.003)
+    assert outside < (0.03 if num == 30 else 0.003)
     assert num == 30 or outside > 0.0002
     assert (extent.distance(2 * (drawn - extent.loc) + extent.loc) > 1).mean() > outside + 0.05
     spread, directions = np.linalg.eigh(np.cov(drawn.T))
