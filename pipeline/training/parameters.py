@@ -4,7 +4,7 @@ A flow of 12 blocks has 168 small parameters. As one vector they take one AdamW 
 between workers, and a compiled step meets one parameter instead of all: at 25 rows that saves a sixth of its time.
 A large parameter stays apart: to copy its gradient into the vector would cost more than its own kernels do.
 
-The exponential moving average of the parameters is what a training at a constant rate ends as.
+The exponential moving average of the parameters is what is looked at, and what a training ends as.
 """
 
 import math
