@@ -82,12 +82,15 @@ class HeldOutRows:
 
     @torch.no_grad()
     def figures(self, flow: nn.Module) -> Held:
-        """What the rows say of `flow`."""
-        code, log_abs_det = flow(self._z)
-        difference = (self._closed_form_nats - latent_nats(code, log_abs_det).cpu().double()).numpy()
+        """What the rows say of `flow`; NaN throughout where it gives a row no finite code or nats."""
+        nats = latent_nats(*flow(self._z)).cpu().double()
+        code = flow(self._mean)[0] if self.can_be_probed else self._mean
+        if not (nats.isfinite().all() and code.isfinite().all()):
+            return Held(np.nan, np.full(NUM_RESAMPLES, np.nan), np.nan, np.nan)
+        difference = (self._closed_form_nats - nats).numpy()
         gain, count = float(difference.mean()), len(difference)
         spread = original_sums((difference - gain)[:, None], self._index)
-        gap = self._gap(flow(self._mean)[0]) if self.can_be_probed else np.zeros(1 + NUM_RESAMPLES)
+        gap = self._gap(code) if self.can_be_probed else np.zeros(1 + NUM_RESAMPLES)
         return Held(float(gap[0]), gap[1:], gain, float(np.sqrt(np.square(spread).sum())) / count)
 
     def _gap(self, code: Tensor) -> NDArray[np.float64]:

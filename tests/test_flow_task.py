@@ -101,6 +101,12 @@ def test_training_ends_as_the_step_that_its_held_out_figures_choose(config):
     assert task.validate()["probe_gap"] == looks[best]["val/probe_gap"]
 
 
+def test_a_flow_that_diverges_between_two_points_of_its_curve_is_one_line(config):
+    params = Optimisation(steps=300, batch_size=33, learning_rate=1e4, log_every=300, validate_every=10)
+    with pytest.raises(InputError, match=r"^training diverged: pair_nats is (nan|inf) at step 10; accepted are "):
+        train(FlowTask(config, torch.device("cpu")), params)
+
+
 def test_held_out_nats_are_the_same_at_each_step_and_fall_by_training(config, task):
     before = task.validate()
     assert task.validate() == before

@@ -131,6 +131,14 @@ def test_the_gain_is_the_paired_difference_to_the_closed_form(splits) -> None:
     assert moved.gain_error == pytest.approx(float(difference.std(correction=0)) / len(difference) ** 0.5, rel=1e-3)
 
 
+@pytest.mark.parametrize("number", [np.nan, np.inf, 1e30])
+def test_codes_that_are_not_finite_give_no_figure_that_is(splits, number) -> None:
+    code = torch.randn(60, 6)
+    code[7, 3] = number  # of which one has a square that float32 does not hold
+    held = _held(splits, code)
+    assert np.isnan([held.gap, *held.gap_resamples, held.gain, held.gain_error]).all()
+
+
 def _part(latents: Latents, rows: np.ndarray) -> Latents:
     columns = {name: getattr(latents, name)[rows] for name in ("id", "original", "mean", "scale")}
     labels = {name: values[rows] for name, values in latents.labels.items()}

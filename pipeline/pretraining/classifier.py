@@ -78,8 +78,9 @@ class ClassifierTask:
             a, b, concept = latents[self._pairs.a], latents[self._pairs.b], self._pairs.concept
             if len(self._val.labels) + 1 > latents.shape[1] - len(constant_dims(a, b)):
                 continue
-            sizes = factor_sizes(a, b, concept, len(self._val.labels))
             names = ("residual", *self._val.labels)
+            finite = np.isfinite(latents).all()  # or training diverged, which the loop says of a figure
+            sizes = factor_sizes(a, b, concept, len(self._val.labels)) if finite else (np.nan,) * len(names)
             shares |= {
                 f"share/{layer}/{name}": size / latents.shape[1] for name, size in zip(names, sizes, strict=True)
             }

@@ -59,7 +59,7 @@ class Best(TypedDict):
     Attributes:
         step: steps done, 0 for the start.
         model: state dict of the network then.
-        merit: of that step, as plain values.
+        merit: of that step, as plain values, which are the same on whatever device a checkpoint is read.
         highest: of the step of the highest score, likewise.
         looks: looks since, in which nothing was won.
         nearest: highest margin of the steps that were not allowed.
@@ -67,8 +67,8 @@ class Best(TypedDict):
 
     step: int
     model: dict[str, Tensor]
-    merit: dict[str, float | Tensor]
-    highest: dict[str, float | Tensor]
+    merit: dict[str, float | list[float]]
+    highest: dict[str, float | list[float]]
     looks: int
     nearest: float
 
@@ -98,7 +98,7 @@ class BestStep:
         if self.state is None:
             self._take(step, merit, model, merit)
             return
-        best, highest = Merit(**self.state["merit"]), Merit(**self.state["highest"])  # type: ignore[arg-type]
+        best, highest = _merit(self.state["merit"]), _merit(self.state["highest"])
         if merit.allowed and (not highest.allowed or merit.score > highest.score):
             highest = merit
         if merit.allowed != best.allowed:
@@ -112,11 +112,22 @@ class BestStep:
             self._take(step, merit, model, highest)
         looks = 0 if better or nearest < merit.margin < 0 else self.state["looks"] + 1
         nearest = nearest if merit.allowed else max(nearest, merit.margin)
-        self.state = Best(**{**self.state, "highest": vars(highest), "looks": looks, "nearest": nearest})
+        self.state = Best(**{**self.state, "highest": _plain(highest), "looks": looks, "nearest": nearest})
 
     def _take(self, step: int, merit: Merit, model: Mapping[str, Tensor], highest: Merit) -> None:
         copies = {name: value.detach().clone() for name, value in model.items()}
-        self.state = Best(step=step, model=copies, merit=vars(merit), highest=vars(highest), looks=0, nearest=-math.inf)
+        self.state = Best(
+            step=step, model=copies, merit=_plain(merit), highest=_plain(highest), looks=0, nearest=-math.inf
+        )
+
+
+def _plain(merit: Merit) -> dict[str, float | list[float]]:
+    return {**vars(merit), "resamples": merit.resamples.tolist()}
+
+
+def _merit(plain: Mapping[str, float | list[float]]) -> Merit:
+    resamples = torch.tensor(plain["resamples"], dtype=torch.float64)
+    return Merit(**{**plain, "resamples": resamples})  # type: ignore[arg-type]
 
 
 def _level(merit: Merit, highest: Merit) -> bool:

@@ -13,7 +13,6 @@ from typing import Any, Generic, TypeVar
 
 import ray.train
 import torch
-import torch.distributed as dist
 from ray.train import CheckpointUploadMode
 from ray.train.torch import TorchTrainer, get_device
 from torch import Tensor
@@ -35,7 +34,7 @@ from pipeline.training.checkpoints import (
     write_checkpoint,
 )
 from pipeline.training.compiling import prefers_compiling, why_not
-from pipeline.training.loop import Hooks, train
+from pipeline.training.loop import Hooks, from_rank_0, train
 from pipeline.training.task import Task
 
 __all__ = ["Result", "train_with_ray"]
@@ -200,7 +199,7 @@ def _hooks(folder: Path) -> Hooks:
                 path = write_checkpoint(folder, state)
             except InputError as error:
                 unwritten.append(error)
-        if refusal := _from_rank_0(unwritten[0] if unwritten else None):
+        if refusal := from_rank_0(unwritten[0] if unwritten else None):
             raise refusal
         ray.train.report(
             {"step": state["step"]},
@@ -209,13 +208,6 @@ def _hooks(folder: Path) -> Hooks:
         )
 
     return Hooks(log=log, checkpoint=checkpoint)
-
-
-def _from_rank_0(message: InputError | None) -> InputError | None:
-    box = [message]
-    if dist.get_world_size() > 1:
-        dist.broadcast_object_list(box)
-    return box[0]
 
 
 def _shown(entry: dict[str, float], held_out: dict[str, float]) -> dict[str, float]:

@@ -10,6 +10,8 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
+from functools import partial
+from typing import TypeVar
 
 import torch
 import torch.distributed as dist
@@ -23,7 +25,9 @@ from pipeline.training.compiling import CompiledModel
 from pipeline.training.parameters import FlatModel, MovingAverage
 from pipeline.training.task import Task
 
-__all__ = ["Hooks", "learning_rate", "part_of", "train"]
+__all__ = ["Hooks", "from_rank_0", "learning_rate", "part_of", "train"]
+
+Found = TypeVar("Found")
 
 
 @dataclass(frozen=True)
@@ -63,7 +67,8 @@ def train(
         compile_step: whether to compile the model's forward and backward pass; an eager run ends in other last bits.
 
     Raises:
-        InputError: the loss or its gradient is not finite, which no later step can mend; on every worker alike.
+        InputError: the loss, its gradient or a figure of the validation rows is not finite, which no later step can
+            mend, or the task refuses what it meets in them; on every worker alike.
     """
     hooks = hooks or Hooks()
     rank, world = _rank_and_world()
@@ -88,8 +93,10 @@ def train(
         optimiser.load_state_dict(resume["optimiser"])
     step_model = CompiledModel(model) if compile_step else model.eager()
     best = BestStep(task.patience, resume["best"] if resume else None) if isinstance(task, Judged) else None
-    if best and not resume and rank == 0:
-        hooks.log({"step": 0} | _named("val", _look(task, best, 0)))
+    if best and not resume:
+        held_out, _ = _found_by_rank_0(partial(_look, task, best, 0), rank)
+        if rank == 0:
+            hooks.log({"step": 0} | _named("val", held_out))
     ended = best is not None and best.ended
     task.model.train()
     for done in range(step + 1, step + 1 if ended else config.steps + 1):
@@ -104,16 +111,17 @@ def train(
         optimiser.step()
         if average:
             average.update(done)
-        if _due(done, config.log_every, config.steps):
+        looks = _due(done, config.validate_every, config.steps)
+        if looks:  # first, as it says whether this step is the last one
+            with average.in_place() if average else nullcontext():
+                held_out, ended = _found_by_rank_0(partial(_look, task, best, done), rank)
+        if ended or _due(done, config.log_every, config.steps):
             entry = _mean_over_workers({**figures, "gradient_norm": norm}, weight)
             _require_finite(entry, done)
             if rank == 0:
                 hooks.log({"step": done} | _named("train", {**entry, "learning_rate": rate}))
-        if _due(done, config.validate_every, config.steps):
-            if rank == 0:
-                with average.in_place() if average else nullcontext():
-                    hooks.log({"step": done} | _named("val", _look(task, best, done)))
-            ended = _said_by_rank_0(best is not None and best.ended, world)
+        if looks and rank == 0:
+            hooks.log({"step": done} | _named("val", held_out))
         if ended or _due(done, config.checkpoint_every, config.steps):
             with average.in_place() if average else nullcontext() as last:
                 model_state, optimiser_state = task.model.state_dict(), optimiser.state_dict()
@@ -153,6 +161,14 @@ def part_of(batch_size: int, rank: int, world: int) -> slice:
     return slice(rank * batch_size // world, (rank + 1) * batch_size // world)
 
 
+def from_rank_0(value: Found) -> Found:
+    """The value that rank 0 has, on every worker; all of them call this at the same point."""
+    box = [value]
+    if _rank_and_world()[1] > 1:
+        dist.broadcast_object_list(box)
+    return box[0]
+
+
 def _rank_and_world() -> tuple[int, int]:
     if dist.is_available() and dist.is_initialized():
         return dist.get_rank(), dist.get_world_size()
@@ -167,11 +183,18 @@ def _share_model(task: Task, world: int) -> None:
         task.model.load_state_dict(state[0])
 
 
-def _said_by_rank_0(flag: bool, world: int) -> bool:
-    box = [flag]
-    if world > 1:
-        dist.broadcast_object_list(box)
-    return box[0]
+def _found_by_rank_0(find: Callable[[], Found], rank: int) -> Found:
+    """What rank 0 finds, which alone looks; the wrong input that it meets is raised on every worker."""
+    found: Found | InputError | None = None
+    try:
+        found = find() if rank == 0 else None
+    except InputError as error:
+        found = error
+    found = from_rank_0(found)
+    if isinstance(found, InputError):
+        raise found
+    assert found is not None
+    return found
 
 
 def _average_over_workers(parameters: Sequence[nn.Parameter], world: int) -> None:
@@ -190,16 +213,19 @@ def _named(split: str, figures: Mapping[str, float]) -> dict[str, float]:
 
 
 @torch.no_grad()
-def _look(task: Task, best: BestStep | None, step: int) -> dict[str, float]:
-    """Figures of the validation rows, which also say whether this step is the best so far."""
+def _look(task: Task, best: BestStep | None, step: int) -> tuple[dict[str, float], bool]:
+    """Figures of the validation rows, and whether they say that there is nothing more to win.
+
+    Raises:
+        InputError: a figure is not finite.
+    """
     task.model.eval()  # the bare model: the other workers do not take part
-    if best and isinstance(task, Judged):
-        figures, merit = task.look()
-        best.consider(step, merit, task.model.state_dict())
-    else:
-        figures = task.validate()
+    figures, merit = task.look() if isinstance(task, Judged) else (task.validate(), None)
     task.model.train()
-    return figures
+    _require_finite(figures, step)
+    if best and merit:
+        best.consider(step, merit, task.model.state_dict())
+    return figures, best is not None and best.ended
 
 
 def _mean_over_workers(figures: Mapping[str, Tensor], weight: float) -> dict[str, float]:

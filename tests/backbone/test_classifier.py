@@ -8,6 +8,7 @@ from backbone.toys import toy_images, write_images
 from pipeline.backbone.backbone import save_backbone
 from pipeline.backbone.classifier import Classifier, ClassifierBackbone
 from pipeline.backbone.kinds import load_backbone, make_backbone
+from pipeline.errors import InputError
 from pipeline.params import BackboneParams, Optimisation, Params
 from pipeline.pretraining import tasks
 from pipeline.pretraining.classifier import ClassifierTask, class_accuracy
@@ -62,6 +63,12 @@ def test_what_is_loaded_is_what_was_saved(tmp_path: Path) -> None:
         assert backbone.name(images)["digit"].tolist() == network(images).argmax(dim=1).tolist()
     assert (backbone.concept, backbone.draws_images, backbone.names_concept) == ("digit", False, True)
     assert backbone.class_names == list("abcdefg")
+
+
+def test_a_training_that_diverges_between_two_points_of_its_curve_is_one_line(tmp_path: Path) -> None:
+    params = Optimisation(steps=30, batch_size=32, learning_rate=1e30, log_every=30, validate_every=5)
+    with pytest.raises(InputError, match=r"^training diverged: share/\w+/residual is nan at step 5; accepted are "):
+        train(make_task(tmp_path), params)
 
 
 def test_what_the_layers_keep_is_watched(tmp_path: Path) -> None:

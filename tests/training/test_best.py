@@ -1,5 +1,7 @@
 """Which step is the best: by score, by cost among those level with the highest, and only where it is allowed."""
 
+import io
+
 import pytest
 import torch
 
@@ -79,3 +81,18 @@ def test_it_goes_on_from_its_state_and_keeps_its_own_copy_of_the_network() -> No
     assert best.state["model"]["weight"].tolist() == [1, 1]
     assert best.state["merit"]["cost"] == 40
     assert best.state["highest"]["score"] == 0.91
+
+
+def test_a_state_read_onto_another_device_judges_as_the_one_that_was_written() -> None:
+    """A device without values stands for a GPU, which a worker reads its checkpoint onto."""
+    best = chosen(merit(0.8, seed=1), merit(0.9, 60, seed=2))
+    written = io.BytesIO()
+    torch.save(best.state, written)
+    written.seek(0)
+    state = torch.load(written, map_location="meta", weights_only=True)
+    assert state["model"]["weight"].device.type == "meta"
+    elsewhere = BestStep(None, state)
+    for each in (best, elsewhere):
+        each.consider(2, merit(0.89, 40, seed=3), {"weight": torch.tensor(2.0)})
+    assert elsewhere.state == best.state
+    assert best.state["step"] == 2

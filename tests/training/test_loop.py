@@ -1,7 +1,13 @@
-"""The loop on a small task, without Ray: resume, schedule, parts, divergence."""
+"""The loop on a small task, without Ray: resume, schedule, parts, an early end, divergence."""
+
+from concurrent.futures import ProcessPoolExecutor
+from datetime import timedelta
+from functools import partial
+from multiprocessing import get_context
 
 import pytest
 import torch
+import torch.distributed as dist
 
 from pipeline.errors import InputError
 from pipeline.training import parameters as flat
@@ -86,6 +92,20 @@ def test_a_beginning_that_no_step_betters_is_kept():
     start.initialise()
     assert states[-1]["best"]["step"] == 0
     assert all(torch.equal(task.model.state_dict()[name], value) for name, value in start.model.state_dict().items())
+
+
+@pytest.mark.parametrize("log_every", [1000, 7])
+def test_a_run_that_ends_early_has_a_training_point_at_its_last_step_as_the_run_that_does_not(log_every):
+    config = UNSTEADY.changed(log_every=log_every)
+    _, entries, states = run(config, task_class=JudgedTask)
+    end = states[-1]["step"]
+    assert end < config.steps
+    assert end % log_every
+    trained = [entry for entry in entries if "train/squared_error" in entry]
+    assert [entry["step"] for entry in trained] == [*range(log_every, end, log_every), end]
+    assert [list(entry)[1].partition("/")[0] for entry in entries[-2:]] == ["train", "val"]
+    every_step = run(UNSTEADY.changed(log_every=1))[1]
+    assert all(entry in every_step for entry in trained)
 
 
 def test_a_resumed_run_does_need_the_optimisers_state():
@@ -191,3 +211,33 @@ def test_a_batch_smaller_than_the_workers_is_refused():
 def test_divergence_is_one_line():
     with pytest.raises(InputError, match=r"training diverged: squared_error is (nan|inf) at step \d+"):
         run(CONFIG.changed(learning_rate=1e30, clip=1e30))
+
+
+AT_A_LOOK = CONFIG.changed(learning_rate=1e30, clip=1e30, log_every=1000)
+
+
+@pytest.mark.parametrize("task_class", [SmallTask, JudgedTask])
+def test_divergence_that_held_out_rows_show_first_is_the_same_line(task_class):
+    with pytest.raises(InputError, match=r"^training diverged: squared_error is (nan|inf) at step 10; accepted are "):
+        run(AT_A_LOOK, task_class=task_class)
+
+
+def of_two_workers(rank: int, meet: str) -> tuple[str, list[int]]:
+    """The line that a worker ends with, and the steps of its training curve where nothing diverges."""
+    timeout = timedelta(seconds=60)  # only a failure waits so long
+    dist.init_process_group("gloo", init_method=f"file://{meet}", rank=rank, world_size=2, timeout=timeout)
+    with pytest.raises(InputError) as error:
+        run(AT_A_LOOK, task_class=JudgedTask)
+    _, entries, _ = run(UNSTEADY.changed(log_every=1000), task_class=JudgedTask)
+    dist.destroy_process_group()
+    return str(error.value), [entry["step"] for entry in entries if "train/squared_error" in entry]
+
+
+def test_what_rank_0_alone_sees_in_held_out_rows_ends_two_workers_alike(tmp_path):
+    with ProcessPoolExecutor(2, get_context("fork")) as pool:
+        (line, steps), (other_line, of_other) = pool.map(partial(of_two_workers, meet=str(tmp_path / "meet")), range(2))
+    assert line == other_line
+    assert "training diverged: squared_error is" in line
+    assert len(steps) == 1
+    assert steps[0] < UNSTEADY.steps
+    assert of_other == []
