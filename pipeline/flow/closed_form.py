@@ -137,10 +137,11 @@ def spectra(moments: Moments) -> Tensor:
 
 
 def _whitening(covariance: Tensor) -> tuple[Tensor, Tensor]:
-    """W and W⁻¹ with Wᵀ C W = 1, but for directions of hardly any variance, which are not blown up."""
+    """W and W⁻¹ with Wᵀ C W = 1, but for directions of hardly any variance, which are not blown up, and for dimensions
+    that are constant, which keep their scale."""
     std = covariance.diagonal().sqrt()
     unit = torch.where(std > 0, std, 1.0)[:, None]
-    variance, directions = torch.linalg.eigh(covariance / unit / unit.T)
+    variance, directions = torch.linalg.eigh(covariance / unit / unit.T + torch.diag((std == 0).to(std)))
     scale = variance.clamp(min=float(variance.max()) * _LEAST).sqrt()
     return directions / scale / unit, (unit * directions * scale).T
 
