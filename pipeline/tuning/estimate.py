@@ -86,7 +86,7 @@ def spectrum_to_try(latents: Latents, params: Params) -> Layout | None:
     if latents.num_dims > MOST_TRIED:
         print(
             f"sizes by the spectrum are not tried, as layer {latents.layer} gives the flow {latents.num_dims} "
-            f"dimensions, and above {MOST_TRIED} they take minutes; flow.sizes: spectrum takes them all the same",
+            f"dimensions, and above {MOST_TRIED} they can take minutes; flow.sizes: spectrum takes them all the same",
             flush=True,
         )
         return None

@@ -153,6 +153,6 @@ def test_of_a_wide_layer_a_sweep_does_not_try_the_spectrum_and_says_so(capsys: p
     wide = np.zeros((4000, MOST_TRIED + 1), np.float32)
     assert spectrum_to_try(replace(_latents(0.0), mean=wide, scale=wide), Params()) is None
     assert capsys.readouterr().out == (
-        "sizes by the spectrum are not tried, as layer latent gives the flow 769 dimensions, and above 768 they take "
-        "minutes; flow.sizes: spectrum takes them all the same\n"
+        "sizes by the spectrum are not tried, as layer latent gives the flow 769 dimensions, and above 768 they can "
+        "take minutes; flow.sizes: spectrum takes them all the same\n"
     )
