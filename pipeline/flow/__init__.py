@@ -15,7 +15,7 @@ Example:
 
 from pipeline.basis.flow_shape import FlowShape
 from pipeline.flow.actnorm import ActNorm
-from pipeline.flow.closed_form import ClosedForm, Moments, Whitening, closed_form, spectra
+from pipeline.flow.closed_form import ClosedForm, Moments, Whitening, closed_form, spectra, whiten
 from pipeline.flow.config import FlowConfig
 from pipeline.flow.coupling import AffineCoupling
 from pipeline.flow.likelihood import changed_rho, graded_rho, latent_nats, pair_nats, shared_rho
@@ -41,4 +41,5 @@ __all__ = [
     "pair_nats",
     "shared_rho",
     "spectra",
+    "whiten",
 ]

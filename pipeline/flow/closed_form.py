@@ -15,7 +15,7 @@ from torch import Tensor
 from pipeline.basis.layout import Layout
 from pipeline.flow.mixing import Exact, matmul
 
-__all__ = ["ClosedForm", "Moments", "Whitening", "closed_form", "spectra"]
+__all__ = ["ClosedForm", "Moments", "Whitening", "closed_form", "spectra", "whiten"]
 
 _ROUNDS = 50  # at most, over all two factors each
 _SETTLED = 1e-9  # change of a projector from round to round
@@ -109,7 +109,7 @@ def closed_form(moments: Moments, layout: Layout) -> ClosedForm:
         moments: of the training rows.
         layout: the factors, of N dimensions; the concepts in the order of `moments.pairs`.
     """
-    whitening, colouring = _whitening(moments.covariance)
+    whitening, colouring = whiten(moments.covariance)
     alike = torch.cat([torch.zeros_like(moments.covariance)[None], whitening.T @ moments.pairs @ whitening])
     bases = list(torch.eye(len(whitening), dtype=whitening.dtype, device=whitening.device).split(layout.sizes, dim=1))
     before, change, sum_before = torch.stack([basis @ basis.T for basis in bases]), math.inf, -math.inf
@@ -132,15 +132,17 @@ def closed_form(moments: Moments, layout: Layout) -> ClosedForm:
 
 def spectra(moments: Moments) -> Tensor:
     """Correlation of each concept's pairs along the directions of the whitened latents, from the largest [K, N]."""
-    whitening, _ = _whitening(moments.covariance)
-    return _descending(whitening.T @ moments.pairs @ whitening)[0]
+    whitening, _ = whiten(moments.covariance)
+    values: Tensor = torch.linalg.eigvalsh(whitening.T @ moments.pairs @ whitening)
+    return values.flip(-1)
 
 
-def _whitening(covariance: Tensor) -> tuple[Tensor, Tensor]:
-    """W and W⁻¹ with Wᵀ C W = 1, but for directions of hardly any variance, which are not blown up."""
+def whiten(covariance: Tensor) -> tuple[Tensor, Tensor]:
+    """W and W⁻¹ with Wᵀ C W = 1, but for directions of hardly any variance, which are not blown up, and for dimensions
+    that are constant, which keep their scale."""
     std = covariance.diagonal().sqrt()
     unit = torch.where(std > 0, std, 1.0)[:, None]
-    variance, directions = torch.linalg.eigh(covariance / unit / unit.T)
+    variance, directions = torch.linalg.eigh(covariance / unit / unit.T + torch.diag((std == 0).to(std)))
     scale = variance.clamp(min=float(variance.max()) * _LEAST).sqrt()
     return directions / scale / unit, (unit * directions * scale).T
 

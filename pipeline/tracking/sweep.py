@@ -66,4 +66,4 @@ def _log_trial(store: Store, trial: Trial, tags: Mapping[str, str], run: Run | N
 
 def _metrics(trial: Trial) -> list[Metric]:
     figures = {PROBE_GAP: trial.probe_gap, PAIR_NATS: trial.pair_nats}
-    return [Metric(name, rounded(value), 0, 0) for name, value in figures.items()]
+    return [Metric(name, rounded(value), 0, 0) for name, value in figures.items() if value is not None]

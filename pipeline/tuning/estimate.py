@@ -8,7 +8,7 @@ import torch
 from pipeline.basis.draws import draw_seed
 from pipeline.basis.layout import Layout
 from pipeline.errors import InputError
-from pipeline.flow import Moments, spectra
+from pipeline.flow import Moments, spectra, whiten
 from pipeline.pairing.moments import latent_moments
 from pipeline.pairing.pairs import pair_sampler
 from pipeline.pairing.sizes import constant_dims, factor_sizes
@@ -22,6 +22,7 @@ __all__ = ["estimate_layout", "spectrum_to_try"]
 NUM_PERMUTATIONS = 19  # the largest of so many is exceeded by one in twenty
 PERMUTED_ROWS = 20_000  # of more the permutations take long, and their floor is far below that of the next line
 LEAST = 0.05  # correlation: of many rows less than that is certain, too, but a factor gains nothing by it
+MOST_TRIED = 768  # dimensions: of 20,000 rows their floors take 40 s of one core, those of 1,024 80 s
 NUM_PAIRS = 20_000  # standard error of a mean correlation over 32 dimensions about .002
 
 
@@ -45,7 +46,11 @@ def estimate_layout(latents: Latents, params: FlowParams, seed: int) -> Layout:
     concepts = tuple(latents.labels)
     require_mixing(params.mixing, latents.num_dims, f"layer {latents.layer}")
     if params.sizes == "spectrum":
-        return Layout.of(concepts, _spectrum_sizes(latents, seed))
+        moments = latent_moments(latents)
+        try:
+            return Layout.of(concepts, _spectrum_sizes(latents, moments, seed))
+        except InputError as error:
+            raise InputError(f"flow.sizes: found spectrum, but {error}; accepted here are estimate or a list") from None
     if params.sizes != "estimate":
         if sum(params.sizes) != latents.num_dims:
             raise InputError(
@@ -68,7 +73,9 @@ def estimate_layout(latents: Latents, params: FlowParams, seed: int) -> Layout:
 
 
 def spectrum_to_try(latents: Latents, params: Params) -> Layout | None:
-    """Layout by the spectrum, which a sweep around the estimate tries as well; None where there is none.
+    """Layout by the spectrum, which a sweep around the estimate tries as well.
+
+    None where there is none, or of more than 768 dimensions; a line says it.
 
     Args:
         latents: of the training split.
@@ -76,24 +83,34 @@ def spectrum_to_try(latents: Latents, params: Params) -> Layout | None:
     """
     if params.flow.sizes != "estimate":
         return None
+    if latents.num_dims > MOST_TRIED:
+        print(
+            f"sizes by the spectrum are not tried, as layer {latents.layer} gives the flow {latents.num_dims} "
+            f"dimensions, and above {MOST_TRIED} they can take minutes; flow.sizes: spectrum takes them all the same",
+            flush=True,
+        )
+        return None
     try:
-        return Layout.of(tuple(latents.labels), _spectrum_sizes(latents, params.seed))
+        return Layout.of(tuple(latents.labels), _spectrum_sizes(latents, latent_moments(latents), params.seed))
     except InputError as error:
         print(f"sizes by the spectrum are not tried: {error}", flush=True)
         return None
 
 
-def _spectrum_sizes(latents: Latents, seed: int) -> tuple[int, ...]:
-    """Sizes, residual first; each concept's spectrum and its floor are printed."""
-    moments = latent_moments(latents)
+def _spectrum_sizes(latents: Latents, moments: Moments, seed: int) -> tuple[int, ...]:
+    """Sizes, residual first; each concept's spectrum and its floor are printed.
+
+    Raises:
+        InputError: a concept has no direction above its floor, as a clause.
+    """
     found, floor = spectra(moments), _floors(latents, moments, seed).clamp(min=LEAST)
     sizes = (found > floor[:, None]).sum(dim=1).tolist()
     for name, size, values, limit in zip(latents.labels, sizes, found, floor, strict=True):
         if not size:
             raise InputError(
-                f"flow.sizes: found spectrum, but pairs of '{name}' correlate by {values[0]:.2f} at most along the "
-                f"directions of layer {latents.layer}, which is not above the {limit:.2f} of shuffled ones: it does "
-                "not hold it, or not linearly; accepted here are estimate or a list"
+                f"pairs of '{name}' correlate by {values[0]:.2f} at most along the directions of layer "
+                f"{latents.layer}, which is not above the {limit:.2f} of shuffled ones: it does not hold it, or not "
+                "linearly"
             )
         shown = " ".join(f"{value:.2f}" for value in values[: size + 1].tolist())
         print(f"spectrum of '{name}': {shown}; above the floor of {limit:.2f} are {size}", flush=True)
@@ -106,13 +123,12 @@ def _floors(latents: Latents, moments: Moments, seed: int) -> torch.Tensor:
     rows = stratified_rows([], original_index(latents.original, len(latents)), PERMUTED_ROWS, seed)
     index, largest = original_index(latents.original[rows], len(rows)), []
     rng = np.random.default_rng(seed)
-    centred = latents.mean[rows] - moments.mean.numpy()
+    white = (latents.mean[rows] - moments.mean.numpy()) @ whiten(moments.covariance)[0].numpy()
     for _ in range(NUM_PERMUTATIONS):
         source = rows[permuted_rows(index, rng)]
         labels = {name: column[source] for name, column in latents.labels.items()}
         values = {name: column[source] for name, column in latents.values.items()}
         shuffled = replace(latents, original=latents.original[rows], labels=labels, values=values)
-        sampler = pair_sampler(shuffled, 0, "moments")
-        pairs = torch.from_numpy(sampler.second_moments(centred))
-        largest.append(spectra(Moments(moments.mean, moments.covariance, pairs))[:, 0])
+        pairs = torch.from_numpy(pair_sampler(shuffled, 0, "moments").second_moments(white))
+        largest.append(torch.linalg.eigvalsh(pairs)[:, -1])
     return torch.stack(largest).amax(dim=0)

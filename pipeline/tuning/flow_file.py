@@ -13,6 +13,8 @@ trials:
   behind: {low: 0.0, high: 0.0}
   pair_nats: 96.1
   chosen: true
+
+Where no gap can be measured on the validation rows, `probe_gap` and `behind` are null.
 """
 
 import io
@@ -40,7 +42,8 @@ class Trial:
     Attributes:
         number: in the order of the search, from 0.
         candidate: its settings, and its factors.
-        probe_gap: `probe/gap`, with its interval `gap_low` to `gap_high`.
+        probe_gap: `probe/gap`, with its interval `gap_low` to `gap_high`; these and the next two are None in all trials
+            of a sweep whose validation rows can't be probed.
         behind_low: lower end of the 95 % interval of how far it is behind the trial of the highest `probe/gap`.
         behind_high: the upper end; 0 to 0 for that trial itself.
         pair_nats: mean loss of held-out pairs.
@@ -48,17 +51,20 @@ class Trial:
 
     number: int
     candidate: Candidate
-    probe_gap: float
-    gap_low: float
-    gap_high: float
-    behind_low: float
-    behind_high: float
+    probe_gap: float | None
+    gap_low: float | None
+    gap_high: float | None
+    behind_low: float | None
+    behind_high: float | None
     pair_nats: float
 
     @property
     def level(self) -> bool:
-        """Whether its `probe/gap` may be as high as the highest: the interval of how far it is behind holds 0."""
-        return self.behind_low <= 0
+        """Whether its `probe/gap` may be as high as the highest: the interval of how far it is behind holds 0.
+
+        Where no gap was measured, all are level.
+        """
+        return self.behind_low is None or self.behind_low <= 0
 
 
 @dataclass(frozen=True)
@@ -85,11 +91,9 @@ class FlowChoice:
             return "as it is the only trial" if self.trials else ""
         if len(level) == 1:
             return "as its probe/gap is the highest, and no other is level with it"
-        highest = max(trial.probe_gap for trial in level)
-        return (
-            f"as it has the fewest nats a pair of the {len(level)} trials that are level with the highest probe/gap, "
-            f"{highest:.3f}"
-        )
+        fewest = f"as it has the fewest nats a pair of the {len(level)} trials"
+        gaps = [trial.probe_gap for trial in level if trial.probe_gap is not None]
+        return f"{fewest} that are level with the highest probe/gap, {max(gaps):.3f}" if gaps else fewest
 
 
 def write_flow_file(path: Path, choice: FlowChoice) -> None:
@@ -128,15 +132,22 @@ def read_flow_file(path: Path) -> FlowChoice:
 
 def _row(trial: Trial, chosen: bool) -> dict[str, Any]:
     gap = {"value": trial.probe_gap, "low": trial.gap_low, "high": trial.gap_high}
+    behind = {"low": trial.behind_low, "high": trial.behind_high}
     return {
         "number": trial.number,
         **trial.candidate.settings,
         "sizes": list(trial.candidate.layout.sizes),
-        "probe_gap": {key: round(value, DIGITS) for key, value in gap.items()},
-        "behind": {"low": round(trial.behind_low, DIGITS), "high": round(trial.behind_high, DIGITS)},
+        "probe_gap": _rounded(gap),
+        "behind": _rounded(behind),
         "pair_nats": round(trial.pair_nats, DIGITS),
         "chosen": chosen,
     }
+
+
+def _rounded(figures: dict[str, float | None]) -> dict[str, float] | None:
+    """None where one of them is not known."""
+    known = {key: round(value, DIGITS) for key, value in figures.items() if value is not None}
+    return known if len(known) == len(figures) else None
 
 
 def _candidate(content: dict[str, Any], layout: Layout) -> Candidate:
@@ -144,7 +155,8 @@ def _candidate(content: dict[str, Any], layout: Layout) -> Candidate:
 
 
 def _trial(row: dict[str, Any], names: tuple[str, ...]) -> Trial:
-    gap, behind = row["probe_gap"], row["behind"]
+    nothing = {"value": None, "low": None, "high": None}
+    gap, behind = (nothing if row[key] is None else row[key] for key in ("probe_gap", "behind"))
     return Trial(
         row["number"],
         _candidate(row, Layout(names, tuple(row["sizes"]))),

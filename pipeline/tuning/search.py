@@ -23,8 +23,10 @@ from pipeline.cluster import Resources, start_ray
 from pipeline.entry import die_with_parent
 from pipeline.errors import InputError
 from pipeline.flow_task import FlowTaskConfig
+from pipeline.held_out import why_no_probe
 from pipeline.params import Params, TuneParams
 from pipeline.progress import Progress, following
+from pipeline.tables.latents import load_latents
 from pipeline.training.checkpoints import locked
 from pipeline.tuning.flow_file import FlowChoice, Trial
 from pipeline.tuning.sampler import Sampler
@@ -55,6 +57,8 @@ def sweep(
     sampler = Sampler.of(params, estimate)
     if not params.tune.trials:
         return FlowChoice(Candidate(sampler.own, estimate), estimate.sizes)
+    if reason := why_no_probe(load_latents(latents, "val"), params.seed):
+        print(f"validation rows: {reason}; so the best trial is that of the fewest held-out nats alone", flush=True)
     candidates = sampler.candidates(params.tune.trials, draw_seed(params.seed, "tune"), spectrum)
     setups = [_setup(candidate, params, latents, run_folder) for candidate in candidates]
     with locked(run_folder), start_ray(params.machine.changed(workers=1, cpus_per_worker=1)) as resources:
@@ -105,7 +109,7 @@ def _try(drawn: dict[str, Any], setups: list[TrialSetup], device: str) -> None:
     try:
         figures = run_trial(setups[drawn["number"]], torch.device(device))
     except InputError as error:
-        tune.report({"probe_gap": 0.0, "refusal": str(error)})
+        tune.report({"refusal": str(error)})
     else:
         tune.report(dict(figures))
 
@@ -119,19 +123,20 @@ def _trials(candidates: list[Candidate], results: list[Any]) -> list[Trial]:
             sizes = list(candidate.layout.sizes)
             raise InputError(f"trial of {candidate.words}, sizes {sizes}: {result.metrics['refusal']}")
     figures = [result.metrics for result in results]
-    intervals = behind([row["probe_gap"] for row in figures], [row["gap_resamples"] for row in figures])
+    gaps = [row["probe_gap"] for row in figures if row["probe_gap"] is not None]  # of all, or of none
+    intervals = behind(gaps, [row["gap_resamples"] for row in figures]) if gaps else [(None, None)] * len(figures)
     trials = []
     for number, (candidate, row, interval) in enumerate(zip(candidates, figures, intervals, strict=True)):
-        gap, low, high, nats = (float(row[key]) for key in ("probe_gap", "gap_low", "gap_high", "pair_nats"))
-        trials.append(Trial(number, candidate, gap, low, high, *interval, nats))
+        gap = (row["probe_gap"], row["gap_low"], row["gap_high"])
+        trials.append(Trial(number, candidate, *gap, *interval, row["pair_nats"]))
     return trials
 
 
 def _line(trial: Trial, chosen: bool) -> str:
+    measured = trial.probe_gap is not None
+    gap = f"probe/gap {trial.probe_gap:.3f} ({trial.gap_low:.3f} to {trial.gap_high:.3f}), " if measured else ""
     return (
-        f"trial {trial.number}: {trial.candidate}, "
-        f"probe/gap {trial.probe_gap:.3f} ({trial.gap_low:.3f} to {trial.gap_high:.3f}), "
-        f"{trial.pair_nats:.2f} nats a pair{', chosen' if chosen else ''}"
+        f"trial {trial.number}: {trial.candidate}, {gap}{trial.pair_nats:.2f} nats a pair{', chosen' if chosen else ''}"
     )
 
 

@@ -26,11 +26,12 @@ FIGURES = "figures.json"
 
 
 class Figures(TypedDict):
-    """`probe/gap` of the best step with its interval and bootstrap resamples, and its mean held-out pair nats."""
+    """`probe/gap` of the best step with its interval and bootstrap resamples, None and no resamples where it can't be
+    measured; and its mean held-out pair nats."""
 
-    probe_gap: float
-    gap_low: float
-    gap_high: float
+    probe_gap: float | None
+    gap_low: float | None
+    gap_high: float | None
     gap_resamples: list[float]
     pair_nats: float
 
@@ -76,7 +77,9 @@ class _Trial(FlowTask):
 @torch.no_grad()
 def _score(task: FlowTask) -> Figures:
     """What a look at the network that training ends as finds: its best step."""
-    _, merit = task.look()
+    found, merit = task.look()
+    if "probe_gap" not in found:
+        return Figures(probe_gap=None, gap_low=None, gap_high=None, gap_resamples=[], pair_nats=merit.cost)
     low, high = bootstrap_interval(merit.resamples.numpy(), merit.score)
     return Figures(
         probe_gap=merit.score,

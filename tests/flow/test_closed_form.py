@@ -110,12 +110,22 @@ def test_without_a_concept_it_whitens() -> None:
 
 
 def test_a_direction_without_variance_is_not_blown_up() -> None:
-    covariance = torch.diag(torch.tensor([4.0, 1.0, 0.0], dtype=torch.float64))
-    moments = Moments(torch.zeros(3).double(), covariance, torch.diag(torch.tensor([0.0, 0.9, 0.0])).double()[None])
+    covariance = torch.tensor([[1.0, 1.0, 0.0], [1.0, 1.0, 0.0], [0.0, 0.0, 1.0]], dtype=torch.float64)
+    moments = Moments(torch.zeros(3).double(), covariance, torch.diag(torch.tensor([0.0, 0.0, 0.9])).double()[None])
     found = closed_form(moments, Layout(("residual", "kind"), (2, 1)))
-    assert found.matrix.abs().max() == pytest.approx(1000)  # 1 / sqrt(1e-6)
+    assert found.matrix.abs().max() == pytest.approx(500)  # 1 / sqrt(2) / sqrt(2e-6)
     z = _normal(10, 3, seed=0)
     assert (found.codes(z) @ found.inverse - z).abs().max() < 1e-12
+
+
+@pytest.mark.parametrize("variances", [[4.0, 0.0, 1.0], [0.0, 0.0, 0.0]])
+def test_constant_dimensions_keep_their_scale(variances: list[float]) -> None:
+    covariance = torch.diag(torch.tensor(variances, dtype=torch.float64))
+    moments = Moments(torch.ones(3).double(), covariance, covariance.new_zeros(0, 3, 3))
+    found = closed_form(moments, Layout(("residual",), (3,)))
+    scales = torch.linalg.svdvals(found.matrix).tolist()
+    assert scales == pytest.approx(sorted((v**-0.5 if v else 1.0 for v in variances), reverse=True), rel=1e-12)
+    assert (found.matrix @ found.inverse - torch.eye(3)).abs().max() < 1e-12
 
 
 def test_mirrored_latents_give_mirrored_codes_at_most() -> None:

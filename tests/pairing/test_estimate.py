@@ -2,13 +2,19 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 
+from pipeline.basis.draws import draw_seed
 from pipeline.basis.layout import Layout
 from pipeline.errors import InputError
+from pipeline.flow import Moments, spectra
+from pipeline.pairing.moments import latent_moments
+from pipeline.pairing.pairs import PairSampler
 from pipeline.params import FlowParams, Params
 from pipeline.params.data import DataParams
+from pipeline.scores.statistics.originals import permuted_rows
 from pipeline.tables.latents import Latents
-from pipeline.tuning.estimate import estimate_layout, spectrum_to_try
+from pipeline.tuning.estimate import MOST_TRIED, _floors, estimate_layout, spectrum_to_try
 
 NUM_DIMS = 10
 
@@ -113,13 +119,40 @@ def test_a_concept_that_the_latents_do_not_hold_is_named(capsys: pytest.CaptureF
     with pytest.raises(InputError) as caught:
         estimate_layout(replace(latents, labels=labels), FlowParams(sizes="spectrum"), seed=0)
     assert str(caught.value).startswith("flow.sizes: found spectrum, but pairs of 'mood' correlate by 0.0")
+    assert str(caught.value).endswith("or not linearly; accepted here are estimate or a list")
     assert "\n" not in str(caught.value)
     params = Params(data=DataParams(concepts=("digit", "colour", "mood")))
     assert spectrum_to_try(replace(latents, labels=labels), params) is None
-    assert "sizes by the spectrum are not tried: flow.sizes" in capsys.readouterr().out
+    (line,) = [line for line in capsys.readouterr().out.splitlines() if "not tried" in line]
+    assert line.startswith("sizes by the spectrum are not tried: pairs of 'mood' correlate by 0.0")
+    assert line.endswith("it does not hold it, or not linearly"), "the params say nothing of the spectrum"
 
 
 def test_a_sweep_around_the_estimate_tries_the_spectrum_too_and_one_around_other_sizes_does_not() -> None:
     latents = _latents(0.3)
     assert spectrum_to_try(latents, Params()) == Layout.of(["digit", "colour"], [3, 6, 1])
     assert spectrum_to_try(latents, Params(flow=FlowParams(sizes="spectrum"))) is None
+
+
+def test_floors_are_the_largest_of_the_spectra_of_permuted_labels() -> None:
+    """Each from moments of the latents as they are; that these are made white once for all changes nothing."""
+    latents = _latents(0.3)
+    turn = np.random.default_rng(1).standard_normal((NUM_DIMS, NUM_DIMS), dtype=np.float32)
+    latents = replace(latents, mean=latents.mean @ turn)
+    moments, rng = latent_moments(latents), np.random.default_rng(draw_seed(7, "spectrum"))
+    centred, largest = latents.mean - moments.mean.numpy(), []
+    for _ in range(19):
+        source = permuted_rows(latents.original, rng)
+        labels = {name: column[source] for name, column in latents.labels.items()}
+        pairs = PairSampler(labels, latents.original, 0, "moments").second_moments(centred)
+        largest.append(spectra(Moments(moments.mean, moments.covariance, torch.from_numpy(pairs)))[:, 0])
+    assert _floors(latents, moments, 7).tolist() == pytest.approx(torch.stack(largest).amax(dim=0).tolist(), rel=1e-9)
+
+
+def test_of_a_wide_layer_a_sweep_does_not_try_the_spectrum_and_says_so(capsys: pytest.CaptureFixture[str]) -> None:
+    wide = np.zeros((4000, MOST_TRIED + 1), np.float32)
+    assert spectrum_to_try(replace(_latents(0.0), mean=wide, scale=wide), Params()) is None
+    assert capsys.readouterr().out == (
+        "sizes by the spectrum are not tried, as layer latent gives the flow 769 dimensions, and above 768 they can "
+        "take minutes; flow.sizes: spectrum takes them all the same\n"
+    )

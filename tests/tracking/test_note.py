@@ -3,7 +3,9 @@
 from pipeline.basis.layout import Layout
 from pipeline.scores.findings import findings
 from pipeline.scores.statistics.score import Score
-from pipeline.tracking.note import run_note
+from pipeline.tracking.note import run_note, sweep_note
+from pipeline.tuning.flow_file import FlowChoice, Trial
+from pipeline.tuning.space import Candidate
 
 LAYOUT = Layout.of(["digit"], [3, 1])
 GAP = {"probe/gap": Score(0.5, 0.4, 0.6)}
@@ -28,3 +30,11 @@ def test_a_change_is_called_so() -> None:
     table = run_note(LAYOUT, 6, scores)
     assert "| preserve/accuracy | +0 (change) |" in table
     assert "| preserve/agreement | 1 |" in table
+
+
+def test_the_table_of_a_sweep_leaves_a_gap_out_that_was_not_measured() -> None:
+    candidate = Candidate({"num_blocks": 6}, LAYOUT)
+    trials = tuple(Trial(number, candidate, None, None, None, None, None, 12.0 + number) for number in range(2))
+    first, *_, row, _, end = sweep_note(FlowChoice(candidate, LAYOUT.sizes, trials, 0), trials[0]).split("\n")
+    assert first.endswith("as it has the fewest nats a pair of the 2 trials")
+    assert (row, end) == ("| 0 | 6 | 3, 1 |  |  | 12 | yes |", "")

@@ -11,12 +11,12 @@ from pipeline.tables.parquet import latents_schema, write_table
 NUM_DIMS = 6
 
 
-def write_latents(folder: Path) -> Path:
-    """Write train (480 rows of 120 originals), val and test (60 rows each)."""
+def write_latents(folder: Path, num_val: int = 60) -> Path:
+    """Write train (480 rows of 120 originals), val (`num_val` rows) and test (60 rows)."""
     rng = np.random.default_rng(0)
     mixing = np.linalg.qr(rng.normal(size=(NUM_DIMS, NUM_DIMS)))[0]
     centres, palette = 3 * rng.normal(size=(3, 2)), rng.random((4, 3))
-    for split, originals, copies in (("train", 120, 4), ("val", 60, 1), ("test", 60, 1)):
+    for split, originals, copies in (("train", 120, 4), ("val", num_val, 1), ("test", 60, 1)):
         original = np.repeat(np.arange(originals), copies)
         digit, colour = original % 3, rng.integers(0, 4, len(original))
         noise = 0.3 * rng.normal(size=(len(original), NUM_DIMS))

@@ -15,6 +15,10 @@ def trial(number: int, gap: float, nats: float, behind_low: float = 0.0) -> Tria
     return Trial(number, CANDIDATE, gap, gap - 0.02, gap + 0.02, behind_low, behind_low + 0.04, nats)
 
 
+def unmeasured(number: int, nats: float) -> Trial:
+    return Trial(number, CANDIDATE, None, None, None, None, None, nats)
+
+
 def test_the_highest_gap_wins_where_the_others_are_surely_behind():
     assert choose([trial(0, 0.5, 90.0, 0.3), trial(1, 0.9, 99.0), trial(2, 0.7, 80.0, 0.1)]).number == 1
 
@@ -27,6 +31,10 @@ def test_overlapping_intervals_do_not_make_a_trial_level():
 
 def test_among_level_trials_the_fewest_nats_win():
     assert choose([trial(0, 0.90, 99.0), trial(1, 0.88, 95.0, -0.01), trial(2, 0.5, 10.0, 0.3)]).number == 1
+
+
+def test_where_no_gap_was_measured_the_fewest_nats_win():
+    assert choose([unmeasured(0, 99.0), unmeasured(1, 95.0), unmeasured(2, 97.0)]).number == 1
 
 
 @pytest.mark.parametrize("order", [(0, 1), (1, 0)])
@@ -56,6 +64,10 @@ def test_what_trials_have_in_common_cancels_in_the_difference():
         (
             [trial(0, 0.558, 99.0), trial(1, 0.552, 95.0, -0.01), trial(2, 0.3, 10.0, 0.2)],
             "as it has the fewest nats a pair of the 2 trials that are level with the highest probe/gap, 0.558",
+        ),
+        (
+            [unmeasured(0, 99.0), unmeasured(1, 95.0), unmeasured(2, 97.0)],
+            "as it has the fewest nats a pair of the 3 trials",
         ),
     ],
 )

@@ -50,6 +50,14 @@ def test_a_choice_is_read_back_with_six_digits(tmp_path):
     assert back.trials[1].pair_nats == 11.123457
 
 
+def test_a_gap_that_was_not_measured_is_null(tmp_path):
+    trial = Trial(0, CHOICE.candidate, None, None, None, None, None, 12.0)
+    choice = FlowChoice(CHOICE.candidate, (4, 2), (trial,), 0)
+    write_flow_file(tmp_path / "flow.yaml", choice)
+    assert "  probe_gap: null\n  behind: null\n  pair_nats: 12.0\n" in (tmp_path / "flow.yaml").read_text()
+    assert read_flow_file(tmp_path / "flow.yaml") == choice
+
+
 def test_another_searched_key_stands_beside_the_first(tmp_path, monkeypatch):
     monkeypatch.setitem(SEARCHED, "learning_rate", "learning rate {}")
     candidate = Candidate({"num_blocks": 6, "learning_rate": 0.003}, Layout(NAMES, (5, 1)))

@@ -1,9 +1,12 @@
 """A tiny sweep through Ray Tune: what it tries, that two sweeps agree, and that a killed one goes on."""
 
+from contextlib import nullcontext
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import torch
 from training.small_latents import NUM_DIMS, write_latents
 
 from pipeline.basis.curves import METRICS, entries
@@ -15,6 +18,7 @@ from pipeline.params.section import Positive
 from pipeline.tuning.flow_file import FlowChoice, read_flow_file, write_flow_file
 from pipeline.tuning.search import sweep
 from pipeline.tuning.space import SEARCHED, Candidate
+from pipeline.tuning.trial import TrialSetup, run_trial
 
 ESTIMATE = Layout(("residual", "digit", "colour"), (2, 2, 2))
 
@@ -70,6 +74,28 @@ def test_two_sweeps_write_the_same_flow_file(latents, tmp_path, capfd):
     again = sweep(study(), latents, ESTIMATE, tmp_path / "one" / "tune-latent-0123")
     assert again == choices[0]
     assert [path.stat().st_mtime_ns for path in kept[1:]] == before[1:]
+
+
+def _one_after_another(setups: list[TrialSetup], *_: object) -> list[SimpleNamespace]:
+    return [SimpleNamespace(error=None, metrics=run_trial(setup, torch.device("cpu"))) for setup in setups]
+
+
+def test_of_too_few_validation_rows_trials_go_by_nats_and_no_gap_is_said(tmp_path, monkeypatch, capsys):
+    few = write_latents(tmp_path / "latents", num_val=4)
+    monkeypatch.setattr("pipeline.tuning.search.start_ray", nullcontext)
+    monkeypatch.setattr("pipeline.tuning.search._run", _one_after_another)
+    choice = sweep(study(trials=2), few, ESTIMATE, tmp_path / "tune-latent-0123")
+    assert all(trial.probe_gap is trial.gap_low is trial.behind_low is None for trial in choice.trials)
+    assert choice.chosen == min(choice.trials, key=lambda trial: trial.pair_nats).number
+    assert choice.reason == "as it has the fewest nats a pair of the 2 trials"
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == (
+        "validation rows: 4 originals have a value in every concept (in 'digit' 4, the fewest), and a probe needs 5; "
+        "so the best trial is that of the fewest held-out nats alone"
+    )
+    assert [line.partition(" nats")[0] for line in lines[1:]] == [
+        f"trial {trial.number}: {trial.candidate}, {trial.pair_nats:.2f}" for trial in choice.trials
+    ]
 
 
 @pytest.mark.usefixtures("ray_session")
