@@ -119,7 +119,7 @@ class WiderTuneParams(TuneParams):
 def test_a_further_searched_parameter_is_a_line_of_the_space_and_a_key_of_tune(latents, tmp_path, monkeypatch, capfd):
     monkeypatch.setitem(SEARCHED, "learning_rate", "learning rate {}")
     tune = WiderTuneParams(trials=3, steps=10, num_blocks=(2,), scale=(1.0,))
-    params = study().changed(tune=tune)
+    params = study().changed(tune=tune, train=study().train.changed(schedule="constant"))
     choice = sweep(params, latents, ESTIMATE, tmp_path / "tune-latent-0123")
     settings = [trial.candidate.settings for trial in choice.trials]
     assert settings[0] == {"num_blocks": 2, "learning_rate": 3e-3}, "the params' own"
