@@ -14,13 +14,13 @@ from pipeline.pairing.pairs import pair_sampler
 from pipeline.tables.extent import Extent
 from pipeline.tables.latents import Latents
 
-__all__ = ["latent_extent", "latent_moments", "shrinkage"]
+__all__ = ["latent_extent", "latent_moments", "shrunk_correlation"]
 
 _INSIDE = 0.999  # of the training latents
 _FOLDS = 5
 _MOST_ROWS = 20_000  # twenty of which lie outside
 _SHARES = np.concatenate([[0.0], np.logspace(-5, 0, 41)])
-_LEAST = 1e-6  # added to each direction's share of variance, as rounding would be divided by none
+_LEAST = 1e-6  # variance of a standardised direction, which rounding alone would leave with none
 
 
 def latent_moments(latents: Latents) -> Moments:
@@ -33,9 +33,7 @@ def latent_moments(latents: Latents) -> Moments:
     centred = latents.mean - mean
     variance = centred.var(axis=0) + np.square(latents.scale, dtype=np.float64).mean(axis=0)
     unit = np.sqrt(np.where(variance > 0, variance, 1))
-    standard = centred / unit
-    share = shrinkage(standard, latents.original)
-    correlation = _shrunk(standard, share)
+    correlation, _ = shrunk_correlation(centred / unit, latents.original)
     pairs = pair_sampler(latents, 0, "moments").second_moments(centred)
     return Moments(*(torch.from_numpy(part) for part in (mean, correlation * np.outer(unit, unit), pairs)))
 
@@ -53,10 +51,9 @@ def latent_extent(latents: Latents) -> Extent:
     rng = np.random.default_rng(draw_seed(0, "extent"))
     drawn = np.sort(rng.permutation(len(latents))[:_MOST_ROWS])
     rows, original = latents.draw(rng, drawn).astype(np.float64), latents.original[drawn]
-    share = shrinkage((rows - rows.mean(axis=0)) / _unit(rows), original)
-    part = np.unique(original, return_inverse=True)[1] % _FOLDS
+    _, share = shrunk_correlation((rows - rows.mean(axis=0)) / _unit(rows), original)
     distances = []
-    for held in (part == number for number in np.unique(part)):
+    for held in _parts(original):
         loc, matrix = _whitening(rows[~held], share)
         distances.append(np.linalg.norm((rows[held] - loc) @ matrix, axis=1))
     loc, matrix = _whitening(rows, share)
@@ -67,7 +64,8 @@ def latent_extent(latents: Latents) -> Extent:
 def _whitening(rows: NDArray[np.float64], share: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Mean of rows [n, N], and W [N, N] with Wᵀ C W = 1 for their shrunk covariance C."""
     loc, unit = rows.mean(axis=0), _unit(rows)
-    correlation = _shrunk((rows - loc) / unit, share)
+    standard = (rows - loc) / unit
+    correlation = _shrunk(standard.T @ standard / len(rows), share)
     factor = np.linalg.cholesky(correlation + _LEAST * np.eye(len(unit)))
     return loc, np.linalg.inv(factor).T / unit[:, None]
 
@@ -78,34 +76,44 @@ def _unit(rows: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.where(deviation > 0, deviation, 1)
 
 
-def _shrunk(standard: NDArray[np.float64], share: float) -> NDArray[np.float64]:
-    """Correlation of rows of mean 0 [n, N], of which the identity has a share."""
-    correlation = (1 - share) * (standard.T @ standard) / len(standard)
-    np.fill_diagonal(correlation, 1)
-    return np.asarray(correlation)
+def _shrunk(correlation: NDArray[np.float64], share: float) -> NDArray[np.float64]:
+    """A correlation of which the identity has a share."""
+    mixed = (1 - share) * correlation
+    np.fill_diagonal(mixed, 1)
+    return mixed
 
 
-def shrinkage(standard: NDArray[np.float64], original: NDArray[np.int64]) -> float:
-    """Share of the identity that makes a correlation of few rows the best estimate, in [0, 1].
+def _parts(original: NDArray[np.int64]) -> list[NDArray[np.bool_]]:
+    """Which rows [n] each of five parts holds, whole originals each; fewer parts where there are fewer originals."""
+    part = np.unique(original, return_inverse=True)[1] % _FOLDS
+    return [part == number for number in np.unique(part)]
 
-    That of the fewest nats of rows left out under a Gaussian, over five parts by original, among 0 and eight shares in
-    each power of ten from 1e-5. (Ledoit and Wolf's is the best in the sum of squares, which directions of little
-    variance hardly enter, though their density is lost where the identity fills them.)
+
+def shrunk_correlation(standard: NDArray[np.float64], original: NDArray[np.int64]) -> tuple[NDArray[np.float64], float]:
+    """Correlation [N, N] of rows, of which the identity has the share that makes it the best estimate, and that share.
+
+    The share in [0, 1] is that of the fewest nats of rows left out under a Gaussian, over five parts by original, among
+    0 and eight shares in each power of ten from 1e-5. (Ledoit and Wolf's is the best in the sum of squares, which
+    directions of little variance hardly enter, though their density is lost where the identity fills them.)
 
     Args:
         standard: rows of mean 0 [n, N], of variance 1 or, without their noise, a little less.
         original: of each row [n]; of one original alone there is nothing to leave out, and the share is 1.
     """
-    part = np.unique(original, return_inverse=True)[1] % _FOLDS
-    rows = [standard[part == number] for number in np.unique(part)]
-    if len(rows) < 2:
-        return 1.0
+    rows = [standard[part] for part in _parts(original)]
     products, counts = [own.T @ own for own in rows], [len(own) for own in rows]
-    everything = sum(products)
-    noise = np.eye(standard.shape[1]) * (1 - everything.diagonal() / len(standard))
+    everything = np.sum(products, axis=0)
+    share = _best_share(products, counts) if len(rows) > 1 else 1.0
+    return _shrunk(everything / len(standard), share), share
+
+
+def _best_share(products: list[NDArray[np.float64]], counts: list[int]) -> float:
+    """Share of the identity, from Σ x xᵀ of each part [N, N] and its number of rows."""
+    everything, num = np.sum(products, axis=0), sum(counts)
+    noise = np.eye(len(everything)) * (1 - everything.diagonal() / num)
     nats = np.zeros(len(_SHARES))
     for product, count in zip(products, counts, strict=True):
-        variance, directions = np.linalg.eigh((everything - product) / (len(standard) - count) + noise)
+        variance, directions = np.linalg.eigh((everything - product) / (num - count) + noise)
         held_out = np.einsum("nk,nk->k", directions, (product / count + noise) @ directions)
         mixed = (1 - _SHARES[:, None]) * np.maximum(variance, _LEAST * variance[-1]) + _SHARES[:, None]
         nats += count * (np.log(mixed) + held_out / mixed).sum(axis=1)

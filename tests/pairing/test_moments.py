@@ -11,7 +11,7 @@ from sklearn.covariance import ledoit_wolf_shrinkage
 from pipeline.basis.layout import Layout
 from pipeline.errors import InputError
 from pipeline.flow import closed_form
-from pipeline.pairing.moments import latent_extent, latent_moments, shrinkage
+from pipeline.pairing.moments import latent_extent, latent_moments, shrunk_correlation
 from pipeline.pairing.pairs import PairSampler, pair_sampler
 from pipeline.tables.latents import Latents
 
@@ -31,6 +31,10 @@ def _latents(num: int = NUM, noise: float = 0.3) -> Latents:
     rows, scale = np.arange(len(mean)), np.full_like(mean, noise)
     labels = {"kind": kind, "shade": shade}
     return Latents(rows, original, mean, scale, labels, {}, "ab" * 32, "z", "mean", np.arange(NUM_DIMS), (8, 8))
+
+
+def _share(rows: np.ndarray, original: np.ndarray) -> float:
+    return shrunk_correlation(rows, original)[1]
 
 
 def test_they_are_those_of_very_many_drawn_pairs() -> None:
@@ -84,15 +88,15 @@ def test_they_are_the_same_each_time_and_the_closed_form_of_them_finds_the_conce
 def test_few_rows_are_shrunk_more_than_many_and_copies_are_no_rows() -> None:
     rng = np.random.default_rng(0)
     rows = rng.standard_normal((2000, 20))
-    few, many = (shrinkage(rows[:num], np.arange(num)) for num in (40, 2000))
+    few, many = (_share(rows[:num], np.arange(num)) for num in (40, 2000))
     assert few > 0.7
     correlated = rows @ (np.eye(20) + 0.5 * rng.standard_normal((20, 20)))
     correlated = (correlated - correlated.mean(axis=0)) / correlated.std(axis=0)
-    assert shrinkage(correlated, np.arange(2000)) < 0.02 < many
-    once = shrinkage(correlated[:60], np.arange(60))
-    copied = shrinkage(np.repeat(correlated[:60], 10, axis=0), np.repeat(np.arange(60), 10))
+    assert _share(correlated, np.arange(2000)) < 0.02 < many
+    once = _share(correlated[:60], np.arange(60))
+    copied = _share(np.repeat(correlated[:60], 10, axis=0), np.repeat(np.arange(60), 10))
     assert copied == pytest.approx(once, rel=1e-9)
-    assert shrinkage(np.repeat(correlated[:60], 10, axis=0), np.arange(600)) < 0.2 * once
+    assert _share(np.repeat(correlated[:60], 10, axis=0), np.arange(600)) < 0.2 * once
 
 
 @pytest.mark.parametrize("num", [60, 150, 1000])
@@ -109,7 +113,7 @@ def test_it_makes_rows_that_were_never_seen_nearly_as_likely_as_any_share_can(nu
 
     best = min(nats(share) for share in np.logspace(-6, 0, 200))
     ledoit_wolf = nats(ledoit_wolf_shrinkage(few, assume_centered=True))
-    assert nats(max(shrinkage(few, np.arange(num)), 1e-6)) - best < 0.1 * (ledoit_wolf - best)
+    assert nats(max(_share(few, np.arange(num)), 1e-6)) - best < 0.1 * (ledoit_wolf - best)
 
 
 def test_constant_dimensions_and_fewer_rows_than_dimensions_make_no_trouble() -> None:
