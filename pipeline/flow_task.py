@@ -8,13 +8,14 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from pipeline.basis.counter import Counter
 from pipeline.basis.draws import draw_seed
 from pipeline.basis.layout import Layout
 from pipeline.errors import InputError
 from pipeline.flow import Flow, FlowConfig, closed_form, graded_rho, pair_nats
 from pipeline.held_out import HeldOutRows, why_no_probe
 from pipeline.pairing.moments import latent_moments
-from pipeline.pairing.pairs import pair_sampler
+from pipeline.pairing.sampler import pair_sampler
 from pipeline.params import FlowParams, Params, TrainParams
 from pipeline.tables.latents import Latents, latents_sha256, load_latents
 from pipeline.training.best import Merit
@@ -79,6 +80,7 @@ class FlowTask:
         self.model = Flow(config.shape).to(device)
         train, val = (_load(config, split) for split in ("train", "val"))
         self.closed_form = closed_form(latent_moments(train), config.layout)
+        self._input_noise = Counter(config.seed, "train/input_noise")
         self._colouring = self.closed_form.inverse.float().to(device)
         self.train_rows, self.val_rows = (
             _Rows(config, latents, split, device) for latents, split in ((train, "train"), (val, "val"))
@@ -116,13 +118,12 @@ class FlowTask:
         gap = {"probe_gap": held.gap} if self._held_out.can_be_probed else {}
         return {"pair_nats": nats, "bits_per_dim": bits, **gap, "gain": held.gain}, merit
 
-    def _noisy(self, z: Tensor, step: int, part: slice) -> Tensor:
+    def _noisy(self, z: Tensor, step: int | Tensor, part: slice) -> Tensor:
         """Latents of both members [2 P, N] with noise that is equally strong in each direction once they are white."""
         if not self.config.input_noise:
             return z
-        generator = torch.Generator().manual_seed(draw_seed(self.config.seed, "train/input_noise", step))
-        noise = torch.randn(2, self.config.batch_size, z.shape[1], generator=generator)  # of the global batch
-        return z + self.config.input_noise * noise[:, part].flatten(0, 1).to(self.device) @ self._colouring
+        row = members(self.config.batch_size, part, z.device)
+        return z + self.config.input_noise * self._input_noise.normals(step, row, z.shape[1]) @ self._colouring
 
     def _mean_nats(self, model: nn.Module, z: Tensor, rho: Tensor) -> Tensor:
         code, log_abs_det = model(z)  # both members in one pass: larger products
@@ -135,21 +136,22 @@ class _Rows:
 
     def __init__(self, config: FlowTaskConfig, latents: Latents, split: str, device: torch.device) -> None:
         self.mean, self.scale = torch.from_numpy(latents.mean).to(device), torch.from_numpy(latents.scale).to(device)
-        self.seed, self.split, self.device = config.seed, split, device
         self.num_factors, self.rho = config.layout.num_factors, config.flow.rho
-        self.sampler = pair_sampler(latents, config.seed, f"{split}/pairs")
+        self.sampler = pair_sampler(latents, config.seed, f"{split}/pairs").to(device)
+        self.noise = Counter(config.seed, f"{split}/noise")
 
-    def pairs(self, step: int, num_pairs: int, part: slice) -> tuple[Tensor, Tensor]:
+    def pairs(self, step: int | Tensor, num_pairs: int, part: slice) -> tuple[Tensor, Tensor]:
         """Latents z = mean + scale · ε of both members [2 P, N], all a then all b, and r of each factor [P, K + 1]."""
-        pairs = self.sampler.draw(step, num_pairs)
-        generator = torch.Generator().manual_seed(draw_seed(self.seed, f"{self.split}/noise", step))
-        noise = torch.randn(2, num_pairs, self.mean.shape[1], generator=generator)  # of the global batch
-        rows = torch.cat([torch.from_numpy(pairs.a[part]), torch.from_numpy(pairs.b[part])]).to(self.device)
-        z = self.mean[rows] + self.scale[rows] * noise[:, part].flatten(0, 1).to(self.device)
-        concept, distance = (
-            torch.from_numpy(column[part]).to(self.device) for column in (pairs.concept, pairs.distance)
-        )
+        a, b, concept, distance = self.sampler.tensors(step, torch.arange(num_pairs, device=self.mean.device)[part])
+        rows = torch.cat((a, b))
+        noise = self.noise.normals(step, members(num_pairs, part, self.mean.device), self.mean.shape[1])
+        z = self.mean[rows] + self.scale[rows] * noise
         return z, graded_rho(concept, distance, self.num_factors, self.rho, 1.0)
+
+
+def members(num_pairs: int, part: slice, device: torch.device) -> Tensor:
+    """Numbers of both members of a part of a step's pairs [2 P], all a then all b, which their noise goes by."""
+    return torch.arange(2 * num_pairs, device=device).view(2, num_pairs)[:, part].flatten()
 
 
 def _load(config: FlowTaskConfig, split: str) -> Latents:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Generator
 from pathlib import Path
 
 import pytest
+import torch
 
 from pipeline.params import DataParams
 
@@ -39,6 +40,12 @@ LONG = (
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Long ones first; in their own order otherwise."""
     items.sort(key=lambda item: _rank(item.path.relative_to(Path(__file__).parent).as_posix()))
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """What needs a GPU waits for a machine that has one."""
+    if item.get_closest_marker("gpu") and not torch.cuda.is_available():
+        pytest.skip("no CUDA device")
 
 
 @pytest.hookimpl(wrapper=True)

@@ -21,7 +21,7 @@ from pipeline.interpretation.edits import swap
 from pipeline.interpretation.rows import Rows
 from pipeline.judge.network import Judge
 from pipeline.pairing.moments import latent_moments
-from pipeline.pairing.pairs import pair_sampler
+from pipeline.pairing.sampler import pair_sampler
 from pipeline.params import EvaluateParams
 from pipeline.scores.behaviour.change import values_preservation
 from pipeline.scores.behaviour.preservation import preservation, reconstruction, round_trip

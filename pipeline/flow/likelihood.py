@@ -75,7 +75,7 @@ def _checked(rho: float) -> float:
 
 def _is(concept: Tensor, num_factors: int) -> Tensor:
     """[P, K + 1]: 1 where the factor is the pair's."""
-    return torch.nn.functional.one_hot(concept, num_factors).double()
+    return (concept[:, None] == torch.arange(num_factors, device=concept.device)).double()
 
 
 def pair_nats(

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from pipeline.basis.draws import draw_seed
 from pipeline.flow import Moments
-from pipeline.pairing.pairs import pair_sampler
+from pipeline.pairing.sampler import pair_sampler
 from pipeline.tables.extent import Extent
 from pipeline.tables.latents import Latents
 

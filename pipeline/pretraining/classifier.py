@@ -11,7 +11,7 @@ from pipeline.backbone.hooks import capture
 from pipeline.backbone.reduction import MEAN, to_vector
 from pipeline.basis.curves import last_value
 from pipeline.basis.draws import draw_seed
-from pipeline.pairing.pairs import PairSampler
+from pipeline.pairing.sampler import PairSampler
 from pipeline.pairing.sizes import constant_dims, factor_sizes
 from pipeline.params import BackboneParams
 from pipeline.tables.images import Images, load_images, to_unit_range

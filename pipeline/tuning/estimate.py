@@ -10,7 +10,7 @@ from pipeline.basis.layout import Layout
 from pipeline.errors import InputError
 from pipeline.flow import Moments, spectra, whiten
 from pipeline.pairing.moments import latent_moments
-from pipeline.pairing.pairs import pair_sampler
+from pipeline.pairing.sampler import pair_sampler
 from pipeline.pairing.sizes import constant_dims, factor_sizes
 from pipeline.params import FlowParams, Params, require_mixing
 from pipeline.scores.statistics.originals import original_index, permuted_rows, stratified_rows

@@ -9,7 +9,7 @@ from pipeline.basis.layout import Layout
 from pipeline.errors import InputError
 from pipeline.flow import Moments, spectra
 from pipeline.pairing.moments import latent_moments
-from pipeline.pairing.pairs import PairSampler
+from pipeline.pairing.sampler import PairSampler
 from pipeline.params import FlowParams, Params
 from pipeline.params.data import DataParams
 from pipeline.scores.statistics.originals import permuted_rows

@@ -12,7 +12,7 @@ from pipeline.basis.layout import Layout
 from pipeline.errors import InputError
 from pipeline.flow import closed_form
 from pipeline.pairing.moments import latent_extent, latent_moments, shrunk_correlation
-from pipeline.pairing.pairs import PairSampler, pair_sampler
+from pipeline.pairing.sampler import PairSampler, pair_sampler
 from pipeline.tables.latents import Latents
 
 NUM, COPIES, NUM_DIMS = 400, 3, 6

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from pipeline.errors import InputError
-from pipeline.pairing.pairs import PairSampler
+from pipeline.pairing.sampler import PairSampler
 
 RNG = np.random.default_rng(0)
 NUM = 600

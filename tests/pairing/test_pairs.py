@@ -1,9 +1,10 @@
 import numpy as np
 import pytest
+import torch
 from scipy.stats import chisquare
 
 from pipeline.errors import InputError
-from pipeline.pairing.pairs import PairSampler
+from pipeline.pairing.sampler import PairSampler
 
 COPIES = 3
 
@@ -90,3 +91,26 @@ def test_a_concept_without_any_pair_is_refused_by_name() -> None:
     labels = {"digit": np.array([1, 1, 1]), "colour": np.array([1, 1, 2])}
     with pytest.raises(InputError, match="concept 'colour': no two originals share a value, so there are no pairs"):
         PairSampler(labels, np.array([0, 0, 1]), 0, "test")
+
+
+def _all_kinds() -> PairSampler:
+    labels, original = _labels()
+    age = np.random.default_rng(3).normal(size=len(original))
+    return PairSampler({**labels, "age": np.zeros(len(age), np.int64)}, original, 0, "test", {"age": age})
+
+
+def test_a_worker_draws_its_part_of_what_all_draw() -> None:
+    sampler = _all_kinds()
+    whole = sampler.tensors(4, torch.arange(100))
+    for part in (slice(0, 40), slice(40, 100)):
+        drawn = sampler.tensors(torch.tensor(4), torch.arange(100)[part])
+        assert all(torch.equal(own, column[part]) for own, column in zip(drawn, whole, strict=True))
+    assert torch.equal(torch.from_numpy(sampler.draw(4, 100).distance), whole[3])
+    assert whole[3].count_nonzero() > 10
+
+
+@pytest.mark.gpu
+def test_pairs_are_the_same_bits_on_a_gpu() -> None:
+    here = _all_kinds().tensors(4, torch.arange(5000))
+    there = _all_kinds().to(torch.device("cuda")).tensors(torch.tensor(4, device="cuda"), torch.arange(5000).cuda())
+    assert all(torch.equal(a, b.cpu()) for a, b in zip(here, there, strict=True))

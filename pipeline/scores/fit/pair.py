@@ -170,7 +170,7 @@ def shared_pairs(
         if not partners.num_rows:
             continue
         member = rng.integers(partners.num_rows, size=pairs_each)
-        a, b = partners.rows(member, rng.integers(partners.num_partners[member]))
+        a, b = partners.spans.rows(member, rng.integers(partners.spans.num_partners[member]))
         drawn_a.append(a)
         drawn_b.append(b)
         names += [name] * pairs_each

@@ -1,0 +1,153 @@
+"""Pairs of rows that share a concept: the training signal (Esser, Rombach, Ommer, CVPR 2020, section 3.2).
+
+They are drawn by whole numbers alone, where they are used: the same on each device, and for any number of workers.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from pipeline.basis.counter import Counter, below
+from pipeline.errors import InputError
+from pipeline.pairing.pairs import Neighbours, Partners, Spans
+
+if TYPE_CHECKING:  # a classifier's pairs are of no table of latents
+    from pipeline.tables.latents import Latents
+
+__all__ = ["PairSampler", "Pairs", "pair_sampler"]
+
+CPU = torch.device("cpu")
+
+Rows = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """Row numbers of both members [P] each, the number 1 … K of the concept that they share [P], and how far apart
+    they are in it [P]: 0 where their values are equal, else their distance over the length of a graded concept.
+    """
+
+    a: Rows
+    b: Rows
+    concept: Rows
+    distance: NDArray[np.float64]
+
+    def near(self) -> "Pairs":
+        """Those that are no further apart than the length of their concept: all, where none is graded."""
+        kept = self.distance <= 1
+        return Pairs(self.a[kept], self.b[kept], self.concept[kept], self.distance[kept])
+
+
+class PairSampler:
+    """Draws pairs: concept uniform over K, a uniform over rows, b uniform over rows of equal value of another original.
+
+    Each draw is a function of (seed, purpose, step, number of the pair) alone. A row with no partner in a concept (no
+    other original has its value) is left out of this concept's pairs and counted in `num_alone`, one whose value is
+    missing in `num_missing`.
+
+    Args:
+        labels: concept → category of each row [n], −1 where it is missing, in the order of the factors; at least one.
+        original: [n]; copies of one image share it.
+        seed: the study's.
+        purpose: names the stream of draws.
+        graded: concept → value of each row [n], NaN where it is missing, in lengths of the concept. Its pairs need
+            not be of equal value: half of them are uniform, half within two lengths.
+
+    Raises:
+        InputError: if no row of a concept has a partner.
+    """
+
+    def __init__(
+        self,
+        labels: Mapping[str, Rows],
+        original: Rows,
+        seed: int,
+        purpose: str,
+        graded: Mapping[str, NDArray[np.floating]] | None = None,
+    ) -> None:
+        values = graded or {}
+        self._counter = Counter(seed, purpose)
+        self._concepts = {
+            name: Neighbours(values[name], original) if name in values else Partners(category, original)
+            for name, category in labels.items()
+        }
+        self.num_alone = {name: rows.num_alone for name, rows in self._concepts.items()}
+        self.num_missing = {name: int((category < 0).sum()) for name, category in labels.items()}
+        for name, rows in self._concepts.items():
+            if not rows.num_rows:
+                raise InputError(
+                    f"concept '{name}': no two originals share a value, so there are no pairs to learn from"
+                )
+        self._tables(CPU)
+
+    def to(self, device: torch.device) -> "PairSampler":
+        """Move the tables to the device that draws."""
+        self._tables(device)
+        return self
+
+    def _tables(self, device: torch.device) -> None:
+        """The classes of all concepts as one table, so that a draw takes as many kernels for forty as for one."""
+        classes = {k: rows for k, rows in enumerate(self._concepts.values()) if isinstance(rows, Partners)}
+        num_rows = np.ones(len(self._concepts), np.int64)  # of a graded concept: any row, which is not taken
+        num_rows[list(classes)] = [rows.num_rows for rows in classes.values()]
+        first = np.zeros(len(self._concepts), np.int64)
+        first[list(classes)] = np.cumsum([0, *(rows.num_rows for rows in classes.values())])[:-1]
+        self._first, self._num_rows = torch.from_numpy(first).to(device), torch.from_numpy(num_rows).to(device)
+        self._classes = Spans.joined([rows.spans for rows in classes.values()]).to(device) if classes else None
+        self._graded = {k: r.to(device) for k, r in enumerate(self._concepts.values()) if isinstance(r, Neighbours)}
+        self._device = device
+
+    def second_moments(self, rows: NDArray[np.floating]) -> NDArray[np.float64]:
+        """Of each concept the mean of x_a x_bᵀ over its pairs, symmetric [K, N, N], for x of each row [n, N]."""
+        return np.stack([concept.second_moment(rows) for concept in self._concepts.values()])
+
+    def alone(self) -> str:
+        """Rows that can't be paired, a count for each concept that has any; empty where every row has a partner."""
+        counts = [f"{count} in '{name}'" for name, count in self.num_alone.items() if count]
+        missing = [f"{count} in '{name}'" for name, count in self.num_missing.items() if count]
+        lines = [f"rows without a partner (no other original has their value): {', '.join(counts)}"] if counts else []
+        lines += [f"rows whose value is missing: {', '.join(missing)}"] if missing else []
+        return "; ".join(lines)
+
+    def draw(self, step: int, num_pairs: int) -> Pairs:
+        """The `num_pairs` pairs of a step, as arrays."""
+        drawn = self.tensors(step, torch.arange(num_pairs, device=self._device))
+        return Pairs(*(column.cpu().numpy() for column in drawn))
+
+    def tensors(self, step: int | Tensor, number: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Some pairs of a step on the device: a, b, concept and distance, as in `Pairs`.
+
+        Args:
+            step: from 0; in a tensor where one graph serves all steps.
+            number: of the pairs within the step [P], int64, on the device.
+        """
+        words, others = self._counter.words(step, 2 * number), self._counter.words(step, 2 * number + 1)
+        concept = below(words, len(self._concepts), low=True)
+        if self._classes is None:
+            a = b = torch.zeros_like(number)
+        else:
+            member = self._first[concept] + below(words, self._num_rows[concept])
+            a, b = self._classes.rows(member, below(others, self._classes.num_partners[member]))
+        distance = torch.zeros_like(a, dtype=torch.float64)
+        for k, rows in self._graded.items():
+            mine = concept == k
+            picked = rows.pick(words, others)
+            a, b, distance = (torch.where(mine, new, old) for new, old in zip(picked, (a, b, distance), strict=True))
+        return a, b, concept + 1, distance
+
+
+def pair_sampler(latents: "Latents", seed: int, purpose: str) -> PairSampler:
+    """Pairs of rows of one split, graded where the study says so.
+
+    Args:
+        latents: of the split.
+        seed: the study's.
+        purpose: names the stream of draws.
+    """
+    graded = {name: latents.values[name][:, 0] / length for name, length in latents.graded.items()}
+    return PairSampler(latents.labels, latents.original, seed, purpose, graded)
