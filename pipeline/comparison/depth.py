@@ -23,22 +23,22 @@ _RESPONSES = {  # of a network that decides, and of one that gives values
 Points = Sequence[tuple[float, float | None, float | None]]  # value, low, high
 
 
-def depth_sheet(results: Mapping[str, Scores], layouts: Mapping[str, Layout]) -> Sheet:
+def depth_sheet(results: Mapping[str, Scores], estimates: Mapping[str, Layout]) -> Sheet:
     """A line a concept over the layers: its share of dimensions, how well it is read, how the output answers to it.
 
     Args:
         results: scores of each layer, from the image on.
-        layouts: the factors of each layer, all with the same names.
+        estimates: the factors of each layer in the sizes that were estimated, all with the same names.
 
     Raises:
         InputError: a layer lacks a score; the line names its file.
     """
-    layers, layout = list(results), next(iter(layouts.values()))
+    layers, layout = list(results), next(iter(estimates.values()))
     panels: list[tuple[str, dict[str, Points]]] = [
         (
-            "share of the layer's dimensions",
+            "share of the layer's dimensions, estimated from how alike its pairs are",
             {
-                name: [(here.sizes[here.index(name)] / here.num_dims, None, None) for here in layouts.values()]
+                name: [(here.sizes[here.index(name)] / here.num_dims, None, None) for here in estimates.values()]
                 for name in layout.names
             },
         ),

@@ -23,7 +23,11 @@ __all__ = ["compare", "layers_sheet"]
 
 
 def compare(
-    results: Mapping[str, Scores], layouts: Mapping[str, Layout], curves: Sequence[Mapping[str, float]], folder: Path
+    results: Mapping[str, Scores],
+    layouts: Mapping[str, Layout],
+    estimates: Mapping[str, Layout],
+    curves: Sequence[Mapping[str, float]],
+    folder: Path,
 ) -> None:
     """Write scores.json, scores.csv and layers.png.
 
@@ -32,6 +36,7 @@ def compare(
     Args:
         results: scores of each layer, in the order of `layers`.
         layouts: the factors of each layer, all with the same names.
+        estimates: the same in the sizes that were estimated, by which layers compare: a sweep may take others.
         curves: entries of the network's metrics.jsonl.
         folder: where, replaced as a whole.
     """
@@ -49,7 +54,7 @@ def compare(
         write_atomic(beside / "scores.csv", _as_csv(results, layouts, names))
         layers_sheet(results, layouts).save(beside / "layers.png")
         if len(results) > 1:
-            depth_sheet(results, layouts).save(beside / "depth.png")
+            depth_sheet(results, estimates).save(beside / "depth.png")
         watched = [layer for layer in results if any(f"val/share/{layer}/residual" in entry for entry in curves)]
         if watched:
             training_sheet(curves, watched, layout).save(beside / "training.png")

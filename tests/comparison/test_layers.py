@@ -37,7 +37,7 @@ def results() -> dict[str, Scores]:
 @pytest.mark.parametrize("layers", [["conv1"], list(LAYOUTS)], ids=["one", "three"])
 def test_tables_hold_the_main_scores_and_sizes_of_each_layer(layers: list[str], tmp_path: Path) -> None:
     given = {layer: results()[layer] for layer in layers}
-    compare(given, {layer: LAYOUTS[layer] for layer in layers}, [], tmp_path / "comparison")
+    compare(given, {layer: LAYOUTS[layer] for layer in layers}, LAYOUTS, [], tmp_path / "comparison")
     depth = {"depth.png"} if len(layers) > 1 else set()
     assert {path.name for path in (tmp_path / "comparison").iterdir()} == NAMES | depth
     content = json.loads((tmp_path / "comparison/scores.json").read_text())
@@ -88,9 +88,18 @@ def test_names_of_scores_keep_apart(concept: str) -> None:
 
 def test_written_again_is_the_same_bytes(tmp_path: Path) -> None:
     for name in ("a", "b"):
-        compare(results(), LAYOUTS, [], tmp_path / name)
+        compare(results(), LAYOUTS, LAYOUTS, [], tmp_path / name)
     for path in (tmp_path / "a").iterdir():
         assert path.read_bytes() == (tmp_path / "b" / path.name).read_bytes(), path.name
+
+
+def test_layers_are_compared_by_the_estimated_sizes_and_shown_by_their_own(tmp_path: Path) -> None:
+    others = {layer: Layout(layout.names, layout.sizes[::-1]) for layer, layout in LAYOUTS.items()}
+    for name, estimates in (("own", LAYOUTS), ("others", others)):
+        compare(results(), LAYOUTS, estimates, [], tmp_path / name)
+    same = {name: (tmp_path / "own" / name).read_bytes() == (tmp_path / "others" / name).read_bytes() for name in NAMES}
+    assert all(same.values())
+    assert (tmp_path / "own/depth.png").read_bytes() != (tmp_path / "others/depth.png").read_bytes()
 
 
 def test_a_network_whose_training_was_watched_has_a_picture_of_it(tmp_path: Path) -> None:
@@ -98,7 +107,7 @@ def test_a_network_whose_training_was_watched_has_a_picture_of_it(tmp_path: Path
         {"step": step, **{f"val/share/conv1/{name}": 0.1 + step / 1000 for name in LAYOUTS["conv1"].names}}
         for step in range(50, 601, 50)
     ]
-    compare(results(), LAYOUTS, curves, tmp_path / "comparison")
+    compare(results(), LAYOUTS, LAYOUTS, curves, tmp_path / "comparison")
     assert {path.name for path in (tmp_path / "comparison").iterdir()} == NAMES | {"depth.png", "training.png"}
 
 
