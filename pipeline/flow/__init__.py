@@ -21,6 +21,7 @@ from pipeline.flow.coupling import AffineCoupling
 from pipeline.flow.likelihood import changed_rho, graded_rho, latent_nats, pair_nats, shared_rho
 from pipeline.flow.mixing import LearnedRotation, Rotation, Shuffle
 from pipeline.flow.network import Flow
+from pipeline.flow.stack import FlowStack
 
 __all__ = [
     "ActNorm",
@@ -29,6 +30,7 @@ __all__ = [
     "Flow",
     "FlowConfig",
     "FlowShape",
+    "FlowStack",
     "LearnedRotation",
     "Moments",
     "Rotation",
