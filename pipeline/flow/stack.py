@@ -169,7 +169,7 @@ class _StackedLinear(nn.Linear):
 
     def forward(self, input: Tensor) -> Tensor:
         """Map [B, in] to [B, out]."""
-        found: Tensor = _Linear.apply(input, self.weight, self.bias)  # type: ignore[no-untyped-call]
+        found: Tensor = _Linear.apply(input, self.weight, self.bias)
         return found
 
 
