@@ -29,7 +29,7 @@ from pipeline.flow.likelihood import (
 )
 from pipeline.flow.mixing import LearnedRotation, Rotation, Shuffle
 from pipeline.flow.network import Flow
-from pipeline.flow.stack import FlowStack
+from pipeline.flow.stack import FlowStack, stacked_matmul
 
 __all__ = [
     "ActNorm",
@@ -52,6 +52,7 @@ __all__ = [
     "pair_nats",
     "shared_rho",
     "spectra",
+    "stacked_matmul",
     "stacked_pair_nats",
     "whiten",
 ]

@@ -18,7 +18,7 @@ from pipeline.flow.actnorm import ActNorm
 from pipeline.flow.closed_form import ClosedForm
 from pipeline.flow.network import Flow
 
-__all__ = ["FlowStack"]
+__all__ = ["FlowStack", "stacked_matmul"]
 
 _ALIGNED = 16  # numbers of float32 in 64 bytes
 
@@ -97,9 +97,7 @@ class FlowStack(nn.Module):
         for layer in (layer for flow in self.flows for layer in flow.layers):
             if isinstance(layer, ActNorm):
                 layer.require_initialised()
-        num_rows, each = x.shape[-2], x.dim() == 3
-        if extra := -num_rows % _ALIGNED:
-            x = torch.cat([x, x[..., :1, :].expand(*x.shape[:-2], extra, x.shape[-1])], dim=-2)
+        num_rows, each, x = x.shape[-2], x.dim() == 3, _whole_lines(x)
         values = {f"flow.{name}": value for name, value in (self._by_name() | self._buffers_as(x.dtype)).items()}
         # torch's exponential of one matrix has other bits than that of several: so there are two of a lone flow
         doubled = len(self) == 1 and self.flows[0].config.mixing == "learned_rotation"
@@ -187,6 +185,16 @@ class _Linear(torch.autograd.Function):
         weight, bias = weight.movedim(in_dims[1], 0), bias.movedim(in_dims[2], 0)
         x = x.expand(info.batch_size, *x.shape) if in_dims[0] is None else x.movedim(in_dims[0], 0)
         return torch.baddbmm(bias[:, None], x, weight.mT), 0
+
+
+def stacked_matmul(x: Tensor, matrices: Tensor) -> Tensor:
+    """x [F, B, N] · matrices [F, N, M], with bits that depend neither on F nor on the place, where 16 divides N · M."""
+    return torch.bmm(_whole_lines(x), matrices)[:, : x.shape[1]]
+
+
+def _whole_lines(x: Tensor) -> Tensor:
+    """x [..., B, N] with rows of zeros at its end, so that what follows it in memory is aligned as it is."""
+    return nn.functional.pad(x, (0, 0, 0, -x.shape[-2] % _ALIGNED))
 
 
 def _rows(values: Sequence[Sequence[Tensor]]) -> Tensor:

@@ -86,7 +86,7 @@ def train_pack(
 ) -> list[str]:
     """Train the networks of a pack as `train` does one, each in place, and ending when it would end alone.
 
-    A network that diverges is frozen out: its steps go on beside the others', as kernels take all rows, and are ignored.
+    A network that diverges is frozen out: its steps are taken beside the others' all the same, and ignored.
 
     Args:
         pack: the networks and their data.
@@ -202,7 +202,7 @@ def _optimiser(
 ) -> tuple[torch.optim.Optimizer, list[Optimisation]]:
     """AdamW, a group for those who share rate and decay; and the config of each group."""
     groups: dict[tuple[float, float], list[nn.Parameter]] = {}
-    configs = {}
+    configs: dict[tuple[float, float], Optimisation] = {}
     for member, own in zip(members, rows, strict=True):
         kind = (member.config.learning_rate, member.config.weight_decay)
         groups.setdefault(kind, []).extend(own)
