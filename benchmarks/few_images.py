@@ -128,7 +128,7 @@ def measure(params: Params, part: Path, test: Latents, num_folds: int) -> Result
     task = FlowTask(setup, CPU)
     train(task, params.train, Hooks(checkpoint=states.append))
     seconds = time.process_time() - begun
-    best = states[-1]["best"]
+    best = states[-1]["members"][0]["best"]
     assert best is not None  # a flow's task is `Judged`
     z = torch.from_numpy(test.mean)
     with torch.no_grad():

@@ -1,5 +1,6 @@
 """The flow's pair loss over stored latents, as a task of the engine, and the way from params to it."""
 
+import copy
 import math
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -12,7 +13,7 @@ from pipeline.basis.counter import Counter
 from pipeline.basis.draws import draw_seed
 from pipeline.basis.layout import Layout
 from pipeline.errors import InputError
-from pipeline.flow import Flow, FlowConfig, closed_form, graded_rho, pair_nats
+from pipeline.flow import ClosedForm, Flow, FlowConfig, closed_form, graded_rho, pair_nats
 from pipeline.held_out import HeldOutRows, why_no_probe
 from pipeline.pairing.moments import latent_moments
 from pipeline.pairing.sampler import pair_sampler
@@ -20,7 +21,7 @@ from pipeline.params import FlowParams, Params, TrainParams
 from pipeline.tables.latents import Latents, latents_sha256, load_latents
 from pipeline.training.best import Merit
 
-__all__ = ["FlowTask", "FlowTaskConfig", "flow_card", "flow_setup", "restore_flow"]
+__all__ = ["FlowData", "FlowTask", "FlowTaskConfig", "Rows", "flow_card", "flow_setup", "restore_flow"]
 
 VALIDATION_PAIRS = 2048
 ROUNDING = 1e-3  # nats by which the start may seem worse than itself, as one is computed in float32
@@ -67,25 +68,57 @@ class FlowTaskConfig:
         return FlowConfig.of(self.flow, self.layout.num_dims, draw_seed(self.seed, "flow/weights"))
 
 
+class FlowData:
+    """Training and validation rows on a device, and all of a task that does not depend on the flow.
+
+    Args:
+        config: of the flow, or of one of those that share the table and the seed.
+        device: of the flow.
+
+    Raises:
+        InputError: no such table.
+    """
+
+    def __init__(self, config: FlowTaskConfig, device: torch.device) -> None:
+        self.train, self.val = (load_latents(Path(config.latents), split) for split in ("train", "val"))
+        self.moments = latent_moments(self.train)
+        self._held_out: HeldOutRows | None = None
+        self.train_rows, self.val_rows = (
+            Rows(config, latents, split, device) for latents, split in ((self.train, "train"), (self.val, "val"))
+        )
+
+    def held_out(self, form: ClosedForm, config: FlowTaskConfig, device: torch.device) -> HeldOutRows:
+        """What the validation rows say of a flow."""
+        if self._held_out is None:
+            self._held_out = HeldOutRows(self.val, form, config.layout, config.seed, device)
+            return self._held_out
+        return self._held_out.of(form, config.layout)
+
+
 class FlowTask:
     """Mean pair loss, in nats a pair, of pairs and noise that are drawn anew at each step.
+
+    Args:
+        config: what the flow learns from.
+        device: of the flow.
+        data: of another task of the same table and seed, where there is one.
 
     Raises:
         InputError: the latents have another number of dimensions or other concepts than the layout.
     """
 
-    def __init__(self, config: FlowTaskConfig, device: torch.device) -> None:
-        """Read the training and validation rows, and find their closed form."""
+    def __init__(self, config: FlowTaskConfig, device: torch.device, data: FlowData | None = None) -> None:
         self.config, self.device, self.patience = config, device, config.patience
+        self.data = data or FlowData(config, device)
+        _require_fit(config, self.data.train)
         self.model = Flow(config.shape).to(device)
-        train, val = (_load(config, split) for split in ("train", "val"))
-        self.closed_form = closed_form(latent_moments(train), config.layout)
+        self.closed_form = closed_form(self.data.moments, config.layout)
+        self.colouring = self.closed_form.inverse.float().to(device)
         self._input_noise = Counter(config.seed, "train/input_noise")
-        self._colouring = self.closed_form.inverse.float().to(device)
         self.train_rows, self.val_rows = (
-            _Rows(config, latents, split, device) for latents, split in ((train, "train"), (val, "val"))
+            rows.tied(config.flow.rho) for rows in (self.data.train_rows, self.data.val_rows)
         )
-        self._held_out = HeldOutRows(val, self.closed_form, config.layout, config.seed, device)
+        self._held_out = self.data.held_out(self.closed_form, config, device)
 
     def initialise(self) -> None:
         """The closed form of all training rows; of a random start ActNorm from both members of the pairs of step 0."""
@@ -118,12 +151,16 @@ class FlowTask:
         gap = {"probe_gap": held.gap} if self._held_out.can_be_probed else {}
         return {"pair_nats": nats, "bits_per_dim": bits, **gap, "gain": held.gain}, merit
 
+    def white_noise(self, step: int | Tensor, part: slice) -> Tensor:
+        """Input noise of both members [2 P, N], while the latents are white."""
+        row = members(self.config.batch_size, part, self.device)
+        return self.config.input_noise * self._input_noise.normals(step, row, self.config.layout.num_dims)
+
     def _noisy(self, z: Tensor, step: int | Tensor, part: slice) -> Tensor:
         """Latents of both members [2 P, N] with noise that is equally strong in each direction once they are white."""
         if not self.config.input_noise:
             return z
-        row = members(self.config.batch_size, part, z.device)
-        return z + self.config.input_noise * self._input_noise.normals(step, row, z.shape[1]) @ self._colouring
+        return z + self.white_noise(step, part) @ self.colouring
 
     def _mean_nats(self, model: nn.Module, z: Tensor, rho: Tensor) -> Tensor:
         code, log_abs_det = model(z)  # both members in one pass: larger products
@@ -131,7 +168,7 @@ class FlowTask:
         return pair_nats(code_a, code_b, log_abs_det_a, log_abs_det_b, self.config.layout, rho).mean()
 
 
-class _Rows:
+class Rows:
     """One split on the device, and its draws."""
 
     def __init__(self, config: FlowTaskConfig, latents: Latents, split: str, device: torch.device) -> None:
@@ -139,6 +176,12 @@ class _Rows:
         self.num_factors, self.rho = config.layout.num_factors, config.flow.rho
         self.sampler = pair_sampler(latents, config.seed, f"{split}/pairs").to(device)
         self.noise = Counter(config.seed, f"{split}/noise")
+
+    def tied(self, rho: float) -> "Rows":
+        """The same rows, with another correlation of what pairs share."""
+        other = copy.copy(self)
+        other.rho = rho
+        return other
 
     def pairs(self, step: int | Tensor, num_pairs: int, part: slice) -> tuple[Tensor, Tensor]:
         """Latents z = mean + scale · ε of both members [2 P, N], all a then all b, and r of each factor [P, K + 1]."""
@@ -154,15 +197,13 @@ def members(num_pairs: int, part: slice, device: torch.device) -> Tensor:
     return torch.arange(2 * num_pairs, device=device).view(2, num_pairs)[:, part].flatten()
 
 
-def _load(config: FlowTaskConfig, split: str) -> Latents:
-    latents = load_latents(Path(config.latents), split)
+def _require_fit(config: FlowTaskConfig, latents: Latents) -> None:
     layout, concepts = config.layout, tuple(latents.labels)
     if (concepts, latents.num_dims) != (layout.concepts, layout.num_dims):
         raise InputError(
             f"{config.latents}: concepts {', '.join(concepts)} and {latents.num_dims} dimensions, but the flow has "
             f"{', '.join(layout.concepts)} and {layout.num_dims}, in factors of {list(layout.sizes)}"
         )
-    return latents
 
 
 def flow_setup(params: Params, latents: Path, layout: Layout) -> tuple[FlowTaskConfig, dict[str, Any]]:

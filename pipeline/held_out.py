@@ -5,6 +5,7 @@ so that each class counts alike (scikit-learn's RidgeClassifier), which has a cl
 Concepts of one kind share their folds, and with them all of a fit that does not depend on the concept.
 """
 
+import copy
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -60,20 +61,29 @@ class HeldOutRows:
     def __init__(
         self, latents: Latents, closed_form: ClosedForm, layout: Layout, seed: int, device: torch.device
     ) -> None:
-        self._layout, self._seed = layout, seed
         rows = stratified_rows([], original_index(latents.original, len(latents)), MOST_ROWS, seed)
         self._index = original_index(latents.original[rows], len(rows))
         rng = np.random.default_rng(draw_seed(seed, "val/gain"))
         self._z = torch.from_numpy(latents.draw(rng, rows)).to(device)
-        self._closed_form_nats = latent_nats(
-            closed_form.codes(self._z.cpu()).double(), torch.tensor(closed_form.log_abs_det, dtype=torch.float64)
-        )
         probed = _probed(latents, seed)
         self._mean = torch.from_numpy(latents.mean[probed]).to(device)
         index = original_index(latents.original[probed], len(probed))
         self._targets = [] if why_no_probe(latents, seed) else _targets(latents, probed)
         self._kinds = _kinds(self._targets, index, seed)
         self._counts = _counts(index, seed)
+        self._set(closed_form, layout)
+
+    def of(self, closed_form: ClosedForm, layout: Layout) -> "HeldOutRows":
+        """The same rows for a flow of other factors, without making anew what does not depend on them."""
+        other = copy.copy(self)
+        other._set(closed_form, layout)
+        return other
+
+    def _set(self, closed_form: ClosedForm, layout: Layout) -> None:
+        self._layout = layout
+        self._closed_form_nats = latent_nats(
+            closed_form.codes(self._z.cpu()).double(), torch.tensor(closed_form.log_abs_det, dtype=torch.float64)
+        )
 
     @property
     def can_be_probed(self) -> bool:

@@ -97,7 +97,7 @@ def test_training_ends_as_the_step_that_its_held_out_figures_choose(config):
     looks = {entry["step"]: entry for entry in entries if "val/gain" in entry}
     assert list(looks) == [0, 20, 40, 60]
     assert {"val/pair_nats", "val/bits_per_dim", "val/probe_gap", "val/gain"} < set(looks[0])
-    best = states[-1]["best"]["step"]
+    best = states[-1]["members"][0]["best"]["step"]
     assert task.validate()["probe_gap"] == looks[best]["val/probe_gap"]
 
 

@@ -18,9 +18,18 @@ from pipeline.flow.actnorm import ActNorm
 from pipeline.flow.closed_form import ClosedForm, Moments, Whitening, closed_form, spectra, whiten
 from pipeline.flow.config import FlowConfig
 from pipeline.flow.coupling import AffineCoupling
-from pipeline.flow.likelihood import changed_rho, graded_rho, latent_nats, pair_nats, shared_rho
+from pipeline.flow.likelihood import (
+    changed_rho,
+    graded_rho,
+    latent_nats,
+    membership,
+    pair_nats,
+    shared_rho,
+    stacked_pair_nats,
+)
 from pipeline.flow.mixing import LearnedRotation, Rotation, Shuffle
 from pipeline.flow.network import Flow
+from pipeline.flow.stack import FlowStack, stacked_matmul
 
 __all__ = [
     "ActNorm",
@@ -29,6 +38,7 @@ __all__ = [
     "Flow",
     "FlowConfig",
     "FlowShape",
+    "FlowStack",
     "LearnedRotation",
     "Moments",
     "Rotation",
@@ -38,8 +48,11 @@ __all__ = [
     "closed_form",
     "graded_rho",
     "latent_nats",
+    "membership",
     "pair_nats",
     "shared_rho",
     "spectra",
+    "stacked_matmul",
+    "stacked_pair_nats",
     "whiten",
 ]

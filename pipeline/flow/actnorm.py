@@ -26,7 +26,7 @@ class ActNorm(nn.Module):
         self.loc = nn.Parameter(torch.zeros(num_dims))
         self.log_scale = nn.Parameter(torch.zeros(num_dims))
         self.register_buffer("initialised", torch.tensor(False))
-        self._ready = False  # mirror of the buffer: reading a tensor in each forward would stall a GPU and break export
+        self.ready = False  # mirror of the buffer: reading a tensor in each forward would stall a GPU and break export
         self.register_load_state_dict_post_hook(_mirror)  # type: ignore[no-untyped-call]
 
     @torch.no_grad()
@@ -45,23 +45,24 @@ class ActNorm(nn.Module):
 
     def start_as_identity(self) -> None:
         """Leave loc and log_scale at 0, where the layer before gives mean 0 and variance 1 already."""
-        if self._ready:
+        if self.ready:
             raise RuntimeError("ActNorm is initialised already: a second time would undo what was trained")
         self.initialised.fill_(True)
-        self._ready = True
+        self.ready = True
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Map x [B, N] to (y [B, N], log|det| [B])."""
-        self._require_initialised()
+        self.require_initialised()
         return self.log_scale.exp() * (x + self.loc), self.log_scale.sum().expand(x.shape[0])
 
     def inverse(self, y: Tensor) -> Tensor:
         """Map y [B, N] back to x [B, N]."""
-        self._require_initialised()
+        self.require_initialised()
         return y * (-self.log_scale).exp() - self.loc
 
-    def _require_initialised(self) -> None:
-        if not self._ready:
+    def require_initialised(self) -> None:
+        """Refuse, with a RuntimeError, to be used before loc and log_scale are set."""
+        if not self.ready:
             raise RuntimeError("ActNorm is not initialised: call initialise(batch) once, or load trained weights")
 
 
@@ -75,4 +76,4 @@ def require_rows(x: Tensor) -> None:
 
 def _mirror(module: nn.Module, _incompatible_keys: object) -> None:
     assert isinstance(module, ActNorm)
-    module._ready = bool(module.initialised)
+    module.ready = bool(module.initialised)

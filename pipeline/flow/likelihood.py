@@ -7,7 +7,7 @@ from torch import Tensor
 
 from pipeline.basis.layout import Layout
 
-__all__ = ["changed_rho", "graded_rho", "latent_nats", "pair_nats", "shared_rho"]
+__all__ = ["changed_rho", "graded_rho", "latent_nats", "membership", "pair_nats", "shared_rho", "stacked_pair_nats"]
 
 
 def shared_rho(concept: Tensor, num_factors: int, rho: float) -> Tensor:
@@ -107,6 +107,35 @@ def pair_nats(
         error = code_b[:, where] - r[:, None] * code_a[:, where]
         nats = nats + 0.5 * (weight * error.square().sum(dim=1) + layout.sizes[k] * log_variance)
     return nats
+
+
+def membership(layout: Layout) -> Tensor:
+    """1 where a dimension is in a factor, else 0 [K + 1, N]."""
+    sizes = torch.tensor(layout.sizes)
+    return torch.nn.functional.one_hot(torch.arange(layout.num_factors).repeat_interleave(sizes)).T.float()
+
+
+def stacked_pair_nats(
+    code_a: Tensor, code_b: Tensor, log_abs_det_a: Tensor, log_abs_det_b: Tensor, factors: Tensor, rho: Tensor
+) -> Tensor:
+    """`pair_nats` of F flows, whose factors differ in their sizes, by the same kernels.
+
+    Args:
+        code_a: z̃ᵃ [F, P, N].
+        code_b: z̃ᵇ [F, P, N].
+        log_abs_det_a: log|det T′(zᵃ)| [F, P].
+        log_abs_det_b: log|det T′(zᵇ)| [F, P].
+        factors: `membership` of each flow's layout [F, K + 1, N].
+        rho: r [F, P, K + 1].
+
+    Returns:
+        [F, P] nats, in the type of the codes.
+    """
+    variance = 1 - rho.square()  # in the type of rho, as there
+    of_factors = (number.to(code_a.dtype) for number in (rho, 1 / variance, variance.log()))
+    r, weight, log_variance = (number @ factors.to(code_a.dtype) for number in of_factors)  # of dimensions [F, P, N]
+    nats = 0.5 * (code_a.square() + weight * (code_b - r * code_a).square() + log_variance).sum(dim=2)
+    return nats + code_a.shape[2] * math.log(2 * math.pi) - log_abs_det_a - log_abs_det_b
 
 
 def latent_nats(code: Tensor, log_abs_det: Tensor) -> Tensor:

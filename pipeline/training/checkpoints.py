@@ -34,6 +34,7 @@ from pipeline.training.best import Best
 
 __all__ = [
     "Generation",
+    "MemberState",
     "State",
     "drop_older",
     "locked",
@@ -47,25 +48,37 @@ KEPT = 2
 STATE, CARD, RECORD = "state.pt", "checkpoint.json", "generation.json"
 
 
+class MemberState(TypedDict):
+    """What one network of a run goes on from.
+
+    Attributes:
+        model: its state dict; with a moving average that of the average.
+        last: with a moving average the parameters that the next step starts from, in the order of
+            `FlatModel.parameters()`; else None.
+        best: the best step so far, of a task that is `Judged`; else None.
+        failure: the line that says why it was frozen out; empty where it was not.
+    """
+
+    model: dict[str, Tensor]
+    last: list[Tensor] | None
+    best: Best | None
+    failure: str
+
+
 class State(TypedDict):
     """What a run goes on from, and nothing else: the learning rate and every draw are functions of the step.
 
     Attributes:
         step: steps done.
-        model: state dict of the network; with a moving average that of the average.
+        members: of each network that is trained: one, or those of a pack.
         optimiser: its state dict.
         compiled: whether the step was compiled.
-        last: with a moving average the parameters that the next step starts from, in the order of
-            `FlatModel.parameters()`; else None.
-        best: the best step so far, of a task that is `Judged`; else None.
     """
 
     step: int
-    model: dict[str, Tensor]
+    members: list[MemberState]
     optimiser: dict[str, Any]
     compiled: bool
-    last: list[Tensor] | None
-    best: Best | None
 
 
 @dataclass(frozen=True)

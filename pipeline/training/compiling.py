@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.fx.experimental.proxy_tensor import make_fx  # torch.export would copy the parameters
 
-__all__ = ["COMPILE_FROM", "CompiledModel", "prefers_compiling", "traced", "why_not"]
+__all__ = ["COMPILE_FROM", "CompiledModel", "TracedModel", "prefers_compiling", "traced", "why_not"]
 
 # Steps of a flow. At the default size (12 blocks of width 64, N = 32, 512 rows) on one core a compiled step took
 # 13 ms and an eager one 21; compilation took 48 s of CPU time: even after 6,000 steps, and later where the machine is
@@ -51,14 +51,11 @@ def why_not(device: str) -> str | None:
     return None
 
 
-class CompiledModel(nn.Module):
-    """A network whose forward and backward pass are compiled at the first call of each kind of inputs.
+class TracedModel(nn.Module):
+    """A network as the graph of its tensors, which is traced at the first call of each kind of inputs.
 
-    A kind is the inputs' shapes, types and devices, and whether autocast is on.
-
-    What is compiled is the graph of its tensors, with the modules traced away: otherwise each call would check the
-    attributes of all of them anew, which takes a sixth of a step of 25 rows. Its kernels are compiled in this process:
-    a pool of compilers beside each worker would take CPUs that nobody asked for.
+    A kind is the inputs' shapes, types and devices, and whether autocast is on. The modules, and vmap, are traced away:
+    each call of a stack of flows would spend a tenth of a step on what says which kernels to start.
 
     Args:
         model: a function of its inputs' values and its parameters alone, without a draw.
@@ -67,19 +64,33 @@ class CompiledModel(nn.Module):
     def __init__(self, model: nn.Module) -> None:
         super().__init__()
         self._model = (model,)  # in a tuple, or its parameters would be parameters here too
-        self._compiled: dict[tuple[Any, ...], Callable[..., Any]] = {}
+        self._made: dict[tuple[Any, ...], Callable[..., Any]] = {}
 
     def forward(self, *inputs: Tensor) -> Any:
         """What the network gives."""
         device = inputs[0].device.type
         autocast = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else None
         kind = (autocast, *((value.shape, value.dtype, value.device) for value in inputs))
-        if kind not in self._compiled:
-            torch._inductor.config.compile_threads = 1  # its public variable is read when torch is imported
-            graph = traced(self._model[0], *inputs)
-            self._compiled[kind] = torch.compile(graph, fullgraph=True, dynamic=False)
+        if kind not in self._made:
+            self._made[kind] = self._make(traced(self._model[0], *inputs))
         with torch.autocast(device, enabled=False):  # its casts are in the graph, and what it keeps in float32 stays so
-            return self._compiled[kind](*inputs)
+            return self._made[kind](*inputs)
+
+    def _make(self, graph: nn.Module) -> Callable[..., Any]:
+        return graph
+
+
+class CompiledModel(TracedModel):
+    """A network whose forward and backward pass are compiled at the first call of each kind of inputs.
+
+    What is compiled is the graph of its tensors: otherwise each call would check the attributes of all modules anew,
+    which takes a sixth of a step of 25 rows. Its kernels are compiled in this process: a pool of compilers beside each
+    worker would take CPUs that nobody asked for.
+    """
+
+    def _make(self, graph: nn.Module) -> Callable[..., Any]:
+        torch._inductor.config.compile_threads = 1  # its public variable is read when torch is imported
+        return torch.compile(graph, fullgraph=True, dynamic=False)
 
 
 def traced(function: Callable[..., Any], *examples: Tensor) -> nn.Module:

@@ -106,13 +106,14 @@ def train_with_ray(
         assert last is not None  # the last step leaves a checkpoint
         metrics = (generation.folder / curves.METRICS).read_text()
         state = read_checkpoint(last)
-        if best := state["best"]:
+        (member,) = state["members"]
+        if best := member["best"]:
             early = (
                 f", ended at step {state['step']}, as none after it was better" if state["step"] < config.steps else ""
             )
             print(f"{name}: best at step {best['step']} of {config.steps}{early}", flush=True)
-        kept = best or state
-        return Result(kept["model"], kept["step"], metrics, generation.folder)
+        model, step = (best["model"], best["step"]) if best else (member["model"], state["step"])
+        return Result(model, step, metrics, generation.folder)
 
 
 def _chooses_compiling(

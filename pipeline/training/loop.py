@@ -1,6 +1,6 @@
-"""The training loop, for one worker or many: torch only, and nothing of Ray.
+"""The training loop, of one network or a pack, for one worker or many: torch only, and nothing of Ray.
 
-The state of a run is the model, its moving average and its best step where they are kept, the optimiser and the number
+The state of a run is the models, their moving averages and best steps where they are kept, the optimiser and the number
 of steps done, nothing else: the learning rate and every draw are functions of the step. So a run that resumes from a
 state ends in the same weights, bit for bit with one worker, as one that was never interrupted. Whether its step is
 compiled is chosen by the caller and kept in the state.
@@ -10,7 +10,6 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
-from functools import partial
 from typing import TypeVar
 
 import torch
@@ -19,13 +18,13 @@ from torch import Tensor, nn
 
 from pipeline.errors import InputError
 from pipeline.params import Optimisation
-from pipeline.training.best import BestStep, Judged
-from pipeline.training.checkpoints import State
-from pipeline.training.compiling import CompiledModel
-from pipeline.training.parameters import FlatModel, MovingAverage
-from pipeline.training.task import Task
+from pipeline.training.checkpoints import MemberState, State
+from pipeline.training.compiling import CompiledModel, TracedModel
+from pipeline.training.members import Look, Running, not_finite
+from pipeline.training.parameters import FlatModel, MovingAverage, StackedModel
+from pipeline.training.task import Member, Pack, Task
 
-__all__ = ["Hooks", "from_rank_0", "learning_rate", "part_of", "train"]
+__all__ = ["Hooks", "from_rank_0", "learning_rate", "part_of", "train", "train_pack"]
 
 Found = TypeVar("Found")
 
@@ -71,77 +70,146 @@ def train(
             mend, or the task refuses what it meets in them; on every worker alike.
     """
     hooks = hooks or Hooks()
+
+    def prepared() -> tuple[FlatModel, nn.Module]:
+        model = FlatModel(task.model)
+        return model, CompiledModel(model) if compile_step else model.eager()
+
+    alone = _Job((Member(task, config, hooks.log),), task.loss, prepared, compile_step)
+    (failure,) = _train(alone, hooks.checkpoint, resume)
+    if failure:
+        raise InputError(failure)
+
+
+def train_pack(
+    pack: Pack, checkpoint: Callable[[State], None] = lambda _state: None, resume: State | None = None
+) -> list[str]:
+    """Train the networks of a pack as `train` does one, each in place, and ending when it would end alone.
+
+    A network that diverges is frozen out: its steps are taken beside the others' all the same, and ignored.
+
+    Args:
+        pack: the networks and their data.
+        checkpoint: as of `Hooks`.
+        resume: the state to go on from.
+
+    Returns:
+        Of each network the line that says why it was frozen out; empty where it was not.
+
+    Raises:
+        ValueError: members' configs differ in more than learning rate and weight decay.
+    """
+    first = pack.members[0].config
+    for member in pack.members:
+        own = {"learning_rate": first.learning_rate, "weight_decay": first.weight_decay}
+        if member.config.changed(**own) != first:
+            raise ValueError(f"a pack is of one optimisation, but found {member.config} beside {first}")
+
+    def prepared() -> tuple[StackedModel, nn.Module]:
+        return StackedModel(pack.model), TracedModel(pack.model)
+
+    return _train(_Job(pack.members, pack.loss, prepared), checkpoint, resume)
+
+
+@dataclass(frozen=True)
+class _Job:
+    """Networks that are trained together: their loss, and once they have begun what is stepped and what is called."""
+
+    members: Sequence[Member]
+    loss: Callable[[nn.Module, int, slice], tuple[Tensor, dict[str, Tensor]]]
+    prepared: Callable[[], tuple[FlatModel | StackedModel, nn.Module]]
+    compile_step: bool = False
+
+
+def _train(job: _Job, checkpoint: Callable[[State], None], resume: State | None) -> list[str]:
     rank, world = _rank_and_world()
+    config = job.members[0].config
     part = part_of(config.batch_size, rank, world)
     weight = (part.stop - part.start) * world / config.batch_size  # the mean over workers is then that over examples
     step = resume["step"] if resume else 0
-    if resume:
-        task.model.load_state_dict(resume["model"])
-    else:
-        task.initialise()
-    _share_model(task, world)  # workers of unlike machines may round a start differently
-    model = FlatModel(task.model)
-    parameters = list(model.parameters())
+    states: Sequence[MemberState | None] = resume["members"] if resume else [None] * len(job.members)
+    running = [Running(member, state) for member, state in zip(job.members, states, strict=True)]
+    for member, state in zip(job.members, states, strict=True):
+        if state:
+            member.task.model.load_state_dict(state["model"])
+        else:
+            member.task.initialise()
+    _share_models(job.members, world)  # workers of unlike machines may round a start differently
+    model, step_model = job.prepared()
+    parameters, rows = list(model.parameters()), model.rows()
     average = None if config.ema_decay is None else MovingAverage(parameters, config.ema_decay)
-    if resume and average:
-        for parameter, value in zip(parameters, resume["last"] or (), strict=True):
-            parameter.data.copy_(value)
-    optimiser = torch.optim.AdamW(
-        parameters, lr=config.learning_rate, betas=config.betas, weight_decay=config.weight_decay, fused=True
-    )
+    for own, state in zip(rows, states, strict=True):
+        if state and average:
+            for parameter, value in zip(own, state["last"] or (), strict=True):
+                parameter.data.copy_(value)
+    optimiser, configs = _optimiser(job.members, rows)
     if resume:
         optimiser.load_state_dict(resume["optimiser"])
-    step_model = CompiledModel(model) if compile_step else model.eager()
-    best = BestStep(task.patience, resume["best"] if resume else None) if isinstance(task, Judged) else None
-    if best and not resume:
-        held_out, _ = _found_by_rank_0(partial(_look, task, best, 0), rank)
-        if rank == 0:
-            hooks.log({"step": 0} | _named("val", held_out))
-    ended = best is not None and best.ended
-    task.model.train()
-    for done in range(step + 1, step + 1 if ended else config.steps + 1):
-        rate = learning_rate(config, done - 1)
-        for group in optimiser.param_groups:
-            group["lr"] = rate
-        loss, figures = task.loss(step_model, done - 1, part)
+    else:
+        found = _look([each for each in running if each.best], 0, rank)
+        _log_looks(found, 0, rank)
+    for each in running:
+        each.member.task.model.train()
+    for done in range(step + 1, config.steps + 1):
+        going = [each for each in running if each.goes_on]
+        if not going:
+            break
+        for group, of_group in zip(optimiser.param_groups, configs, strict=True):
+            group["lr"] = learning_rate(of_group, done - 1)
+        loss, figures = job.loss(step_model, done - 1, part)
         model.zero_grad()
-        (loss * weight).backward()
+        (loss * weight).sum().backward()
         _average_over_workers(parameters, world)
-        norm = nn.utils.clip_grad_norm_(parameters, math.inf if config.clip is None else config.clip)
+        norm = model.clip(math.inf if config.clip is None else config.clip)
         optimiser.step()
         if average:
             average.update(done)
-        looks = _due(done, config.validate_every, config.steps)
-        if looks:  # first, as it says whether this step is the last one
+        found = {}
+        if _due(done, config.validate_every, config.steps):  # first, as it says whether this step is the last one
             with average.in_place() if average else nullcontext():
-                held_out, ended = _found_by_rank_0(partial(_look, task, best, done), rank)
-        if ended or _due(done, config.log_every, config.steps):
-            entry = _mean_over_workers({**figures, "gradient_norm": norm}, weight)
-            _require_finite(entry, done)
-            if rank == 0:
-                hooks.log({"step": done} | _named("train", {**entry, "learning_rate": rate}))
-        if looks and rank == 0:
-            hooks.log({"step": done} | _named("val", held_out))
-        if ended or _due(done, config.checkpoint_every, config.steps):
-            with average.in_place() if average else nullcontext() as last:
-                model_state, optimiser_state = task.model.state_dict(), optimiser.state_dict()
-                state = State(
-                    step=done,
-                    model=model_state,
-                    optimiser=optimiser_state,
-                    compiled=compile_step,
-                    last=last,
-                    best=best.state if best else None,
-                )
-                hooks.checkpoint(state)
-        if ended:
+                found = _look(going, done, rank)
+        due = [each for each in going if each.ended or _due(done, config.log_every, config.steps)]
+        if due:
+            entries = _means_over_workers({**figures, "gradient_norm": norm}, weight)
+            for each, entry in zip(running, entries, strict=True):
+                if each in due and not each.failure:
+                    each.failure = not_finite(entry, done)
+                    if rank == 0 and not each.failure:
+                        rate = learning_rate(each.member.config, done - 1)
+                        each.log("train", done, {**entry, "learning_rate": rate})
+        _log_looks(found, done, rank)
+        if all(each.failure for each in running):
             break
+        if _due(done, config.checkpoint_every, config.steps) or not any(each.goes_on for each in running):
+            with average.in_place() if average else nullcontext() as last:
+                lasts = model.by_member(last) if last else [None] * len(running)
+                members = [each.state(own) for each, own in zip(running, lasts, strict=True)]
+                checkpoint(
+                    State(step=done, members=members, optimiser=optimiser.state_dict(), compiled=job.compile_step)
+                )
     if average:
         average.take()
-    if best and best.state:
-        task.model.load_state_dict(best.state["model"])
-    _share_model(task, world)
-    task.model.eval()
+    for each in running:
+        each.finish()
+    _share_models(job.members, world)
+    for each in running:
+        each.member.task.model.eval()
+    return [each.failure for each in running]
+
+
+def _optimiser(
+    members: Sequence[Member], rows: Sequence[Sequence[nn.Parameter]]
+) -> tuple[torch.optim.Optimizer, list[Optimisation]]:
+    """AdamW, a group for those who share rate and decay; and the config of each group."""
+    groups: dict[tuple[float, float], list[nn.Parameter]] = {}
+    configs: dict[tuple[float, float], Optimisation] = {}
+    for member, own in zip(members, rows, strict=True):
+        kind = (member.config.learning_rate, member.config.weight_decay)
+        groups.setdefault(kind, []).extend(own)
+        configs.setdefault(kind, member.config)
+    of_all = [{"params": own, "lr": rate, "weight_decay": decay} for (rate, decay), own in groups.items()]
+    betas = members[0].config.betas
+    return torch.optim.AdamW(of_all, betas=betas, fused=True), list(configs.values())
 
 
 def learning_rate(config: Optimisation, step: int) -> float:
@@ -175,26 +243,27 @@ def _rank_and_world() -> tuple[int, int]:
     return 0, 1
 
 
-def _share_model(task: Task, world: int) -> None:
-    """Give every worker the network of rank 0."""
-    if world > 1:
-        state = [task.model.state_dict()]
+def _share_models(members: Sequence[Member], world: int) -> None:
+    """Give every worker the networks of rank 0."""
+    for model in [member.task.model for member in members] if world > 1 else []:
+        state = [model.state_dict()]
         dist.broadcast_object_list(state)
-        task.model.load_state_dict(state[0])
+        model.load_state_dict(state[0])
 
 
-def _found_by_rank_0(find: Callable[[], Found], rank: int) -> Found:
-    """What rank 0 finds, which alone looks; the wrong input that it meets is raised on every worker."""
-    found: Found | InputError | None = None
-    try:
-        found = find() if rank == 0 else None
-    except InputError as error:
-        found = error
-    found = from_rank_0(found)
-    if isinstance(found, InputError):
-        raise found
-    assert found is not None
+def _look(running: Sequence[Running], step: int, rank: int) -> dict[Running, Look]:
+    """What rank 0, which alone looks, finds of each network; on every worker."""
+    looks = from_rank_0([each.look(step) for each in running] if rank == 0 else [])
+    found = dict(zip(running, looks, strict=True))
+    for each, look in found.items():
+        each.failure, each.ended = look.failure, look.ended
     return found
+
+
+def _log_looks(found: Mapping[Running, Look], step: int, rank: int) -> None:
+    for each, look in found.items() if rank == 0 else ():
+        if not each.failure:
+            each.log("val", step, look.figures)
 
 
 def _average_over_workers(parameters: Sequence[nn.Parameter], world: int) -> None:
@@ -208,38 +277,10 @@ def _due(done: int, every: int, steps: int) -> bool:
     return done % every == 0 or done == steps
 
 
-def _named(split: str, figures: Mapping[str, float]) -> dict[str, float]:
-    return {f"{split}/{key}": value for key, value in figures.items()}
-
-
-@torch.no_grad()
-def _look(task: Task, best: BestStep | None, step: int) -> tuple[dict[str, float], bool]:
-    """Figures of the validation rows, and whether they say that there is nothing more to win.
-
-    Raises:
-        InputError: a figure is not finite.
-    """
-    task.model.eval()  # the bare model: the other workers do not take part
-    figures, merit = task.look() if isinstance(task, Judged) else (task.validate(), None)
-    task.model.train()
-    _require_finite(figures, step)
-    if best and merit:
-        best.consider(step, merit, task.model.state_dict())
-    return figures, best is not None and best.ended
-
-
-def _mean_over_workers(figures: Mapping[str, Tensor], weight: float) -> dict[str, float]:
-    values = torch.stack([value.detach().float() for value in figures.values()])
+def _means_over_workers(figures: Mapping[str, Tensor], weight: float) -> list[dict[str, float]]:
+    """Of each network."""
+    values = torch.stack([value.detach().float().reshape(-1) for value in figures.values()])
     if dist.is_available() and dist.is_initialized():
         values *= weight / dist.get_world_size()
         dist.all_reduce(values)
-    return dict(zip(figures, values.tolist(), strict=True))
-
-
-def _require_finite(entry: Mapping[str, float], step: int) -> None:
-    broken = [key for key, value in entry.items() if not math.isfinite(value)]
-    if broken:
-        raise InputError(
-            f"training diverged: {broken[0]} is {entry[broken[0]]} at step {step}; "
-            "accepted are finite numbers, try a lower learning_rate or clip"
-        )
+    return [dict(zip(figures, of_one, strict=True)) for of_one in values.T.tolist()]

@@ -1,4 +1,4 @@
-"""The parameters of a network while it is trained: the small ones as one vector, and their moving average.
+"""The parameters of networks while they are trained: the small ones as one vector, and their moving average.
 
 A flow of 12 blocks has 168 small parameters. As one vector they take one AdamW kernel, one norm, and one message
 between workers, and a compiled step meets one parameter instead of all: at 25 rows that saves a sixth of its time.
@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
-__all__ = ["LARGE", "FlatModel", "MovingAverage"]
+__all__ = ["LARGE", "FlatModel", "MovingAverage", "StackedModel"]
 
 # Elements from which a parameter stays apart. With those of 512 × 512 in the vector, a step of 25 rows through 12
 # blocks of width 512 took 2 ms of 39 more.
@@ -73,6 +73,18 @@ class FlatModel(nn.Module):
         if views is not None:
             self.flat.grad = views.zero_()
 
+    def clip(self, most: float) -> Tensor:
+        """Shrink the gradient to a norm of at most `most`; gives the norm before."""
+        return nn.utils.clip_grad_norm_(self.parameters(), most)
+
+    def by_member(self, values: Sequence[Tensor]) -> list[list[Tensor]]:
+        """Of values like `parameters()`, those of each network: of this one all."""
+        return [list(values)]
+
+    def rows(self) -> list[list[nn.Parameter]]:
+        """What an optimiser is given of each network."""
+        return [list(self.parameters())]
+
     def forward(self, *inputs: Tensor) -> Any:
         """What the network gives, as a function of the parameters here: the form to compile."""
         values = dict(zip(self._names, self._views(self.flat), strict=True))
@@ -81,6 +93,55 @@ class FlatModel(nn.Module):
     def _views(self, flat: Tensor) -> list[Tensor]:
         """`split` and not slices: the backward pass of it all is one concatenation."""
         return [part.view(shape) for part, shape in zip(flat.split(self._sizes), self._shapes, strict=True)]
+
+
+class StackedModel:
+    """F stacked networks, with what `FlatModel` has of one: gradients are clipped, and rows stepped, each by itself.
+
+    Args:
+        model: its parameters [F, …] hold a row of each network.
+    """
+
+    def __init__(self, model: nn.Module) -> None:
+        self._parameters = list(model.parameters())
+        for parameter in self._parameters:
+            parameter.grad = torch.zeros_like(parameter)
+
+    def parameters(self) -> list[nn.Parameter]:
+        """All of them [F, …]."""
+        return self._parameters
+
+    def rows(self) -> list[list[nn.Parameter]]:
+        """What an optimiser is given of each network: views, as are their gradients."""
+        return [[_row(parameter, index) for parameter in self._parameters] for index in range(len(self._parameters[0]))]
+
+    def zero_grad(self) -> None:
+        """Clear the gradients where they are."""
+        for gradient in self._gradients():
+            gradient.zero_()
+
+    def clip(self, most: float) -> Tensor:
+        """Shrink the gradient of each network to a norm of at most `most`; gives the norms before [F]."""
+        of_each = [torch.linalg.vector_norm(gradient.flatten(1), dim=1) for gradient in self._gradients()]
+        norms: Tensor = torch.linalg.vector_norm(torch.stack(of_each), dim=0)
+        share = (most / (norms + 1e-6)).clamp(max=1.0)  # as `clip_grad_norm_` has it
+        for gradient in self._gradients():
+            gradient.mul_(share.view(-1, *[1] * (gradient.dim() - 1)))
+        return norms
+
+    def by_member(self, values: Sequence[Tensor]) -> list[list[Tensor]]:
+        """Of values like `parameters()`, those of each network."""
+        return [list(rows) for rows in zip(*values, strict=True)]
+
+    def _gradients(self) -> list[Tensor]:
+        return [parameter.grad for parameter in self._parameters if parameter.grad is not None]
+
+
+def _row(parameter: nn.Parameter, index: int) -> nn.Parameter:
+    assert parameter.grad is not None
+    row = nn.Parameter(parameter.detach()[index])
+    row.grad = parameter.grad[index]
+    return row
 
 
 class MovingAverage:

@@ -1,14 +1,15 @@
 """What the loop needs to know of a network that it trains: the same protocol for backbone, judge and flow."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Generic, Protocol, TypeVar
 
 from torch import Tensor, nn
 
-from pipeline.params import BackboneParams, JudgeParams
+from pipeline.params import BackboneParams, JudgeParams, Optimisation
 
-__all__ = ["ImagesSetup", "Task"]
+__all__ = ["ImagesSetup", "Member", "Pack", "Task"]
 
 SectionOf = TypeVar("SectionOf", BackboneParams, JudgeParams)
 
@@ -45,6 +46,45 @@ class Task(Protocol):
 
     def validate(self) -> dict[str, float]:
         """Figures of `model` on the validation rows, by draws that are always the same; in eval mode, without grad."""
+
+
+@dataclass(frozen=True)
+class Member:
+    """One network of a pack.
+
+    Attributes:
+        task: its network, its start and its held-out rows; its loss is the pack's.
+        config: optimisation; of a pack it differs in learning rate and weight decay alone.
+        log: called by rank 0 with each entry of its curves, as `Hooks.log`.
+    """
+
+    task: Task
+    config: Optimisation
+    log: Callable[[dict[str, float]], None]
+
+
+class Pack(Protocol):
+    """Networks of one shape that are trained together, as one program, each as if it were alone.
+
+    A step must read nothing back from the device, so that it can be captured as a graph.
+    """
+
+    @property
+    def members(self) -> Sequence[Member]:
+        """Each network, whose parameters are views into those of `model`."""
+
+    @property
+    def model(self) -> nn.Module:
+        """All of them: parameters [F, …], of which each network's are a row."""
+
+    def loss(self, model: nn.Module, step: int, part: slice) -> tuple[Tensor, dict[str, Tensor]]:
+        """Mean loss of each network over a part of the global batch of a step [F], and its figures [F], as of a task.
+
+        Args:
+            model: what to call: `self.model`, or the same traced.
+            step: 0 … steps − 1.
+            part: which examples of the global batch of `batch_size`.
+        """
 
 
 @dataclass(frozen=True)

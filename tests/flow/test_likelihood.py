@@ -8,7 +8,15 @@ from torch import Tensor
 from torch.distributions import MultivariateNormal
 
 from pipeline.basis.layout import Layout
-from pipeline.flow import changed_rho, graded_rho, latent_nats, pair_nats, shared_rho
+from pipeline.flow import (
+    changed_rho,
+    graded_rho,
+    latent_nats,
+    membership,
+    pair_nats,
+    shared_rho,
+    stacked_pair_nats,
+)
 
 LAYOUT = Layout.of(["digit", "colour"], [3, 1, 2])
 N = LAYOUT.num_dims
@@ -138,3 +146,17 @@ def test_an_impossible_length_is_refused(length: float) -> None:
 def test_an_impossible_rho_is_refused(rho: float) -> None:
     with pytest.raises(ValueError, match=r"rho must lie in \[0, 1\)"):
         shared_rho(torch.tensor([1]), 2, rho)
+
+
+def test_nats_of_a_stack_are_those_of_each_flow_whose_factors_are_of_other_sizes() -> None:
+    layouts = [Layout(("residual", "digit", "colour"), sizes) for sizes in ((1, 2, 5), (6, 1, 1), (2, 4, 2))]
+    generator = torch.Generator().manual_seed(0)
+    code_a, code_b = torch.randn(2, 3, 40, 8, generator=generator)
+    log_abs_det_a, log_abs_det_b = torch.randn(2, 3, 40, generator=generator)
+    rho = torch.rand(3, 40, 3, generator=generator, dtype=torch.float64) * (torch.arange(40) % 3 > 0)[:, None] * 0.9999
+    factors = torch.stack([membership(layout) for layout in layouts])
+    assert factors[0].tolist() == [[1, 0, 0, 0, 0, 0, 0, 0], [0, 1, 1, 0, 0, 0, 0, 0], [0, 0, 0, 1, 1, 1, 1, 1]]
+    found = stacked_pair_nats(code_a, code_b, log_abs_det_a, log_abs_det_b, factors, rho)
+    for index, layout in enumerate(layouts):
+        alone = pair_nats(code_a[index], code_b[index], log_abs_det_a[index], log_abs_det_b[index], layout, rho[index])
+        torch.testing.assert_close(found[index], alone, rtol=1e-5, atol=1e-4)

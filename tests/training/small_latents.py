@@ -1,4 +1,4 @@
-"""A latents table small enough for a second: two concepts mixed linearly into six dimensions."""
+"""A latents table small enough for a second: two concepts mixed linearly into six dimensions, or more."""
 
 from pathlib import Path
 
@@ -11,16 +11,16 @@ from pipeline.tables.parquet import latents_schema, write_table
 NUM_DIMS = 6
 
 
-def write_latents(folder: Path, num_val: int = 60) -> Path:
+def write_latents(folder: Path, num_val: int = 60, num_dims: int = NUM_DIMS) -> Path:
     """Write train (480 rows of 120 originals), val (`num_val` rows) and test (60 rows)."""
     rng = np.random.default_rng(0)
-    mixing = np.linalg.qr(rng.normal(size=(NUM_DIMS, NUM_DIMS)))[0]
+    mixing = np.linalg.qr(rng.normal(size=(num_dims, num_dims)))[0]
     centres, palette = 3 * rng.normal(size=(3, 2)), rng.random((4, 3))
     for split, originals, copies in (("train", 120, 4), ("val", num_val, 1), ("test", 60, 1)):
         original = np.repeat(np.arange(originals), copies)
         digit, colour = original % 3, rng.integers(0, 4, len(original))
-        noise = 0.3 * rng.normal(size=(len(original), NUM_DIMS))
-        z = noise + np.hstack([centres[digit], 3 * palette[colour], np.zeros((len(original), 1))])
+        noise = 0.3 * rng.normal(size=(len(original), num_dims))
+        z = noise + np.hstack([centres[digit], 3 * palette[colour], np.zeros((len(original), num_dims - 5))])
         columns = {
             "id": np.arange(len(original)),
             "original": original,
@@ -31,7 +31,7 @@ def write_latents(folder: Path, num_val: int = 60) -> Path:
             "colour": colour,
             "colour_value": list(palette[colour].astype(np.float32)),
         }
-        schema = latents_schema(NUM_DIMS, ["digit", "colour"], {"colour": 3})
+        schema = latents_schema(num_dims, ["digit", "colour"], {"colour": 3})
         table = pa.table({name: columns[name] for name in schema.names}, schema=schema)
         metadata = {"backbone_sha256": "0" * 64, "layer": "latent", "concepts": ["digit", "colour"]}
         metadata |= {"reduce": "mean", "image_shape": [8, 8], "shard": 0, "shards": 1}

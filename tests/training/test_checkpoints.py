@@ -21,13 +21,14 @@ from pipeline.training.checkpoints import (
 
 
 def state(step: int, size: int = 3) -> dict:
-    return {"step": step, "model": {"w": torch.full((size,), float(step))}, "optimiser": {"state": {}}}
+    members = [{"model": {"w": torch.full((size,), float(step))}}]
+    return {"step": step, "members": members, "optimiser": {"state": {}}}
 
 
 def test_a_state_is_read_back(tmp_path):
     path = write_checkpoint(tmp_path, state(20))
     assert read_checkpoint(path)["step"] == 20
-    assert torch.equal(read_checkpoint(path)["model"]["w"], torch.full((3,), 20.0))
+    assert torch.equal(read_checkpoint(path)["members"][0]["model"]["w"], torch.full((3,), 20.0))
 
 
 def test_a_first_generation_begins_at_step_0(tmp_path):

@@ -16,6 +16,12 @@ from pipeline.training.loop import Hooks, learning_rate, part_of, train
 from .small_task import CONFIG, UNSTEADY, JudgedTask, SmallConfig, SmallTask
 
 
+def own(state):
+    """Of the one network that is trained."""
+    (member,) = state["members"]
+    return member
+
+
 def run(config=CONFIG, resume=None, task_class=SmallTask):
     """Trained task, entries of its curves, and its checkpoints as they were written."""
     torch.set_num_threads(1)
@@ -23,8 +29,9 @@ def run(config=CONFIG, resume=None, task_class=SmallTask):
 
     def checkpoint(state):
         optimiser = {"state": {k: {n: v.clone() for n, v in s.items()} for k, s in state["optimiser"]["state"].items()}}
-        model = {name: value.clone() for name, value in state["model"].items()}
-        states.append(state | {"model": model, "optimiser": state["optimiser"] | optimiser})
+        model = {name: value.clone() for name, value in own(state)["model"].items()}
+        members = [own(state) | {"model": model}]
+        states.append(state | {"members": members, "optimiser": state["optimiser"] | optimiser})
 
     train(task, config, Hooks(log=entries.append, checkpoint=checkpoint), resume)
     return task, entries, states
@@ -72,12 +79,13 @@ def test_a_judged_run_ends_as_its_best_step_and_a_resumed_one_in_the_same_weight
     assert 0 < best < states[-1]["step"]
     assert states[-1]["step"] == (best + 20 if patience else 80)
     assert whole.validate()["squared_error"] == looks[best]
-    assert states[-1]["best"]["step"] == best
-    assert not torch.equal(whole.model[0].weight, states[-1]["model"]["0.weight"])
+    assert own(states[-1])["best"]["step"] == best
+    assert not torch.equal(whole.model[0].weight, own(states[-1])["model"]["0.weight"])
     for state in states:
         resumed, later, after = run(config, state, JudgedTask)
         assert all(
-            torch.equal(resumed.model.state_dict()[name], value) for name, value in states[-1]["best"]["model"].items()
+            torch.equal(resumed.model.state_dict()[name], value)
+            for name, value in own(states[-1])["best"]["model"].items()
         )
         assert later == [entry for entry in entries if entry["step"] > state["step"]]
         assert [other["step"] for other in after] == [
@@ -90,7 +98,7 @@ def test_a_beginning_that_no_step_betters_is_kept():
     task, _, states = run(ruined, task_class=JudgedTask)
     start = SmallTask(SmallConfig(), torch.device("cpu"))
     start.initialise()
-    assert states[-1]["best"]["step"] == 0
+    assert own(states[-1])["best"]["step"] == 0
     assert all(torch.equal(task.model.state_dict()[name], value) for name, value in start.model.state_dict().items())
 
 
@@ -126,7 +134,7 @@ def test_the_first_batch_initialises_once():
     _, _, states = run(CONFIG.changed(steps=1, learning_rate=1e-30, checkpoint_every=1))
     task = SmallTask(SmallConfig(), torch.device("cpu"))
     task.initialise()
-    assert torch.equal(states[0]["model"]["0.bias"], task.model[0].bias)
+    assert torch.equal(own(states[0])["model"]["0.bias"], task.model[0].bias)
 
 
 def test_a_cosine_falls_from_the_rate_to_nothing():
@@ -188,10 +196,10 @@ def test_a_run_ends_as_the_moving_average_of_what_a_run_without_it_passes_throug
     average = weights(start.model.state_dict()).double()
     for done, (plain, state) in enumerate(zip(steps, states, strict=True), 1):
         decay = min(0.5, (1 + done) / (10 + done))
-        average = decay * average + (1 - decay) * weights(plain["model"]).double()
-        assert torch.equal(torch.cat([part.flatten() for part in state["last"]]), weights(plain["model"]))
-        torch.testing.assert_close(weights(state["model"]).double(), average, rtol=0, atol=1e-6)
-    assert torch.equal(weights(task.model.state_dict()), weights(states[-1]["model"]))
+        average = decay * average + (1 - decay) * weights(own(plain)["model"]).double()
+        assert torch.equal(torch.cat([part.flatten() for part in own(state)["last"]]), weights(own(plain)["model"]))
+        torch.testing.assert_close(weights(own(state)["model"]).double(), average, rtol=0, atol=1e-6)
+    assert torch.equal(weights(task.model.state_dict()), weights(own(states[-1])["model"]))
     held_out = [entry["val/squared_error"] for entry in entries if "val/squared_error" in entry]
     assert held_out[-1] == task.validate()["squared_error"]
 
