@@ -35,7 +35,7 @@ class FlowPack:
         self._factors = torch.stack([membership(task.config.layout) for task in tasks]).to(device)
         self._colouring = torch.stack([task.colouring for task in tasks])
 
-    def loss(self, model: nn.Module, step: int, part: slice) -> tuple[Tensor, dict[str, Tensor]]:
+    def loss(self, model: nn.Module, step: int | Tensor, part: slice) -> tuple[Tensor, dict[str, Tensor]]:
         """Mean nats of a part of the step's pairs, of each flow [F]."""
         size = self._drawing[0][0].config.batch_size
         z, shared = (

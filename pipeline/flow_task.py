@@ -107,6 +107,8 @@ class FlowTask:
         InputError: the latents have another number of dimensions or other concepts than the layout.
     """
 
+    on_device = True  # all that a loss reads: see `Capturable`
+
     def __init__(self, config: FlowTaskConfig, device: torch.device, data: FlowData | None = None) -> None:
         self.config, self.device, self.patience = config, device, config.patience
         self.data = data or FlowData(config, device)
@@ -127,7 +129,7 @@ class FlowTask:
         else:
             self.model.initialise(self.train_rows.pairs(0, self.config.batch_size, slice(None))[0])
 
-    def loss(self, model: nn.Module, step: int, part: slice) -> tuple[Tensor, dict[str, Tensor]]:
+    def loss(self, model: nn.Module, step: int | Tensor, part: slice) -> tuple[Tensor, dict[str, Tensor]]:
         """Mean nats of a part of the step's pairs."""
         z, rho = self.train_rows.pairs(step, self.config.batch_size, part)
         loss = self._mean_nats(model, self._noisy(z, step, part), rho)

@@ -6,7 +6,6 @@ state ends in the same weights, bit for bit with one worker, as one that was nev
 compiled is chosen by the caller and kept in the state.
 """
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -22,9 +21,10 @@ from pipeline.training.checkpoints import MemberState, State
 from pipeline.training.compiling import CompiledModel, TracedModel
 from pipeline.training.members import Look, Running, not_finite
 from pipeline.training.parameters import FlatModel, MovingAverage, StackedModel
-from pipeline.training.task import Member, Pack, Task
+from pipeline.training.step import Loss, Step, Stepped, learning_rate
+from pipeline.training.task import Capturable, Member, Pack, Task
 
-__all__ = ["Hooks", "from_rank_0", "learning_rate", "part_of", "train", "train_pack"]
+__all__ = ["Hooks", "from_rank_0", "part_of", "train", "train_pack"]
 
 Found = TypeVar("Found")
 
@@ -75,7 +75,8 @@ def train(
         model = FlatModel(task.model)
         return model, CompiledModel(model) if compile_step else model.eager()
 
-    alone = _Job((Member(task, config, hooks.log),), task.loss, prepared, compile_step)
+    captured = isinstance(task, Capturable)
+    alone = _Job((Member(task, config, hooks.log),), task.loss, prepared, captured=captured, compiled=compile_step)
     (failure,) = _train(alone, hooks.checkpoint, resume)
     if failure:
         raise InputError(failure)
@@ -108,17 +109,26 @@ def train_pack(
     def prepared() -> tuple[StackedModel, nn.Module]:
         return StackedModel(pack.model), TracedModel(pack.model)
 
-    return _train(_Job(pack.members, pack.loss, prepared), checkpoint, resume)
+    return _train(_Job(pack.members, pack.loss, prepared, captured=True), checkpoint, resume)
 
 
 @dataclass(frozen=True)
 class _Job:
-    """Networks that are trained together: their loss, and once they have begun what is stepped and what is called."""
+    """Networks that are trained together.
+
+    Attributes:
+        members: each network.
+        loss: of each of them.
+        prepared: once they have begun, what is stepped and what is called.
+        captured: whether a GPU may replay a step as a graph.
+        compiled: whether their step is.
+    """
 
     members: Sequence[Member]
-    loss: Callable[[nn.Module, int, slice], tuple[Tensor, dict[str, Tensor]]]
+    loss: Loss
     prepared: Callable[[], tuple[FlatModel | StackedModel, nn.Module]]
-    compile_step: bool = False
+    captured: bool
+    compiled: bool = False
 
 
 def _train(job: _Job, checkpoint: Callable[[State], None], resume: State | None) -> list[str]:
@@ -126,7 +136,7 @@ def _train(job: _Job, checkpoint: Callable[[State], None], resume: State | None)
     config = job.members[0].config
     part = part_of(config.batch_size, rank, world)
     weight = (part.stop - part.start) * world / config.batch_size  # the mean over workers is then that over examples
-    step = resume["step"] if resume else 0
+    first = resume["step"] if resume else 0
     states: Sequence[MemberState | None] = resume["members"] if resume else [None] * len(job.members)
     running = [Running(member, state) for member, state in zip(job.members, states, strict=True)]
     for member, state in zip(job.members, states, strict=True):
@@ -142,6 +152,7 @@ def _train(job: _Job, checkpoint: Callable[[State], None], resume: State | None)
         if state and average:
             for parameter, value in zip(own, state["last"] or (), strict=True):
                 parameter.data.copy_(value)
+    captured = job.captured and parameters[0].is_cuda
     optimiser, configs = _optimiser(job.members, rows)
     if resume:
         optimiser.load_state_dict(resume["optimiser"])
@@ -150,27 +161,21 @@ def _train(job: _Job, checkpoint: Callable[[State], None], resume: State | None)
         _log_looks(found, 0, rank)
     for each in running:
         each.member.task.model.train()
-    for done in range(step + 1, config.steps + 1):
+    for group in optimiser.param_groups:
+        group["capturable"] = captured
+    step = Step(Stepped(job.loss, step_model, model, average, optimiser, configs, part), captured=captured)
+    for done in range(first + 1, config.steps + 1):
         going = [each for each in running if each.goes_on]
         if not going:
             break
-        for group, of_group in zip(optimiser.param_groups, configs, strict=True):
-            group["lr"] = learning_rate(of_group, done - 1)
-        loss, figures = job.loss(step_model, done - 1, part)
-        model.zero_grad()
-        (loss * weight).sum().backward()
-        _average_over_workers(parameters, world)
-        norm = model.clip(math.inf if config.clip is None else config.clip)
-        optimiser.step()
-        if average:
-            average.update(done)
+        figures = step(done - 1)
         found = {}
         if _due(done, config.validate_every, config.steps):  # first, as it says whether this step is the last one
             with average.in_place() if average else nullcontext():
                 found = _look(going, done, rank)
         due = [each for each in going if each.ended or _due(done, config.log_every, config.steps)]
         if due:
-            entries = _means_over_workers({**figures, "gradient_norm": norm}, weight)
+            entries = _means_over_workers(figures, weight)
             for each, entry in zip(running, entries, strict=True):
                 if each in due and not each.failure:
                     each.failure = not_finite(entry, done)
@@ -184,9 +189,7 @@ def _train(job: _Job, checkpoint: Callable[[State], None], resume: State | None)
             with average.in_place() if average else nullcontext() as last:
                 lasts = model.by_member(last) if last else [None] * len(running)
                 members = [each.state(own) for each, own in zip(running, lasts, strict=True)]
-                checkpoint(
-                    State(step=done, members=members, optimiser=optimiser.state_dict(), compiled=job.compile_step)
-                )
+                checkpoint(State(step=done, members=members, optimiser=optimiser.state_dict(), compiled=job.compiled))
     if average:
         average.take()
     for each in running:
@@ -210,12 +213,6 @@ def _optimiser(
     of_all = [{"params": own, "lr": rate, "weight_decay": decay} for (rate, decay), own in groups.items()]
     betas = members[0].config.betas
     return torch.optim.AdamW(of_all, betas=betas, fused=True), list(configs.values())
-
-
-def learning_rate(config: Optimisation, step: int) -> float:
-    """Learning rate of a step in 0 … steps − 1, as the schedule has it."""
-    fall = 0.5 * (1 + math.cos(math.pi * step / config.steps)) if config.schedule == "cosine" else 1.0
-    return config.learning_rate * fall
 
 
 def part_of(batch_size: int, rank: int, world: int) -> slice:
@@ -264,13 +261,6 @@ def _log_looks(found: Mapping[Running, Look], step: int, rank: int) -> None:
     for each, look in found.items() if rank == 0 else ():
         if not each.failure:
             each.log("val", step, look.figures)
-
-
-def _average_over_workers(parameters: Sequence[nn.Parameter], world: int) -> None:
-    for parameter in parameters if world > 1 else ():
-        assert parameter.grad is not None
-        dist.all_reduce(parameter.grad)
-        parameter.grad /= world
 
 
 def _due(done: int, every: int, steps: int) -> bool:

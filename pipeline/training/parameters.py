@@ -164,9 +164,14 @@ class MovingAverage:
         self.parameters, self.decay = parameters, decay
         self.values = self._copies()
 
-    def update(self, steps: int) -> None:
-        """Take the parameters in, after so many steps."""
-        share = 1 - min(self.decay, (1 + steps) / (10 + steps))
+    def update(self, steps: int | Tensor) -> None:
+        """Take the parameters in, after so many steps; in a tensor where one graph serves all of them."""
+        share: float | Tensor
+        if isinstance(steps, Tensor):
+            exact = steps.double()
+            share = (1 - ((1 + exact) / (10 + exact)).clamp(max=self.decay)).float()
+        else:
+            share = 1 - min(self.decay, (1 + steps) / (10 + steps))
         for value, parameter in zip(self.values, self.parameters, strict=True):
             value.lerp_(parameter.detach(), share)
 

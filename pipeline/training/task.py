@@ -3,13 +3,13 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Generic, Protocol, TypeVar
+from typing import Generic, Protocol, TypeVar, runtime_checkable
 
 from torch import Tensor, nn
 
 from pipeline.params import BackboneParams, JudgeParams, Optimisation
 
-__all__ = ["ImagesSetup", "Member", "Pack", "Task"]
+__all__ = ["Capturable", "ImagesSetup", "Member", "Pack", "Task"]
 
 SectionOf = TypeVar("SectionOf", BackboneParams, JudgeParams)
 
@@ -48,6 +48,17 @@ class Task(Protocol):
         """Figures of `model` on the validation rows, by draws that are always the same; in eval mode, without grad."""
 
 
+@runtime_checkable
+class Capturable(Protocol):
+    """A task whose `loss` takes its step as a tensor, too, and reads nothing from the host: a GPU may replay it.
+
+    Attributes:
+        on_device: where all that it reads lies.
+    """
+
+    on_device: bool
+
+
 @dataclass(frozen=True)
 class Member:
     """One network of a pack.
@@ -66,7 +77,7 @@ class Member:
 class Pack(Protocol):
     """Networks of one shape that are trained together, as one program, each as if it were alone.
 
-    A step must read nothing back from the device, so that it can be captured as a graph.
+    Its `loss` takes the step as a tensor, too, and reads nothing from the host: a GPU may replay it.
     """
 
     @property
@@ -77,7 +88,7 @@ class Pack(Protocol):
     def model(self) -> nn.Module:
         """All of them: parameters [F, …], of which each network's are a row."""
 
-    def loss(self, model: nn.Module, step: int, part: slice) -> tuple[Tensor, dict[str, Tensor]]:
+    def loss(self, model: nn.Module, step: int | Tensor, part: slice) -> tuple[Tensor, dict[str, Tensor]]:
         """Mean loss of each network over a part of the global batch of a step [F], and its figures [F], as of a task.
 
         Args:

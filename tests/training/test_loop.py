@@ -11,7 +11,8 @@ import torch.distributed as dist
 
 from pipeline.errors import InputError
 from pipeline.training import parameters as flat
-from pipeline.training.loop import Hooks, learning_rate, part_of, train
+from pipeline.training.loop import Hooks, part_of, train
+from pipeline.training.step import learning_rate
 
 from .small_task import CONFIG, UNSTEADY, JudgedTask, SmallConfig, SmallTask
 
