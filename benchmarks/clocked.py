@@ -1,8 +1,5 @@
 """Training as the pipeline does it, with a clock that stands still while held-out rows are measured."""
 
-from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
-
 from timing import now
 from torch import Tensor, nn
 
@@ -16,14 +13,13 @@ class ClockedTask:
 
     Args:
         task: what is trained.
-        around_loss: makes what each loss is computed in, such as autocast.
 
     Attributes:
         begun: when each step so far began.
     """
 
-    def __init__(self, task: FlowTask, around_loss: Callable[[], AbstractContextManager[object]] = nullcontext) -> None:
-        self.task, self.around_loss = task, around_loss
+    def __init__(self, task: FlowTask) -> None:
+        self.task = task
         self.begun: list[float] = []
         self._zero = self._still = 0.0
 
@@ -46,8 +42,7 @@ class ClockedTask:
         if not self.begun:
             self._zero = now(self.task.device)
         self.begun.append(self.seconds)
-        with self.around_loss():
-            return self.task.loss(model, step, part)
+        return self.task.loss(model, step, part)
 
     def validate(self) -> dict[str, float]:
         """As the task, outside the clock."""

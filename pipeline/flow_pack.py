@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from pipeline.flow import FlowStack, membership, stacked_matmul, stacked_pair_nats
 from pipeline.flow_task import FlowTask
 from pipeline.training.parameters import LARGE
+from pipeline.training.precision import of_conditioners
 from pipeline.training.task import Member
 
 __all__ = ["FlowPack"]
@@ -19,13 +20,15 @@ class FlowPack:
     """Mean pair loss of each of F flows, in nats a pair; what flows of one seed draw at a step is drawn once.
 
     Args:
-        members: their tasks are `FlowTask`s, which agree in what shapes tensors: flow, batch, input noise, table.
+        members: their tasks are `FlowTask`s, which agree in what shapes tensors (flow, batch, table), in input noise
+            and in precision.
     """
 
     def __init__(self, members: Sequence[Member]) -> None:
         self.members = members
         tasks = [member.task for member in members if isinstance(member.task, FlowTask)]
-        device = tasks[0].device
+        self._device = device = tasks[0].device
+        self._precision = tasks[0].config.precision
         self.model = FlowStack([task.model for task in tasks], large=LARGE)
         of_seed = {task.config.seed: task for task in tasks}
         self._drawing = [(task, task.train_rows.tied(HALF)) for task in of_seed.values()]
@@ -45,7 +48,8 @@ class FlowPack:
         if self._drawing[0][0].config.input_noise:
             noise = self._of_each([task.white_noise(step, part) for task, _ in self._drawing])
             z = z + stacked_matmul(noise, self._colouring)
-        code, log_abs_det = model(z)  # both members in one pass: larger products
+        with of_conditioners(self._precision, self._device):
+            code, log_abs_det = model(z)  # both members in one pass: larger products
         (code_a, code_b), (log_abs_det_a, log_abs_det_b) = code.chunk(2, dim=1), log_abs_det.chunk(2, dim=1)
         rho = self._rho * shared
         nats = stacked_pair_nats(code_a, code_b, log_abs_det_a, log_abs_det_b, self._factors, rho).mean(dim=1)

@@ -17,8 +17,9 @@ from pipeline.flow import ClosedForm, Flow, FlowConfig, closed_form, graded_rho,
 from pipeline.held_out import HeldOutRows, why_no_probe
 from pipeline.pairing.moments import latent_moments
 from pipeline.pairing.sampler import pair_sampler
-from pipeline.params import FlowParams, Params, TrainParams
+from pipeline.params import FlowParams, Params, Precision, TrainParams
 from pipeline.tables.latents import Latents, latents_sha256, load_latents
+from pipeline.training import precision
 from pipeline.training.best import Merit
 
 __all__ = ["FlowData", "FlowTask", "FlowTaskConfig", "Rows", "flow_card", "flow_setup", "restore_flow"]
@@ -39,6 +40,7 @@ class FlowTaskConfig:
         seed: the study's.
         input_noise: of section `train`.
         patience: of section `train`.
+        precision: of section `train`.
     """
 
     latents: str
@@ -48,6 +50,7 @@ class FlowTaskConfig:
     seed: int
     input_noise: float = 0.0
     patience: int | None = None
+    precision: Precision = "highest"
 
     @classmethod
     def of(cls, params: Params, latents: Path, layout: Layout) -> "FlowTaskConfig":
@@ -60,6 +63,7 @@ class FlowTaskConfig:
             seed=params.seed,
             input_noise=params.train.input_noise,
             patience=params.train.patience,
+            precision=params.train.precision,
         )
 
     @property
@@ -113,6 +117,7 @@ class FlowTask:
         self.config, self.device, self.patience = config, device, config.patience
         self.data = data or FlowData(config, device)
         _require_fit(config, self.data.train)
+        precision.begin(config.precision, device)
         self.model = Flow(config.shape).to(device)
         self.closed_form = closed_form(self.data.moments, config.layout)
         self.colouring = self.closed_form.inverse.float().to(device)
@@ -132,20 +137,25 @@ class FlowTask:
     def loss(self, model: nn.Module, step: int | Tensor, part: slice) -> tuple[Tensor, dict[str, Tensor]]:
         """Mean nats of a part of the step's pairs."""
         z, rho = self.train_rows.pairs(step, self.config.batch_size, part)
-        loss = self._mean_nats(model, self._noisy(z, step, part), rho)
+        z = self._noisy(z, step, part)
+        with precision.of_conditioners(self.config.precision, self.device):
+            mapped = model(z)  # both members in one pass: larger products
+        loss = self._mean_nats(mapped, rho)
         return loss, {"pair_nats": loss}
 
     def validate(self) -> dict[str, float]:
         """The figures of `look`."""
         return self.look()[0]
 
+    @precision.in_float32()
     def look(self) -> tuple[dict[str, float], Merit]:
         """Mean nats of 2,048 held-out pairs, and the same as bits a dimension, L / (2 N ln 2); gap, where rows can be
         probed, and gain of `Held`.
 
         A step may be chosen where its gain over the closed form is not surely below 0.
         """
-        nats = self._mean_nats(self.model, *self.val_rows.pairs(0, VALIDATION_PAIRS, slice(None))).item()
+        z, rho = self.val_rows.pairs(0, VALIDATION_PAIRS, slice(None))
+        nats = self._mean_nats(self.model(z), rho).item()
         held = self._held_out.figures(self.model)
         bits = nats / (2 * self.config.layout.num_dims * math.log(2))
         margin = held.gain + 1.96 * held.gain_error + ROUNDING
@@ -164,8 +174,8 @@ class FlowTask:
             return z
         return z + self.white_noise(step, part) @ self.colouring
 
-    def _mean_nats(self, model: nn.Module, z: Tensor, rho: Tensor) -> Tensor:
-        code, log_abs_det = model(z)  # both members in one pass: larger products
+    def _mean_nats(self, mapped: tuple[Tensor, Tensor], rho: Tensor) -> Tensor:
+        code, log_abs_det = mapped
         (code_a, code_b), (log_abs_det_a, log_abs_det_b) = code.chunk(2), log_abs_det.chunk(2)
         return pair_nats(code_a, code_b, log_abs_det_a, log_abs_det_b, self.config.layout, rho).mean()
 

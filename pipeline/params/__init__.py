@@ -1,7 +1,7 @@
 """params.yaml as pydantic models; unknown keys and impossible values are refused by name."""
 
 from pipeline.params.data import DataParams, WarpParams
-from pipeline.params.flow import FlowParams, TrainParams, TuneParams, require_mixing
+from pipeline.params.flow import FlowParams, Precision, TrainParams, TuneParams, require_mixing
 from pipeline.params.messages import load_params
 from pipeline.params.networks import BackboneParams, JudgeParams, LatentsParams
 from pipeline.params.section import Optimisation
@@ -19,6 +19,7 @@ __all__ = [
     "MachineParams",
     "Optimisation",
     "Params",
+    "Precision",
     "TrainParams",
     "TuneParams",
     "WarpParams",

@@ -8,7 +8,9 @@ from pipeline.basis.flow_shape import FlowShape
 from pipeline.errors import InputError
 from pipeline.params.section import Count, Decay, Optimisation, Positive, Section
 
-__all__ = ["FlowParams", "TrainParams", "TuneParams", "require_mixing"]
+__all__ = ["FlowParams", "Precision", "TrainParams", "TuneParams", "require_mixing"]
+
+Precision = Literal["highest", "tf32", "bfloat16"]
 
 _MOST_ROTATED = 2048  # dimensions: one rotation in float64 holds 32 MiB then, and a flow has one a block
 
@@ -43,6 +45,9 @@ class TrainParams(Optimisation):
     """Standard deviation of the noise that is added to whitened latents, in training alone."""
     patience: Count | None = 5
     """Validations in a row that win nothing after which training ends; empty: it takes all its steps."""
+    precision: Precision = "highest"
+    """Of the products in training: float32, TF32 on a GPU that has it, or bfloat16 in the conditioners alone. All that
+    is measured or written is float32."""
 
 
 class TuneParams(Section):
