@@ -1,30 +1,36 @@
-"""One trial of a sweep: train a flow, score its best step on the validation rows; and which trial to take.
+"""Trials of a sweep: train a pack of flows, score the best step of each on the validation rows; and which to take.
 
-What it finds is kept in its folder, so a sweep that was killed does not train it again.
+What a trial finds is kept in its folder, so a sweep that was killed does not train it again.
 """
 
+import gc
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
-from typing import TypedDict
+from typing import TypedDict, final
 
 import numpy as np
 import torch
 
 from pipeline.basis import curves
+from pipeline.errors import InputError
 from pipeline.files import read_json, write_json
-from pipeline.flow_task import FlowTask, FlowTaskConfig
+from pipeline.flow_pack import FlowPack
+from pipeline.flow_task import FlowData, FlowTask, FlowTaskConfig
 from pipeline.params import Optimisation
 from pipeline.scores.statistics.intervals import bootstrap_interval
 from pipeline.training.best import Merit
-from pipeline.training.loop import Hooks, train
+from pipeline.training.loop import train_pack
+from pipeline.training.task import Member
 from pipeline.tuning.flow_file import Trial
 
-__all__ = ["Figures", "TrialSetup", "behind", "choose", "run_trial"]
+__all__ = ["Failure", "Figures", "TrialSetup", "behind", "choose", "known", "run_pack"]
 
 FIGURES = "figures.json"
 
 
+@final
 class Figures(TypedDict):
     """`probe/gap` of the best step with its interval and bootstrap resamples, None and no resamples where it can't be
     measured; and its mean held-out pair nats."""
@@ -36,34 +42,94 @@ class Figures(TypedDict):
     pair_nats: float
 
 
+@final
+class Failure(TypedDict):
+    """Why a trial was frozen out, in one line."""
+
+    failure: str
+
+
 @dataclass(frozen=True)
 class TrialSetup:
     """What a trial needs in its own process.
 
     Attributes:
+        number: in the order of the search.
         task: what the flow learns from.
         train: its optimisation.
         folder: absolute, where it keeps its curves and figures.
     """
 
+    number: int
     task: FlowTaskConfig
     train: Optimisation
     folder: Path
 
 
-def run_trial(setup: TrialSetup, device: torch.device) -> Figures:
-    """Train and score one flow, or read what an earlier run of the same trial found."""
-    folder = setup.folder
-    if (folder / FIGURES).is_file():
-        kept: Figures = read_json(folder / FIGURES)
-        return kept
-    folder.mkdir(parents=True, exist_ok=True)
-    curves.cut(folder, -1)
-    task = _Trial(setup.task, device)
-    train(task, setup.train, Hooks(log=lambda entry: curves.append(folder, entry)))
-    figures = _score(task)
-    write_json(folder / FIGURES, figures)
-    return figures
+def known(setup: TrialSetup) -> Figures | Failure | None:
+    """What an earlier run of the same trial found; None where none did."""
+    if not (setup.folder / FIGURES).is_file():
+        return None
+    kept: Figures | Failure = read_json(setup.folder / FIGURES)
+    return kept
+
+
+def run_pack(setups: Sequence[TrialSetup], device: torch.device) -> tuple[list[Figures | Failure], list[str]]:
+    """Train and score flows that form a pack; those of which an earlier run is known are left alone.
+
+    What does not fit into the memory of a GPU is halved and tried again.
+
+    Returns:
+        What each trial found, in the order of `setups`; and a line for each time that a pack was halved.
+
+    Raises:
+        InputError: not even one of them fits, or a flow refuses the latents.
+    """
+    said: list[str] = []
+    waiting = [[setup for setup in setups if not known(setup)]]
+    while waiting:
+        pack = waiting.pop(0)
+        if pack and not _trained(pack, device):
+            if len(pack) == 1:
+                raise InputError(
+                    f"machine.device: {device} has too little memory for one flow; accepted are smaller ones"
+                )
+            middle = len(pack) // 2
+            waiting = [pack[:middle], pack[middle:], *waiting]
+            said.append(
+                f"{len(pack)} flows at once are too many for the memory of {device}; half of them fit, or fewer"
+            )
+    return [found for setup in setups if (found := known(setup))], said
+
+
+def _trained(setups: Sequence[TrialSetup], device: torch.device) -> bool:
+    """Train flows and write what each finds; whether they fit into the memory."""
+    try:
+        _train(setups, device)
+    except torch.OutOfMemoryError:
+        fits = False
+    else:
+        fits = True
+    if not fits:  # not before, as the error holds on to what it met
+        gc.collect()
+        torch.cuda.empty_cache()
+    return fits
+
+
+def _train(setups: Sequence[TrialSetup], device: torch.device) -> None:
+    data: dict[int, FlowData] = {}
+    members, tasks = [], []
+    for setup in setups:
+        setup.folder.mkdir(parents=True, exist_ok=True)
+        curves.cut(setup.folder, -1)
+        if setup.task.seed not in data:
+            data[setup.task.seed] = FlowData(setup.task, device)
+        tasks.append(_Trial(setup.task, device, data[setup.task.seed]))
+        members.append(Member(tasks[-1], setup.train, partial(curves.append, setup.folder)))
+    failures = train_pack(FlowPack(members))
+    for setup, task, failure in zip(setups, tasks, failures, strict=True):
+        found: Figures | Failure = Failure(failure=failure) if failure else _score(task)
+        write_json(setup.folder / FIGURES, found)
 
 
 class _Trial(FlowTask):
