@@ -14,7 +14,7 @@ GROUPS = (
     {"basis", "errors", "files", "places", "progress", "entry"},
     {"flow", "params", "inputs", "tables", "cluster", "runs"},
     {"scores", "pairing", "training", "drawing"},
-    {"backbone", "judge", "held_out", "flow_task", "interpretation"},
+    {"backbone", "judge", "held_out", "flow_task", "flow_pack", "interpretation"},
     {"prepare", "pretraining", "extract", "tuning", "evaluation", "interpret", "comparison"},
     {"tracking", "serve", "apply", "study"},
 )
