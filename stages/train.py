@@ -13,7 +13,7 @@ from pipeline.tables.latents import load_latents
 from pipeline.tracking.store import check_server
 from pipeline.tracking.tracker import RunTracker
 from pipeline.training.compiling import COMPILE_FROM
-from pipeline.training.distributed import train_with_ray
+from pipeline.training.distributed import train_on_workers
 from pipeline.tuning.flow_file import read_flow_file
 
 
@@ -27,7 +27,7 @@ def main() -> None:
     storage = run_folder(params.machine.storage, "train", layer)
     card = flow_card(setup, params.train, origin, storage)
     with RunTracker(store, layer, card, storage / METRICS):
-        result = train_with_ray(FlowTask, setup, params.train, params.machine, storage, compile_from=COMPILE_FROM)
+        result = train_on_workers(FlowTask, setup, params.train, params.machine, storage, compile_from=COMPILE_FROM)
         flow = restore_flow(setup.shape, result.model)
         axes = axes_file(places.latents(layer))
         card |= {"best_step": result.step}

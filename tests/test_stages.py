@@ -20,6 +20,8 @@ PLUMBING = {
     "pipeline.places": "where a stage reads and writes, as dvc.yaml itself says it",
     "pipeline.progress": "what is printed while a stage runs",
     "pipeline.cluster": "where work runs; the same study on another machine is the same study",
+    "pipeline.machine": "what of it a worker gets",
+    "pipeline.workers": "likewise: in which process a function runs",
     "pipeline.runs": "names the folder of checkpoints, after what dvc.yaml lists",
     "pipeline.tracking": "sends what is on disk already",
 }

@@ -26,7 +26,7 @@ from pipeline.training.compiling import CompiledModel
 from pipeline.training.parameters import FlatModel, MovingAverage
 from pipeline.training.task import Task
 
-__all__ = ["Hooks", "from_rank_0", "learning_rate", "part_of", "train"]
+__all__ = ["Hooks", "from_rank_0", "learning_rate", "part_of", "rank_and_world", "train"]
 
 Found = TypeVar("Found")
 
@@ -72,7 +72,7 @@ def train(
             mend, or the task refuses what it meets in them; on every worker alike.
     """
     hooks = hooks or Hooks()
-    rank, world = _rank_and_world()
+    rank, world = rank_and_world()
     part = part_of(config.batch_size, rank, world)
     weight = (part.stop - part.start) * world / config.batch_size  # the mean over workers is then that over examples
     step = resume["step"] if resume else 0
@@ -173,12 +173,13 @@ def part_of(batch_size: int, rank: int, world: int) -> slice:
 def from_rank_0(value: Found) -> Found:
     """The value that rank 0 has, on every worker; all of them call this at the same point."""
     box = [value]
-    if _rank_and_world()[1] > 1:
+    if rank_and_world()[1] > 1:
         dist.broadcast_object_list(box)
     return box[0]
 
 
-def _rank_and_world() -> tuple[int, int]:
+def rank_and_world() -> tuple[int, int]:
+    """Number of this worker, and how many there are."""
     if dist.is_available() and dist.is_initialized():
         return dist.get_rank(), dist.get_world_size()
     return 0, 1
