@@ -17,7 +17,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pyarrow as pa
@@ -48,7 +48,7 @@ class Shape:
     width: int = 64
     pairs: int = 256
     precision: Precision = "highest"
-    start: str = "closed_form"
+    start: Literal["closed_form", "random"] = "closed_form"
 
     def __str__(self) -> str:
         """As a row of a table names it."""

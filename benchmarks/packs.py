@@ -41,7 +41,7 @@ class Clocked:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._job, name)
 
-    def loss(self, model: nn.Module, step: int, part: slice) -> tuple[Tensor, dict[str, Tensor]]:
+    def loss(self, model: nn.Module, step: int | Tensor, part: slice) -> tuple[Tensor, dict[str, Tensor]]:
         """As the job, at the beginning of a step."""
         self.begun.append(now(CPU))
         found: tuple[Tensor, dict[str, Tensor]] = self._job.loss(model, step, part)

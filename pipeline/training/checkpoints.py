@@ -151,7 +151,7 @@ def newest_checkpoint(generation_folder: Path) -> Path | None:
 
 
 def write_checkpoint(generation_folder: Path, state: State) -> Path:
-    """Write a state as one folder, whole or not at all.
+    """Write a state as one folder, whole or not at all; of its generation the newest two stay.
 
     Raises:
         InputError: no space left; nothing half-written stays, and earlier checkpoints are as they were.
@@ -163,6 +163,9 @@ def write_checkpoint(generation_folder: Path, state: State) -> Path:
         (beside / STATE).write_bytes(buffer.getbuffer())
         card = {"step": state["step"], "sha256": hashlib.sha256(buffer.getbuffer()).hexdigest()}
         (beside / CARD).write_text(json.dumps(card) + "\n")
+    for older in _checkpoints(generation_folder)[KEPT:]:
+        half_removed = older.rename(older.with_name(f".{older.name}.tmp"))
+        shutil.rmtree(half_removed, ignore_errors=True)
     return path
 
 

@@ -1,25 +1,20 @@
-"""Ray Train around the loop: any number of workers, checkpoints, and a run that goes on after a kill.
+"""Workers around the loop: any number, checkpoints, and a run that goes on after a kill.
 
-A killed worker: Ray starts the workers anew from the last checkpoint. A killed driver: its workers die with their
+A killed worker: the workers are started anew, from the last checkpoint. A killed driver: its workers die with their
 parent, and the same command makes the next generation, which goes on from the last checkpoint.
 """
 
 import os
-import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
-import ray.train
 import torch
-from ray.train import CheckpointUploadMode
-from ray.train.torch import TorchTrainer, get_device
 from torch import Tensor
 
 from pipeline.basis import curves
-from pipeline.cluster import Resources, start_ray
-from pipeline.entry import die_with_parent
 from pipeline.errors import InputError
 from pipeline.params import MachineParams, Optimisation
 from pipeline.progress import Progress, following
@@ -34,14 +29,13 @@ from pipeline.training.checkpoints import (
     write_checkpoint,
 )
 from pipeline.training.compiling import prefers_compiling, why_not
-from pipeline.training.loop import Hooks, from_rank_0, train
+from pipeline.training.loop import Hooks, from_rank_0, rank_and_world, train
 from pipeline.training.task import Task
+from pipeline.workers.launch import Launcher, launching
 
-__all__ = ["Result", "train_with_ray"]
+__all__ = ["Result", "start_training", "train_on_workers"]
 
 Config = TypeVar("Config")
-
-MAX_RESTARTS = 3
 
 
 @dataclass(frozen=True)
@@ -61,7 +55,7 @@ class Result:
     folder: Path
 
 
-def train_with_ray(
+def train_on_workers(
     task_factory: Callable[[Config, torch.device], Task],
     task_config: Config,
     config: Optimisation,
@@ -70,7 +64,24 @@ def train_with_ray(
     *,
     compile_from: int | None = None,
 ) -> Result:
+    """What `start_training` gives in the end, for who has nothing to do meanwhile."""
+    with start_training(task_factory, task_config, config, machine, run_folder, compile_from=compile_from) as finish:
+        return finish()
+
+
+@contextmanager
+def start_training(
+    task_factory: Callable[[Config, torch.device], Task],
+    task_config: Config,
+    config: Optimisation,
+    machine: MachineParams,
+    run_folder: Path,
+    *,
+    compile_from: int | None = None,
+) -> Iterator[Callable[[], Result]]:
     """Train a task on `machine.workers` workers, going on from where an earlier start of the same run was ended.
+
+    Gives what waits for the end; workers that still train when the block ends are ended, too.
 
     Args:
         task_factory: makes the task in each worker from its config and device; a function of a module.
@@ -81,8 +92,8 @@ def train_with_ray(
         compile_from: steps in all from which a compiled step pays for its compilation; None: it never does.
 
     Raises:
-        InputError: Ray has less than `machine` asks for, another process trains there, the disk is full, training
-            diverged, or the task refuses its input.
+        InputError: there is less than `machine` asks for, another process trains there, the disk is full, training
+            diverged, or the task refuses its input; the last three where the end is waited for.
     """
     if machine.workers > config.batch_size:
         raise InputError(
@@ -90,40 +101,53 @@ def train_with_ray(
             "the batch_size"
         )
     name = run_folder.name.rpartition("-")[0].replace("-", " ")
-    with locked(run_folder), start_ray(machine) as resources:
+    with locked(run_folder), launching(machine, run_folder / "ray") as launcher:
         generation = start_generation(run_folder)
         curves.show_at(run_folder, generation.folder)
-        if generation.step < config.steps:
-            going_on = f", going on from step {generation.step}" if generation.resume else ""
-            compile_step = _chooses_compiling(config.steps, compile_from, generation.resume, name, resources)
-            how = ", compiled" if compile_step else ""
-            print(f"{name}: {machine.workers} worker(s) on {resources.device}{how}{going_on}", flush=True)
-            with following(_shows_entries(name, generation, config.steps)):
-                job = _Job(task_factory, task_config, config, compile_step, resources.cpus, generation)
-                _fit(job, machine.workers, resources)
-            drop_older(generation)
-        last = newest_checkpoint(generation.folder) or generation.resume
-        assert last is not None  # the last step leaves a checkpoint
-        metrics = (generation.folder / curves.METRICS).read_text()
-        state = read_checkpoint(last)
-        (member,) = state["members"]
-        if best := member["best"]:
-            early = (
-                f", ended at step {state['step']}, as none after it was better" if state["step"] < config.steps else ""
-            )
-            print(f"{name}: best at step {best['step']} of {config.steps}{early}", flush=True)
-        model, step = (best["model"], best["step"]) if best else (member["model"], state["step"])
-        return Result(model, step, metrics, generation.folder)
+        if generation.step >= config.steps:
+            yield lambda: _result(name, generation, config)
+            return
+        going_on = f", going on from step {generation.step}" if generation.resume else ""
+        compile_step = _chooses_compiling(config.steps, compile_from, generation.resume, name, launcher)
+        how = ", compiled" if compile_step else ""
+        print(f"{name}: {machine.workers} worker(s) on {launcher.resources.device}{how}{going_on}", flush=True)
+        job = _Job(task_factory, task_config, config, compile_step, launcher.resources.cpus, generation)
+        with launcher.start(_work, job) as wait:
+
+            def finish() -> Result:
+                with following(_shows_entries(name, generation, config.steps)):
+                    refusal = wait()
+                if refusal:
+                    raise InputError(refusal)
+                drop_older(generation)
+                return _result(name, generation, config)
+
+            yield finish
+
+
+def _result(name: str, generation: Generation, config: Optimisation) -> Result:
+    """What a generation that is done leaves, and a word on where it was the best."""
+    last = newest_checkpoint(generation.folder) or generation.resume
+    assert last is not None  # the last step leaves a checkpoint
+    metrics = (generation.folder / curves.METRICS).read_text()
+    state = read_checkpoint(last)
+    (member,) = state["members"]
+    if best := member["best"]:
+        early = f", ended at step {state['step']}, as none after it was better" if state["step"] < config.steps else ""
+        print(f"{name}: best at step {best['step']} of {config.steps}{early}", flush=True)
+    model, step = (best["model"], best["step"]) if best else (member["model"], state["step"])
+    return Result(model, step, metrics, generation.folder)
 
 
 def _chooses_compiling(
-    steps: int, compile_from: int | None, resume: Path | None, name: str, resources: Resources
+    steps: int, compile_from: int | None, resume: Path | None, name: str, launcher: Launcher
 ) -> bool:
     """Whether the workers compile their step, where one of them finds that it can."""
     if not prefers_compiling(steps, compile_from, read_checkpoint(resume) if resume else None):
         return False
-    try_it = ray.remote(why_not).options(num_cpus=resources.cpus, num_gpus=resources.gpus)
-    if reason := ray.get(try_it.remote(resources.device)):
+    with launcher.start_one(why_not) as wait:
+        reason = wait()
+    if reason:
         print(
             f"{name}: runs eager, as a compiled step needs a working C++ compiler (Debian: g++): {reason}", flush=True
         )
@@ -142,42 +166,19 @@ class _Job(Generic[Config]):
     generation: Generation
 
 
-def _fit(job: _Job[Config], workers: int, resources: Resources) -> None:
-    folder = job.generation.folder
-    trainer = TorchTrainer(
-        _work,
-        train_loop_config={"job": job},
-        scaling_config=ray.train.ScalingConfig(
-            num_workers=workers, use_gpu=resources.gpus > 0, resources_per_worker=resources.as_dict()
-        ),
-        run_config=ray.train.RunConfig(
-            name=folder.name,
-            storage_path=str(folder.parent),
-            checkpoint_config=ray.train.CheckpointConfig(num_to_keep=2),
-            failure_config=ray.train.FailureConfig(max_failures=MAX_RESTARTS, controller_failure_limit=0),
-        ),
-    )
-    refusal = trainer.fit().return_value
-    if refusal:
-        raise InputError(refusal)
-
-
-def _work(settings: dict[str, Any]) -> str | None:
+def _work(device: str, job: _Job[Any]) -> str | None:
     """What each worker runs; gives the line of a wrong input, which a new start would not mend."""
-    job: _Job[Any] = settings["job"]
-    die_with_parent(signal.SIGKILL)
     torch.set_num_threads(job.cpus)
-    if get_device().type == "cuda":
+    if device.startswith("cuda"):
         os.environ["CUBLAS_WORKSPACE_CONFIG"] = ":4096:8"
         torch.use_deterministic_algorithms(True, warn_only=True)
     folder = job.generation.folder
-    reported = ray.train.get_checkpoint()  # of this generation, where Ray started the workers anew
-    start = reported.path if reported else job.generation.resume
+    start = from_rank_0(newest_checkpoint(folder) or job.generation.resume)  # the former, where it is started anew
     try:
-        resume = read_checkpoint(Path(start), str(get_device())) if start else None
-        if ray.train.get_context().get_world_rank() == 0:
+        resume = read_checkpoint(start, device) if start else None
+        if rank_and_world()[0] == 0:
             curves.cut(folder, resume["step"] if resume else -1)
-        task: Task = job.task_factory(job.task_config, get_device())
+        task: Task = job.task_factory(job.task_config, torch.device(device))
         train(task, job.config, _hooks(folder), resume, compile_step=job.compile_step)
     except InputError as error:
         return str(error)
@@ -194,19 +195,13 @@ def _hooks(folder: Path) -> Hooks:
             unwritten.append(error)
 
     def checkpoint(state: State) -> None:
-        path = None
-        if ray.train.get_context().get_world_rank() == 0 and not unwritten:
+        if rank_and_world()[0] == 0 and not unwritten:
             try:
-                path = write_checkpoint(folder, state)
+                write_checkpoint(folder, state)
             except InputError as error:
                 unwritten.append(error)
         if refusal := from_rank_0(unwritten[0] if unwritten else None):
             raise refusal
-        ray.train.report(
-            {"step": state["step"]},
-            checkpoint=ray.train.Checkpoint.from_directory(path) if path else None,
-            checkpoint_upload_mode=CheckpointUploadMode.NO_UPLOAD,
-        )
 
     return Hooks(log=log, checkpoint=checkpoint)
 

@@ -19,11 +19,12 @@ from ray import tune
 from pipeline.basis import curves
 from pipeline.basis.draws import draw_seed
 from pipeline.basis.layout import Layout
-from pipeline.cluster import Resources, start_ray
+from pipeline.cluster import start_ray
 from pipeline.entry import die_with_parent
 from pipeline.errors import InputError
 from pipeline.flow_task import FlowTaskConfig
 from pipeline.held_out import why_no_probe
+from pipeline.machine import Resources
 from pipeline.params import Params
 from pipeline.progress import Progress, following
 from pipeline.tables.latents import load_latents
