@@ -67,8 +67,11 @@ def why_not() -> str:
 
 
 @contextmanager
-def cluster(num_nodes: int, cpus: int) -> Iterator[list[Node]]:
-    """A head, which comes first, and `num_nodes - 1` more, each with `cpus` CPUs, until the end of the block."""
+def cluster(num_nodes: int, cpus: int, *head_options: str) -> Iterator[list[Node]]:
+    """A head, which comes first, and `num_nodes - 1` more, each with `cpus` CPUs, until the end of the block.
+
+    `head_options` are further ones of `ray start --head`.
+    """
     folder = Path(tempfile.mkdtemp(prefix="iin-", dir="/tmp"))  # of sockets, whose paths have 107 bytes at most
     prefix = f"iin-{os.getpid()}"
     nodes = [Node(f"{prefix}-{number}", f"{NETWORK}.{number}") for number in range(1, num_nodes + 1)]
@@ -77,7 +80,9 @@ def cluster(num_nodes: int, cpus: int) -> Iterator[list[Node]]:
         _connect(nodes, f"{prefix}-switch")
         for node in nodes:
             log = folder / f"{node.namespace}.log"
-            started.append(_start(node, cpus, log, head=node == nodes[0]))
+            join = [f"--address={NETWORK}.1:{PORT}"]
+            head = ["--head", f"--port={PORT}", "--include-dashboard=false", f"--temp-dir={folder}", *head_options]
+            started.append(_start(node, cpus, log, head if node == nodes[0] else join))
             _wait(node, started[-1], log)
         yield nodes
     finally:
@@ -123,10 +128,8 @@ def _connect(nodes: list[Node], switch: str) -> None:
             _ip("-n", node.namespace, "link", "set", link, "up")
 
 
-def _start(node: Node, cpus: int, log: Path, *, head: bool) -> "subprocess.Popen[bytes]":
+def _start(node: Node, cpus: int, log: Path, role: list[str]) -> "subprocess.Popen[bytes]":
     ray = str(Path(sys.executable).parent / "ray")
-    role = ["--head", f"--port={PORT}", "--include-dashboard=false", f"--temp-dir={log.parent}"]
-    role = role if head else [f"--address={NETWORK}.1:{PORT}"]
     command = node.command(ray, "start", "--block", f"--node-ip-address={node.ip}", f"--num-cpus={cpus}", *role)
     environment = {name: value for name, value in node.environment().items() if name != "RAY_ADDRESS"}
     with log.open("wb") as out:
