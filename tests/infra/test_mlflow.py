@@ -11,10 +11,9 @@ import signal
 import subprocess
 import sys
 import tempfile
-import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +26,7 @@ import pytest
 from imports import ROOT
 from mlflow import MlflowClient
 from ruamel.yaml import YAML
+from servers import running, s3_server
 from tracking.files import CARD, LAYER, curve_lines, free_port, write_iin
 
 from infra.kuberay.validate import locked_version
@@ -105,12 +105,10 @@ class Server:
 def server() -> Iterator[Server]:
     """Postgres, an S3 store and MLflow, each ended after the module."""
     with ExitStack() as stack:
-        pg_port, s3_port, port = (str(free_port()) for _ in range(3))
+        pg_port, port = (str(free_port()) for _ in range(2))
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(dir="/tmp")))
         stack.enter_context(postgres(folder, pg_port))
-        endpoint = f"http://127.0.0.1:{s3_port}"
-        moto = [Path(sys.executable).parent / "moto_server", "-H", "127.0.0.1", "-p", s3_port]
-        stack.enter_context(running(moto, os.environ.copy(), lambda: answers(endpoint), folder / "moto.log"))
+        endpoint = stack.enter_context(s3_server(folder / "moto.log"))
         bucket = environment("bucket", MLFLOW_S3_ENDPOINT_URL=endpoint)
         for _ in range(2):  # a second start finds it
             subprocess.run(SERVICES["bucket"]["command"], env=bucket, check=True)
@@ -230,43 +228,3 @@ def postgres(folder: Path, port: str) -> Iterator[None]:
         create = [BIN / "createdb", "-h", "127.0.0.1", "-p", port, "-U", name, environment("postgres")["POSTGRES_DB"]]
         subprocess.run(create, env=login, check=True)
         yield
-
-
-@contextmanager
-def running(
-    command: list[Any],
-    variables: dict[str, str],
-    ready: Callable[[], bool],
-    log: Path,
-    user: str | None = None,
-    ending: int = signal.SIGTERM,
-) -> Iterator[None]:
-    """A server from when it is ready to the end of the block, with all that it starts."""
-    with log.open("wb") as out:
-        process = subprocess.Popen(
-            command, env=variables, stdout=out, stderr=out, user=user, cwd="/tmp", start_new_session=True
-        )
-    try:
-        deadline = time.monotonic() + PATIENCE
-        while not ready():
-            assert process.poll() is None, log.read_text()
-            assert time.monotonic() < deadline, log.read_text()
-            time.sleep(0.5)
-        yield
-    finally:
-        process.send_signal(ending)
-        try:
-            process.wait(20)
-        except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
-
-
-def answers(address: str) -> bool:
-    try:
-        urllib.request.urlopen(address, timeout=2).close()
-    except urllib.error.HTTPError:
-        return True
-    except OSError:
-        return False
-    return True
