@@ -2,8 +2,8 @@
 
     python infra/local/nodes.py --nodes 2 -- dvc repro
 
-starts a head and one more node of Ray, runs the command on the head with RAY_ADDRESS set, and ends all of it, whatever
-happened. What crosses the nodes' borders crosses a network: there is none to the outside. Folders they all share.
+starts a head and one more node of Ray, runs the command on the head with RAY_ADDRESS set, and ends all of it, unless it
+is killed by SIGKILL. The nodes reach each other by that network alone, and nothing else; folders they all share.
 """
 
 import argparse

@@ -2,8 +2,10 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import psutil
@@ -54,4 +56,21 @@ def test_a_command_that_fails_is_said_and_its_cluster_ends(tmp_path: Path) -> No
     done = subprocess.run([*NODES, "--nodes", "1", "--", sys.executable, "-c", program], check=False)
     assert done.returncode == 7
     assert (tmp_path / "address").read_text() == "10.77.0.1:6379"
+    assert left_over() == before
+
+
+def test_a_cluster_that_is_stopped_ends_whole(tmp_path: Path) -> None:
+    before, sign = left_over(), tmp_path / "there"
+    program = f"import time; open('{sign}', 'w').close(); time.sleep(3600)"
+    process = subprocess.Popen([*NODES, "--nodes", "1", "--", sys.executable, "-c", program])
+    try:
+        deadline = time.monotonic() + 300
+        while not sign.exists():
+            assert process.poll() is None
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+        assert left_over() > before
+    finally:
+        process.terminate()
+    assert process.wait() == 128 + signal.SIGTERM
     assert left_over() == before
