@@ -70,9 +70,24 @@ def _of_document(document: Any, claims: set[str]) -> Iterator[str]:
         if not {"name", "generateName"} & set(document.get("metadata") or {}):
             yield "metadata: found neither name nor generateName"
         spec = document.get("spec") or {}
+        if document["kind"] == "RayJob":
+            yield from _of_job(spec)
         cluster = spec if document["kind"] == "RayCluster" else spec.get("rayClusterSpec")
         if cluster and not broken:
             yield from _of_cluster(cluster, claims)
+
+
+def _of_job(job: dict[str, Any]) -> Iterator[str]:
+    """What KubeRay's operator refuses of a job when it is there, and its schema takes."""
+    if ("clusterSelector" in job) == ("rayClusterSpec" in job):
+        yield "spec: accepted is one of clusterSelector and rayClusterSpec"
+    if job.get("ttlSecondsAfterFinished") and not job.get("shutdownAfterJobFinishes"):
+        yield "spec.ttlSecondsAfterFinished: accepted with shutdownAfterJobFinishes alone"
+    yield from (
+        f"spec.{key}: not accepted with clusterSelector"
+        for key in ("backoffLimit", "suspend")
+        if job.get(key) and "clusterSelector" in job
+    )
 
 
 def _of_cluster(cluster: dict[str, Any], claims: set[str]) -> Iterator[str]:

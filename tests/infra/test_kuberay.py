@@ -63,6 +63,21 @@ def test_a_broken_manifest_is_refused(broken: Callable[[str, str], list[str]], o
     assert all("\n" not in fault for fault in found)
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "line"),
+    [
+        ("  clusterSelector:", "  # ", "spec: accepted is one of clusterSelector and rayClusterSpec"),
+        ("spec:\n", "spec:\n  ttlSecondsAfterFinished: 60\n", "accepted with shutdownAfterJobFinishes alone"),
+        ("spec:\n", "spec:\n  backoffLimit: 2\n", "spec.backoffLimit: not accepted with clusterSelector"),
+    ],
+)
+def test_a_job_that_the_operator_would_refuse_is_refused(tmp_path: Path, old: str, new: str, line: str) -> None:
+    path = tmp_path / "job.yaml"
+    path.write_text((FOLDER / "job.yaml").read_text().replace(old, new, 1))
+    (fault,) = faults(path)
+    assert line in fault
+
+
 def test_a_fault_ends_the_command_with_1_and_the_file_in_its_line(tmp_path: Path) -> None:
     path = tmp_path / "job.yaml"
     path.write_text((FOLDER / "job.yaml").read_text().replace("entrypoint:", "entryPoint:"))
