@@ -27,6 +27,7 @@ __all__ = [
     "PROBE_OWN",
     "RECONSTRUCTION",
     "ROUND_TRIP",
+    "STABILITY",
     "SWAP_FOLLOW",
     "SWAP_SCORE",
     "Score",
@@ -52,6 +53,7 @@ CHANGES = (ACCURACY_CHANGE, ERROR_CHANGE)  # shown with a sign and that word: 0 
 RECONSTRUCTION = "reconstruction/squared_error"
 GREY_LEVELS = "grey_levels"  # of its details: root mean square error, of 255
 ROUND_TRIP = "roundtrip/max"
+STABILITY = "stability"  # of what the factors hold over seeds of the training
 AGREEMENT = "preserve/agreement"
 NEVER_DECIDED = "never_decided"  # of its details: names of classes
 OUTSIDE = "outside"  # a measure of a response: share of edits that lead outside of what T was trained on
