@@ -15,7 +15,7 @@ GROUPS = (
     {"flow", "params", "inputs", "tables", "cluster", "runs"},
     {"scores", "pairing", "training", "drawing"},
     {"backbone", "judge", "held_out", "flow_task", "interpretation"},
-    {"prepare", "pretraining", "extract", "tuning", "evaluation", "interpret", "comparison"},
+    {"prepare", "pretraining", "extract", "tuning", "evaluation", "interpret", "comparison", "flow_seeds"},
     {"tracking", "serve", "apply", "study"},
 )
 RANK = {package: rank for rank, group in enumerate(GROUPS) for package in group}

@@ -4,7 +4,8 @@
       lock                          held by the driver that runs, with its process id
       gen-0001/                     one start of a driver
         generation.json             which checkpoints it may resume from, newest first
-        metrics.jsonl               curves, from step 0 on
+        metrics.jsonl               curves, from step 0 on; of a pack, those of its first network
+        network-1/metrics.jsonl     those of the next one
         step-00000200/              a checkpoint: state.pt, and checkpoint.json with its sha256; whole or not there
       gen-0002/ …
 
@@ -36,6 +37,7 @@ __all__ = [
     "Generation",
     "MemberState",
     "State",
+    "curves_folder",
     "drop_older",
     "locked",
     "newest_checkpoint",
@@ -45,6 +47,7 @@ __all__ = [
 ]
 
 KEPT = 2
+OTHER = "network-"
 STATE, CARD, RECORD = "state.pt", "checkpoint.json", "generation.json"
 
 
@@ -133,9 +136,19 @@ def start_generation(run_folder: Path) -> Generation:
     folder = run_folder / f"gen-{len(_generations(run_folder)) + 1:04d}"
     with atomic_folder(folder) as beside:
         write_json(beside / RECORD, {"resumes_from": [str(path.relative_to(run_folder)) for path, _ in sound]})
-        (beside / METRICS).write_text(read_until(resume.parent / METRICS, step) if resume else "")
+        (beside / METRICS).touch()
+        before = resume.parent if resume else beside
+        for path in [before / METRICS, *before.glob(f"{OTHER}*/{METRICS}")]:
+            own = beside / path.relative_to(before)
+            own.parent.mkdir(exist_ok=True)
+            own.write_text(read_until(path, step))
     _remove_others(run_folder, {path for path, _ in sound})
     return Generation(folder, resume, step)
+
+
+def curves_folder(generation_folder: Path, number: int) -> Path:
+    """Where a network of a pack, from 0, keeps its curves; those of the first are the ones that are followed."""
+    return generation_folder / f"{OTHER}{number}" if number else generation_folder
 
 
 def drop_older(generation: Generation) -> None:

@@ -6,8 +6,9 @@ parent, and the same command makes the next generation, which goes on from the l
 
 import os
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
@@ -15,7 +16,6 @@ import ray.train
 import torch
 from ray.train import CheckpointUploadMode
 from ray.train.torch import TorchTrainer, get_device
-from torch import Tensor
 
 from pipeline.basis import curves
 from pipeline.cluster import Resources, start_ray
@@ -26,39 +26,23 @@ from pipeline.progress import Progress, following
 from pipeline.training.checkpoints import (
     Generation,
     State,
+    curves_folder,
     drop_older,
     locked,
-    newest_checkpoint,
     read_checkpoint,
     start_generation,
     write_checkpoint,
 )
 from pipeline.training.compiling import prefers_compiling, why_not
-from pipeline.training.loop import Hooks, from_rank_0, train
-from pipeline.training.task import Task
+from pipeline.training.loop import Hooks, from_rank_0, train, train_pack
+from pipeline.training.results import Result, results_of
+from pipeline.training.task import Member, Pack, Task
 
-__all__ = ["Result", "train_with_ray"]
+__all__ = ["Result", "train_pack_with_ray", "train_with_ray"]
 
 Config = TypeVar("Config")
 
 MAX_RESTARTS = 3
-
-
-@dataclass(frozen=True)
-class Result:
-    """What a finished run leaves.
-
-    Attributes:
-        model: state dict of the trained network, on the CPU: of its best step where the task is `Judged`, or the last.
-        step: which step that is.
-        metrics: content of metrics.jsonl, the same as of a run that was never interrupted.
-        folder: of the last generation: checkpoints, metrics.jsonl, times.jsonl.
-    """
-
-    model: dict[str, Tensor]
-    step: int
-    metrics: str
-    folder: Path
 
 
 def train_with_ray(
@@ -84,6 +68,57 @@ def train_with_ray(
         InputError: Ray has less than `machine` asks for, another process trains there, the disk is full, training
             diverged, or the task refuses its input.
     """
+    tasks = partial(_alone, task_factory)
+    (result,) = _train(_Training(tasks, task_config, config, None), machine, run_folder, compile_from)
+    assert isinstance(result, Result)  # a network that diverges alone is an error
+    return result
+
+
+def train_pack_with_ray(
+    task_factory: Callable[[Config, torch.device], Sequence[Task]],
+    task_config: Config,
+    pack_factory: Callable[[Sequence[Member]], Pack],
+    config: Optimisation,
+    machine: MachineParams,
+    run_folder: Path,
+) -> list[Result | str]:
+    """Train networks of one shape together, as `train_with_ray` trains one; the curves of the first are followed.
+
+    Args:
+        task_factory: makes all their tasks.
+        task_config: as of `train_with_ray`, as are the others.
+        pack_factory: makes the pack of them.
+        config: optimisation of each.
+        machine: workers, each of which has all networks.
+        run_folder: as well.
+
+    Returns:
+        What each network leaves, or the line that says why it was frozen out.
+
+    Raises:
+        InputError: as of `train_with_ray`; one that diverged is such where all did.
+    """
+    return _train(_Training(task_factory, task_config, config, pack_factory), machine, run_folder, None)
+
+
+@dataclass(frozen=True)
+class _Training(Generic[Config]):
+    """What is trained: one network, or those of a pack."""
+
+    task_factory: Callable[[Config, torch.device], Sequence[Task]]
+    task_config: Config
+    config: Optimisation
+    pack_factory: Callable[[Sequence[Member]], Pack] | None
+
+
+def _alone(task_factory: Callable[[Config, torch.device], Task], config: Config, device: torch.device) -> list[Task]:
+    return [task_factory(config, device)]
+
+
+def _train(
+    training: _Training[Any], machine: MachineParams, run_folder: Path, compile_from: int | None
+) -> list[Result | str]:
+    config = training.config
     if machine.workers > config.batch_size:
         raise InputError(
             f"params.yaml: machine.workers: found {machine.workers}, accepted are at most {config.batch_size}, "
@@ -99,21 +134,10 @@ def train_with_ray(
             how = ", compiled" if compile_step else ""
             print(f"{name}: {machine.workers} worker(s) on {resources.device}{how}{going_on}", flush=True)
             with following(_shows_entries(name, generation, config.steps)):
-                job = _Job(task_factory, task_config, config, compile_step, resources.cpus, generation)
+                job = _Job(training, compile_step, resources.cpus, generation)
                 _fit(job, machine.workers, resources)
             drop_older(generation)
-        last = newest_checkpoint(generation.folder) or generation.resume
-        assert last is not None  # the last step leaves a checkpoint
-        metrics = (generation.folder / curves.METRICS).read_text()
-        state = read_checkpoint(last)
-        (member,) = state["members"]
-        if best := member["best"]:
-            early = (
-                f", ended at step {state['step']}, as none after it was better" if state["step"] < config.steps else ""
-            )
-            print(f"{name}: best at step {best['step']} of {config.steps}{early}", flush=True)
-        model, step = (best["model"], best["step"]) if best else (member["model"], state["step"])
-        return Result(model, step, metrics, generation.folder)
+        return results_of(name, generation, config.steps)
 
 
 def _chooses_compiling(
@@ -131,18 +155,16 @@ def _chooses_compiling(
 
 
 @dataclass(frozen=True)
-class _Job(Generic[Config]):
+class _Job:
     """What each worker is given."""
 
-    task_factory: Callable[[Config, torch.device], Task]
-    task_config: Config
-    config: Optimisation
+    training: _Training[Any]
     compile_step: bool
     cpus: int
     generation: Generation
 
 
-def _fit(job: _Job[Config], workers: int, resources: Resources) -> None:
+def _fit(job: _Job, workers: int, resources: Resources) -> None:
     folder = job.generation.folder
     trainer = TorchTrainer(
         _work,
@@ -164,30 +186,38 @@ def _fit(job: _Job[Config], workers: int, resources: Resources) -> None:
 
 def _work(settings: dict[str, Any]) -> str | None:
     """What each worker runs; gives the line of a wrong input, which a new start would not mend."""
-    job: _Job[Any] = settings["job"]
+    job: _Job = settings["job"]
     die_with_parent(signal.SIGKILL)
     torch.set_num_threads(job.cpus)
     if get_device().type == "cuda":
         os.environ["CUBLAS_WORKSPACE_CONFIG"] = ":4096:8"
         torch.use_deterministic_algorithms(True, warn_only=True)
-    folder = job.generation.folder
+    training = job.training
     reported = ray.train.get_checkpoint()  # of this generation, where Ray started the workers anew
     start = reported.path if reported else job.generation.resume
     try:
         resume = read_checkpoint(Path(start), str(get_device())) if start else None
-        if ray.train.get_context().get_world_rank() == 0:
+        tasks = training.task_factory(training.task_config, get_device())
+        folders = [curves_folder(job.generation.folder, number) for number in range(len(tasks))]
+        for folder in folders if ray.train.get_context().get_world_rank() == 0 else ():
+            folder.mkdir(exist_ok=True)
             curves.cut(folder, resume["step"] if resume else -1)
-        task: Task = job.task_factory(job.task_config, get_device())
-        train(task, job.config, _hooks(folder), resume, compile_step=job.compile_step)
+        all_hooks = _hooks(job.generation.folder, folders)
+        if training.pack_factory is None:
+            train(tasks[0], training.config, all_hooks[0], resume, compile_step=job.compile_step)
+            return None
+        members = [Member(task, training.config, of.log) for task, of in zip(tasks, all_hooks, strict=True)]
+        failures = train_pack(training.pack_factory(members), all_hooks[0].checkpoint, resume)
+        return f"none of {len(failures)} is left: {failures[0]}" if all(failures) else None
     except InputError as error:
         return str(error)
-    return None
 
 
-def _hooks(folder: Path) -> Hooks:
+def _hooks(generation_folder: Path, folders: Sequence[Path]) -> list[Hooks]:
+    """Of each network, whose curves go into its own folder; one checkpoint holds them all."""
     unwritten: list[InputError] = []  # by rank 0 alone; said to the others at the next checkpoint, where all meet
 
-    def log(entry: dict[str, float]) -> None:
+    def log(folder: Path, entry: dict[str, float]) -> None:
         try:
             curves.append(folder, entry)
         except InputError as error:
@@ -197,7 +227,7 @@ def _hooks(folder: Path) -> Hooks:
         path = None
         if ray.train.get_context().get_world_rank() == 0 and not unwritten:
             try:
-                path = write_checkpoint(folder, state)
+                path = write_checkpoint(generation_folder, state)
             except InputError as error:
                 unwritten.append(error)
         if refusal := from_rank_0(unwritten[0] if unwritten else None):
@@ -208,7 +238,7 @@ def _hooks(folder: Path) -> Hooks:
             checkpoint_upload_mode=CheckpointUploadMode.NO_UPLOAD,
         )
 
-    return Hooks(log=log, checkpoint=checkpoint)
+    return [Hooks(log=partial(log, folder), checkpoint=checkpoint) for folder in folders]
 
 
 def _shown(entry: dict[str, float], held_out: dict[str, float]) -> dict[str, float]:

@@ -26,13 +26,14 @@ from pipeline.flow_task import FlowTaskConfig
 from pipeline.held_out import why_no_probe
 from pipeline.params import Params
 from pipeline.progress import Progress, following
+from pipeline.scores.statistics.intervals import behind
 from pipeline.tables.latents import load_latents
 from pipeline.training.checkpoints import locked
 from pipeline.tuning.flow_file import FlowChoice, Trial
 from pipeline.tuning.packs import MOST, packs
 from pipeline.tuning.sampler import Sampler
 from pipeline.tuning.space import Candidate
-from pipeline.tuning.trial import Failure, Figures, TrialSetup, behind, choose, known, run_pack
+from pipeline.tuning.trial import Failure, Figures, TrialSetup, choose, known, run_pack
 
 __all__ = ["sweep"]
 
