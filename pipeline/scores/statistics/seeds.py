@@ -6,8 +6,7 @@ depends on chance in the training. One does not hold the other.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-
-import numpy as np
+from statistics import fmean, stdev
 
 from pipeline.scores.statistics.score import SEEDS, SEEDS_MEAN, SEEDS_STD, Score
 
@@ -30,7 +29,7 @@ def with_spread(scores: Mapping[str, Score], others: Sequence[Mapping[str, float
     for name, score in scores.items():
         values = [score.value, *(other[name] for other in others if name in other)]
         if others and len(values) == 1 + len(others):
-            mean, std = float(np.mean(values)), float(np.std(values, ddof=1))
+            mean, std = fmean(values), stdev(values)
             score = replace(score, details={**score.details, SEEDS: len(values), SEEDS_MEAN: mean, SEEDS_STD: std})
         spread[name] = score
     return spread
