@@ -33,9 +33,10 @@ from timing import machine
 from pipeline.backbone.autoencoder import Autoencoder, AutoencoderBackbone
 from pipeline.backbone.backbone import save_backbone
 from pipeline.backbone.kinds import load_backbone
-from pipeline.cluster import Resources, start_ray
+from pipeline.cluster import start_ray
 from pipeline.extract.encoder import Encoder, LatentsSetup
 from pipeline.extract.extraction import extract
+from pipeline.machine import Resources
 from pipeline.params import BackboneParams, LatentsParams, MachineParams
 from pipeline.prepare.sources.colormnist import ColorMnist
 from pipeline.tables.images import decode, to_unit_range

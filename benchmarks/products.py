@@ -17,12 +17,20 @@ def product_flops(num_blocks: int, width: int, num_dims: int, batch: int) -> flo
 
 
 def product_seconds(
-    num_blocks: int, width: int, num_dims: int, batch: int, device: torch.device, *, backward: bool, rounds: int = 5
+    num_blocks: int,
+    width: int,
+    num_dims: int,
+    batch: int,
+    device: torch.device,
+    *,
+    backward: bool,
+    mixing: bool = False,
+    rounds: int = 5,
 ) -> float:
     """Seconds of all products of a step, the fastest of `rounds`; each layer has weights of its own.
 
     With `backward` the gradients to inputs and weights too: even the first layer's input has one, as an ActNorm with
-    parameters of its own comes before it.
+    parameters of its own comes before it. With `mixing` also those by the fixed rotation of each block.
     """
     half = num_dims // 2
     products: list[Callable[[], Tensor]] = []
@@ -35,6 +43,12 @@ def product_seconds(
             if backward:
                 products.append(_product(y.T, x, torch.empty_like(weight)))
                 products.append(_product(y, weight, torch.empty_like(x)))
+
+    for _ in range(num_blocks if mixing else 0):
+        rotation, x, y = (
+            torch.randn(shape, device=device) for shape in ((num_dims, num_dims), (batch, num_dims), (batch, num_dims))
+        )
+        products += [_product(x, rotation, y), _product(y, rotation.T, x)][: 2 if backward else 1]
 
     def run() -> None:
         for product in products:

@@ -14,42 +14,23 @@ import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 
 import ray
 from ray._private import ray_constants  # there is no public switch once Ray is imported; see _start
 from ray.exceptions import AuthenticationError
 
 from pipeline.errors import InputError
+from pipeline.machine import Resources, require
 from pipeline.params import MachineParams
 
-__all__ = ["Resources", "require", "start_ray", "without_line", "worker_resources"]
+__all__ = ["start_ray", "without_line"]
 
 SETTINGS = {
     "RAY_USAGE_STATS_ENABLED": "0",
-    "RAY_TRAIN_HEALTH_CHECK_INTERVAL_S": "0.25",  # with Ray's 2 s, each report of a checkpoint waits as long
+    "RAY_TRAIN_HEALTH_CHECK_INTERVAL_S": "0.25",  # with Ray's 2 s, the end of a training is seen as late
 }
 
 UNAUTHENTICATED = "Unauthenticated"  # in the lines of Ray's C++ part, which its error does not say
-
-
-@dataclass(frozen=True)
-class Resources:
-    """What one worker gets, and where its network lives.
-
-    Attributes:
-        cpus: CPU cores, as Ray counts them.
-        gpus: GPUs.
-        device: "cpu" or "cuda".
-    """
-
-    cpus: int
-    gpus: int
-    device: str
-
-    def as_dict(self) -> dict[str, float]:
-        """As Ray's `resources_per_worker`."""
-        return {"CPU": self.cpus, "GPU": self.gpus} if self.gpus else {"CPU": self.cpus}
 
 
 @contextmanager
@@ -62,7 +43,7 @@ def start_ray(machine: MachineParams) -> Iterator[Resources]:
         InputError: the cluster cannot be joined, or has less than `machine` asks for.
     """
     if ray.is_initialized():
-        yield require(machine)
+        yield require(machine, ray.cluster_resources(), "Ray")
         return
     for name, value in SETTINGS.items():
         os.environ.setdefault(name, value)
@@ -76,7 +57,7 @@ def start_ray(machine: MachineParams) -> Iterator[Resources]:
             _start(folder)
         if threading.current_thread() is threading.main_thread():
             signal.signal(signal.SIGTERM, on_sigterm)  # in place of Ray's, which prints its stack and ends in any code
-        yield require(machine)
+        yield require(machine, ray.cluster_resources(), "Ray")
     finally:
         ray.shutdown()
         shutil.rmtree(folder, ignore_errors=True)  # Ray never removes its session's folder
@@ -112,34 +93,6 @@ def without_line(text: str) -> Iterator[list[str]]:
         os.dup2(stderr, 2)
         thread.join()
         os.close(stderr)
-
-
-def worker_resources(machine: MachineParams, available: dict[str, float]) -> Resources:
-    """What one worker gets: `device: auto` takes a GPU for each where Ray has so many, `cuda` takes one at least."""
-    gpus = machine.gpus_per_worker
-    if machine.device == "cpu":
-        gpus = 0
-    elif not gpus and (machine.device == "cuda" or available.get("GPU", 0) >= machine.workers):
-        gpus = 1
-    return Resources(machine.cpus_per_worker, gpus, "cuda" if gpus else "cpu")
-
-
-def require(machine: MachineParams) -> Resources:
-    """Compare what `machine` asks for with what Ray has, and give what one worker gets.
-
-    Raises:
-        InputError: Ray has fewer CPUs or GPUs.
-    """
-    available = ray.cluster_resources()
-    resources = worker_resources(machine, available)
-    for kind, each in (("CPU", resources.cpus), ("GPU", resources.gpus)):
-        has, needs = int(available.get(kind, 0)), machine.workers * each
-        if needs > has:
-            raise InputError(
-                f"params.yaml: machine.workers: found {machine.workers}, which need {needs} {kind}s "
-                f"({each} each), but Ray has {has}"
-            )
-    return resources
 
 
 def _join(address: str) -> None:

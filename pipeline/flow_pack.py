@@ -7,8 +7,8 @@ from torch import Tensor, nn
 
 from pipeline.flow import FlowStack, membership, stacked_matmul, stacked_pair_nats
 from pipeline.flow_task import FlowTask, FlowTaskConfig
+from pipeline.precision import of_conditioners
 from pipeline.training.parameters import LARGE
-from pipeline.training.precision import of_conditioners
 from pipeline.training.task import Member
 
 __all__ = ["FlowPack", "tasks_of_seeds"]

@@ -1,7 +1,8 @@
 """One flow by several seeds, trained as a pack: which one is kept, and how all of them lie on disk."""
 
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -16,9 +17,9 @@ from pipeline.tables.axes import axes_file
 from pipeline.tables.latents import load_latents
 from pipeline.training.best import Merit
 from pipeline.training.compiling import COMPILE_FROM
-from pipeline.training.distributed import Result, train_pack_with_ray, train_with_ray
+from pipeline.training.distributed import Result, start_pack, start_training
 
-__all__ = ["TrainedFlows", "chosen", "save_flows", "train_flows"]
+__all__ = ["TrainedFlows", "chosen", "save_flows", "start_flows"]
 
 
 @dataclass(frozen=True)
@@ -36,10 +37,14 @@ class TrainedFlows:
     chosen: int
 
 
-def train_flows(setup: FlowTaskConfig, train: TrainParams, machine: MachineParams, run_folder: Path) -> TrainedFlows:
+@contextmanager
+def start_flows(
+    setup: FlowTaskConfig, train: TrainParams, machine: MachineParams, run_folder: Path
+) -> Iterator[Callable[[], TrainedFlows]]:
     """Train a flow, or as many as `train.seeds` says, as one pack: of the study's seed and of those that follow it.
 
-    The curves of the first are those that are followed meanwhile. A flow that diverges is left out, and a line says so.
+    Gives what waits for the end. The curves of the first are those that are followed meanwhile. A flow that diverges is
+    left out, and a line says so.
 
     Args:
         setup: what the flow of the study's seed learns from.
@@ -48,19 +53,23 @@ def train_flows(setup: FlowTaskConfig, train: TrainParams, machine: MachineParam
         run_folder: of the stage.
 
     Raises:
-        InputError: as of `train_with_ray`; or all flows diverged.
+        InputError: as of `start_training`; or all flows diverged.
     """
     if train.seeds == 1:
-        alone = train_with_ray(FlowTask, setup, train, machine, run_folder, compile_from=COMPILE_FROM)
-        return TrainedFlows(setup, {setup.seed: alone}, setup.seed)
+        with start_training(FlowTask, setup, train, machine, run_folder, compile_from=COMPILE_FROM) as finish:
+            yield lambda: TrainedFlows(setup, {setup.seed: finish()}, setup.seed)
+        return
     configs = tuple(replace(setup, seed=setup.seed + number) for number in range(train.seeds))
-    results = train_pack_with_ray(tasks_of_seeds, configs, FlowPack, train, machine, run_folder)
-    of_seed = {}
-    for config, result in zip(configs, results, strict=True):
-        if isinstance(result, str):
-            print(f"seed {config.seed} is left out: {result}", flush=True)
-        else:
-            of_seed[config.seed] = result
+    with start_pack(tasks_of_seeds, configs, FlowPack, train, machine, run_folder) as finish_all:
+        yield lambda: _kept(setup, dict(zip((config.seed for config in configs), finish_all(), strict=True)))
+
+
+def _kept(setup: FlowTaskConfig, found: Mapping[int, Result | str]) -> TrainedFlows:
+    """Those that are left, and which of them is kept, both said in a line."""
+    for seed, failure in found.items():
+        if isinstance(failure, str):
+            print(f"seed {seed} is left out: {failure}", flush=True)
+    of_seed = {seed: result for seed, result in found.items() if isinstance(result, Result)}
     kept = chosen({seed: result.merit for seed, result in of_seed.items() if result.merit})
     print(f"seed {kept} of {', '.join(map(str, of_seed))} is kept, by the validation rows", flush=True)
     return TrainedFlows(setup, of_seed, kept)
@@ -82,7 +91,7 @@ def save_flows(folder: Path, trained: TrainedFlows, card: dict[str, Any], run_fo
 
     Args:
         folder: of the layer's map.
-        trained: from `train_flows`.
+        trained: from `start_flows`.
         card: what a reader needs to know of the chosen one besides its seed and step.
         run_folder: where the maps of the seeds are made.
     """

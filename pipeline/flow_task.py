@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from pipeline import precision
 from pipeline.basis.counter import Counter
 from pipeline.basis.draws import draw_seed
 from pipeline.basis.layout import Layout
@@ -19,7 +20,6 @@ from pipeline.pairing.moments import latent_moments
 from pipeline.pairing.sampler import pair_sampler
 from pipeline.params import FlowParams, Params, Precision, TrainParams
 from pipeline.tables.latents import Latents, latents_sha256, load_latents
-from pipeline.training import precision
 from pipeline.training.best import Merit
 
 __all__ = ["FlowData", "FlowTask", "FlowTaskConfig", "Rows", "flow_card", "flow_setup", "restore_flow"]

@@ -18,9 +18,9 @@ from torch import Tensor, nn
 from pipeline.basis.draws import draw_seed
 from pipeline.basis.layout import Layout
 from pipeline.flow import ClosedForm, latent_nats
-from pipeline.scores.probes.models import NUM_FOLDS, Classes, Fold, Values, folds_by_original, target_of
 from pipeline.scores.statistics.intervals import bootstrap_counts
 from pipeline.scores.statistics.originals import original_index, original_sums, stratified_rows
+from pipeline.scores.statistics.targets import NUM_FOLDS, Classes, Fold, Values, folds_by_original, target_of
 from pipeline.tables.latents import Latents
 
 __all__ = ["Held", "HeldOutRows", "ridge_predictions", "why_no_probe"]

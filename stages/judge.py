@@ -7,7 +7,7 @@ from pipeline.params import load_params
 from pipeline.places import Places
 from pipeline.runs import run_folder
 from pipeline.tables.images import load_images
-from pipeline.training.distributed import train_with_ray
+from pipeline.training.distributed import train_on_workers
 from pipeline.training.task import ImagesSetup
 
 
@@ -20,7 +20,7 @@ def main() -> None:
         return
     judge = params.judge
     setup = ImagesSetup(places.images.resolve(), judge, params.seed)
-    result = train_with_ray(JudgeTask, setup, judge, params.machine, run_folder(params.machine.storage, "judge"))
+    result = train_on_workers(JudgeTask, setup, judge, params.machine, run_folder(params.machine.storage, "judge"))
     test = load_images(places.images, "test")
     network = JudgeNet(heads_of(test), judge.width, params.seed)
     network.load_state_dict(result.model)

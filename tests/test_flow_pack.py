@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 import torch
+from torch import Tensor
 from training.small_latents import write_latents
 
 from pipeline.basis.layout import Layout
@@ -73,11 +74,11 @@ class Trained:
         self.states.append(State(**{**state, "members": members, "optimiser": optimiser}))
 
 
-def copied(values: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+def copied(values: dict[str, Tensor]) -> dict[str, Tensor]:
     return {name: value.clone() for name, value in values.items()}
 
 
-def same(first: dict[str, torch.Tensor], second: dict[str, torch.Tensor]) -> bool:
+def same(first: dict[str, Tensor], second: dict[str, Tensor]) -> bool:
     return all(torch.equal(value, second[name]) for name, value in first.items())
 
 

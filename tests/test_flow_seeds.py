@@ -1,5 +1,6 @@
 """One flow by several seeds: what is its own and what is common, which is kept, and how all of them lie on disk."""
 
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from training.small_latents import write_latents
 
 from pipeline.basis.layout import Layout
 from pipeline.flow_pack import FlowPack, tasks_of_seeds
-from pipeline.flow_seeds import TrainedFlows, chosen, save_flows, train_flows
+from pipeline.flow_seeds import TrainedFlows, chosen, save_flows, start_flows
 from pipeline.flow_task import FlowTask, FlowTaskConfig, flow_card
 from pipeline.interpretation.iin import load_iin, seed_folders
 from pipeline.params import FlowParams, MachineParams, TrainParams
@@ -125,8 +126,9 @@ def test_a_seed_that_diverged_is_left_out_and_said(
     setup: FlowTaskConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     given = [result(setup, 5), "training diverged: pair_nats is nan at step 4", result(setup, 7)]
-    monkeypatch.setattr("pipeline.flow_seeds.train_pack_with_ray", lambda *_: given)
-    trained = train_flows(setup, TRAIN, MachineParams(), tmp_path)
+    monkeypatch.setattr("pipeline.flow_seeds.start_pack", lambda *_: nullcontext(lambda: given))
+    with start_flows(setup, TRAIN, MachineParams(), tmp_path) as finish:
+        trained = finish()
     assert (list(trained.of_seed), trained.chosen) == ([5, 7], 7)
     assert capsys.readouterr().out.splitlines() == [
         "seed 6 is left out: training diverged: pair_nats is nan at step 4",

@@ -15,7 +15,7 @@ from pipeline.basis.layout import Layout
 from pipeline.flow import Flow, FlowConfig, closed_form, latent_nats
 from pipeline.held_out import Held, HeldOutRows, _sums, ridge_predictions, why_no_probe
 from pipeline.pairing.moments import latent_moments
-from pipeline.scores.probes.models import folds_by_original, target_of
+from pipeline.scores.statistics.targets import folds_by_original, target_of
 from pipeline.tables.latents import Latents, load_latents
 
 LAYOUT = Layout(("residual", "digit", "colour"), (2, 2, 2))

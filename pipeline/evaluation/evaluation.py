@@ -39,7 +39,7 @@ from pipeline.scores.probes import (
     whole,
 )
 from pipeline.scores.probes.models import Kind
-from pipeline.scores.probes.stability import stability
+from pipeline.scores.probes.stability import stability, with_spread
 from pipeline.scores.record import Transitions
 from pipeline.scores.statistics.score import (
     CLOSED_FORM_GAP,
@@ -52,7 +52,6 @@ from pipeline.scores.statistics.score import (
     own_over_closed_form,
     probe_own,
 )
-from pipeline.scores.statistics.seeds import with_spread
 from pipeline.tables.images import to_unit_range
 from pipeline.tables.latents import Latents
 

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from pipeline.backbone.kinds import load_backbone
 from pipeline.backbone.reduction import Reduction
-from pipeline.cluster import Resources
 from pipeline.errors import InputError
+from pipeline.machine import Resources
 from pipeline.params import LatentsParams
 from pipeline.tables.images import decode
 from pipeline.tables.parquet import latents_schema, read_group, read_schema, write_table

@@ -19,12 +19,13 @@ import ray
 from pipeline.backbone.kinds import load_backbone
 from pipeline.backbone.reduction import Reduction
 from pipeline.backbone.trial import trial_rows
-from pipeline.cluster import Resources, without_line
+from pipeline.cluster import without_line
 from pipeline.errors import InputError
 from pipeline.extract.encoder import Encoder, LatentsSetup, Work
 from pipeline.extract.enough import require_dimensions, require_scorable, said_of_few
 from pipeline.extract.principal import principal_axes, write_along
 from pipeline.files import atomic_folder, sha256_file, write_json
+from pipeline.machine import Resources
 from pipeline.params import MachineParams
 from pipeline.progress import Progress
 from pipeline.tables.axes import AXES, axes_file, write_axes

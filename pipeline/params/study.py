@@ -46,7 +46,7 @@ class MachineParams(Section):
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """`auto` takes a GPU where there is one."""
     workers: Annotated[int, Field(ge=1)] = 1
-    """Ray Train workers of backbone and train."""
+    """Of the trainings of backbone, judge and train; more than one are Ray Train's."""
     cpus_per_worker: Annotated[int, Field(ge=1)] = 1
     gpus_per_worker: Annotated[int, Field(ge=0)] = 0
     data_root: PathName | None = None

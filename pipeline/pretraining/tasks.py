@@ -12,7 +12,7 @@ from pipeline.backbone.backbone import Made
 from pipeline.params import BackboneParams, Params
 from pipeline.pretraining.autoencoder import AutoencoderTask
 from pipeline.pretraining.classifier import ClassifierTask
-from pipeline.training.distributed import train_with_ray
+from pipeline.training.distributed import train_on_workers
 from pipeline.training.task import ImagesSetup, Task
 
 __all__ = ["PRETRAINING", "Pretrained", "Pretraining", "pretrain"]
@@ -60,7 +60,7 @@ def pretrain(pretraining: Pretraining, made: Made, params: Params, images: Path,
     """
     section = params.backbone
     setup = ImagesSetup(images, section, params.seed)
-    result = train_with_ray(pretraining.task, setup, section, params.machine, storage)
+    result = train_on_workers(pretraining.task, setup, section, params.machine, storage)
     made.network.load_state_dict(result.model)
     measured, summary = pretraining.measured(result.metrics, section)
     return Pretrained(dataclasses.replace(made, card=measured | made.card), result.metrics, summary)

@@ -28,20 +28,22 @@ from typing import Any, TypedDict
 import torch
 from torch import Tensor
 
-from pipeline.basis.curves import METRICS, read_until
+from pipeline.basis.curves import METRICS, last_step, read_until
 from pipeline.errors import InputError
 from pipeline.files import atomic_folder, write_json
-from pipeline.training.best import Best
+from pipeline.training.best import Best, Merit, merit_of
 
 __all__ = [
     "Generation",
     "MemberState",
+    "Result",
     "State",
     "curves_folder",
     "drop_older",
     "locked",
     "newest_checkpoint",
     "read_checkpoint",
+    "results_of",
     "start_generation",
     "write_checkpoint",
 ]
@@ -97,6 +99,25 @@ class Generation:
     folder: Path
     resume: Path | None
     step: int
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a finished run leaves.
+
+    Attributes:
+        model: state dict of the trained network, on the CPU: of its best step where the task is `Judged`, or the last.
+        step: which step that is.
+        metrics: content of metrics.jsonl, the same as of a run that was never interrupted.
+        folder: of the last generation: checkpoints, metrics.jsonl, times.jsonl; of a pack where its curves are.
+        merit: of that step, of a task that is `Judged`.
+    """
+
+    model: dict[str, Tensor]
+    step: int
+    metrics: str
+    folder: Path
+    merit: Merit | None = None
 
 
 @contextmanager
@@ -164,7 +185,7 @@ def newest_checkpoint(generation_folder: Path) -> Path | None:
 
 
 def write_checkpoint(generation_folder: Path, state: State) -> Path:
-    """Write a state as one folder, whole or not at all.
+    """Write a state as one folder, whole or not at all; of its generation the newest two stay.
 
     Raises:
         InputError: no space left; nothing half-written stays, and earlier checkpoints are as they were.
@@ -176,6 +197,9 @@ def write_checkpoint(generation_folder: Path, state: State) -> Path:
         (beside / STATE).write_bytes(buffer.getbuffer())
         card = {"step": state["step"], "sha256": hashlib.sha256(buffer.getbuffer()).hexdigest()}
         (beside / CARD).write_text(json.dumps(card) + "\n")
+    for older in _checkpoints(generation_folder)[KEPT:]:
+        half_removed = older.rename(older.with_name(f".{older.name}.tmp"))
+        shutil.rmtree(half_removed, ignore_errors=True)
     return path
 
 
@@ -193,6 +217,36 @@ def read_checkpoint(path: Path, device: str = "cpu") -> State:
         raise InputError(f"{path / STATE}: damaged, its sha256 is not the one in {CARD}")
     state: State = torch.load(io.BytesIO(content), map_location=device, weights_only=True)
     return state
+
+
+def results_of(name: str, generation: Generation, steps: int) -> list[Result | str]:
+    """What a generation that is done leaves of each network, or the line that says why it was frozen out.
+
+    Of each a line is printed that says at which step it was the best.
+
+    Args:
+        name: of the run, in these lines.
+        generation: that is done.
+        steps: of the optimisation, of which a network may have needed fewer.
+    """
+    last = newest_checkpoint(generation.folder) or generation.resume
+    assert last is not None  # the last step leaves a checkpoint
+    state = read_checkpoint(last)
+    results: list[Result | str] = []
+    for number, member in enumerate(state["members"]):
+        folder = curves_folder(generation.folder, number)
+        best, ended = member["best"], last_step(folder / METRICS)
+        if member["failure"]:
+            results.append(member["failure"])
+            continue
+        if best:
+            which = f", {number + 1} of {len(state['members'])}" if len(state["members"]) > 1 else ""
+            early = f", ended at step {ended}, as none after it was better" if ended < steps else ""
+            print(f"{name}{which}: best at step {best['step']} of {steps}{early}", flush=True)
+        model, step = (best["model"], best["step"]) if best else (member["model"], state["step"])
+        metrics, merit = (folder / METRICS).read_text(), merit_of(best["merit"]) if best else None
+        results.append(Result(model, step, metrics, folder, merit))
+    return results
 
 
 def _generations(run_folder: Path) -> list[Path]:

@@ -6,6 +6,7 @@ state ends in the same weights, bit for bit with one worker, as one that was nev
 compiled is chosen by the caller and kept in the state.
 """
 
+import inspect
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -24,7 +25,7 @@ from pipeline.training.parameters import FlatModel, MovingAverage, StackedModel
 from pipeline.training.step import Loss, Step, Stepped, learning_rate
 from pipeline.training.task import Capturable, Member, Pack, Task
 
-__all__ = ["Hooks", "from_rank_0", "part_of", "train", "train_pack"]
+__all__ = ["Hooks", "from_rank_0", "part_of", "rank_and_world", "train", "train_pack"]
 
 Found = TypeVar("Found")
 
@@ -132,7 +133,7 @@ class _Job:
 
 
 def _train(job: _Job, checkpoint: Callable[[State], None], resume: State | None) -> list[str]:
-    rank, world = _rank_and_world()
+    rank, world = rank_and_world()
     config = job.members[0].config
     part = part_of(config.batch_size, rank, world)
     weight = (part.stop - part.start) * world / config.batch_size  # the mean over workers is then that over examples
@@ -212,7 +213,15 @@ def _optimiser(
         configs.setdefault(kind, member.config)
     of_all = [{"params": own, "lr": rate, "weight_decay": decay} for (rate, decay), own in groups.items()]
     betas = members[0].config.betas
-    return torch.optim.AdamW(of_all, betas=betas, fused=True), list(configs.values())
+    return _AdamW(of_all, betas=betas, fused=True), list(configs.values())
+
+
+class _AdamW(torch.optim.AdamW):
+    # As torch has it, but for its guards against being compiled: they import the compiler, 1.3 s of CPU time.
+    add_param_group = inspect.unwrap(torch.optim.Optimizer.add_param_group)
+    state_dict = inspect.unwrap(torch.optim.Optimizer.state_dict)
+    load_state_dict = inspect.unwrap(torch.optim.Optimizer.load_state_dict)
+    step = torch.no_grad()(inspect.unwrap(torch.optim.AdamW.step))
 
 
 def part_of(batch_size: int, rank: int, world: int) -> slice:
@@ -229,12 +238,13 @@ def part_of(batch_size: int, rank: int, world: int) -> slice:
 def from_rank_0(value: Found) -> Found:
     """The value that rank 0 has, on every worker; all of them call this at the same point."""
     box = [value]
-    if _rank_and_world()[1] > 1:
+    if rank_and_world()[1] > 1:
         dist.broadcast_object_list(box)
     return box[0]
 
 
-def _rank_and_world() -> tuple[int, int]:
+def rank_and_world() -> tuple[int, int]:
+    """Number of this worker, and how many there are."""
     if dist.is_available() and dist.is_initialized():
         return dist.get_rank(), dist.get_world_size()
     return 0, 1

@@ -19,21 +19,21 @@ from ray import tune
 from pipeline.basis import curves
 from pipeline.basis.draws import draw_seed
 from pipeline.basis.layout import Layout
-from pipeline.cluster import Resources, start_ray
+from pipeline.cluster import start_ray
 from pipeline.entry import die_with_parent
 from pipeline.errors import InputError
 from pipeline.flow_task import FlowTaskConfig
 from pipeline.held_out import why_no_probe
+from pipeline.machine import Resources
 from pipeline.params import Params
 from pipeline.progress import Progress, following
 from pipeline.scores.statistics.intervals import behind
 from pipeline.tables.latents import load_latents
 from pipeline.training.checkpoints import locked
 from pipeline.tuning.flow_file import FlowChoice, Trial
-from pipeline.tuning.packs import MOST, packs
 from pipeline.tuning.sampler import Sampler
 from pipeline.tuning.space import Candidate
-from pipeline.tuning.trial import Failure, Figures, TrialSetup, choose, known, run_pack
+from pipeline.tuning.trial import MOST, Failure, Figures, TrialSetup, choose, known, packs, run_pack
 
 __all__ = ["sweep"]
 
@@ -100,7 +100,7 @@ def _run(
     os.environ["RAY_AIR_NEW_OUTPUT"] = "0"  # its tables ignore verbose=0
     tuner = tune.Tuner(
         tune.with_resources(
-            tune.with_parameters(_try, packs=together, device=resources.device), {"CPU": 1, "GPU": gpus}
+            tune.with_parameters(_try, together=together, device=resources.device), {"CPU": 1, "GPU": gpus}
         ),
         param_space={"number": tune.grid_search(list(range(len(together))))},
         tune_config=tune.TuneConfig(max_concurrent_trials=at_once, reuse_actors=True),
@@ -115,12 +115,12 @@ def _run(
         return list(tuner.fit())
 
 
-def _try(drawn: dict[str, Any], packs: list[list[TrialSetup]], device: str) -> None:
+def _try(drawn: dict[str, Any], together: list[list[TrialSetup]], device: str) -> None:
     """What Ray Tune runs of each pack; the line of a wrong input is reported, since a new start would not mend it."""
     die_with_parent(signal.SIGKILL)
     torch.set_num_threads(1)
     try:
-        found, said = run_pack(packs[drawn["number"]], torch.device(device))
+        found, said = run_pack(together[drawn["number"]], torch.device(device))
     except InputError as error:
         tune.report({"refusal": str(error)})
     else:

@@ -93,12 +93,12 @@ def test_the_card_of_a_trained_network_says_what_was_measured_too(
     trained = Classifier(2, 8, seed=7)
     asked: list[Optimisation] = []
 
-    def train_with_ray(_task: object, _setup: object, config: Optimisation, *_others: object) -> Result:
+    def train_on_workers(_task: object, _setup: object, config: Optimisation, *_others: object) -> Result:
         asked.append(config)
         metrics = '{"step": 60, "val/accuracy": 0.5}\n{"step": 120, "val/accuracy": 0.75}\n'
         return Result(trained.state_dict(), 120, metrics, tmp_path)
 
-    monkeypatch.setattr(tasks, "train_with_ray", train_with_ray)
+    monkeypatch.setattr(tasks, "train_on_workers", train_on_workers)
     made = make_backbone(section, toy_images(2, seed=0), seed=0)
     params = Params().model_copy(update={"backbone": section})
     done = tasks.pretrain(tasks.PRETRAINING["classifier"], made, params, tmp_path, tmp_path)

@@ -12,12 +12,12 @@ from pipeline.backbone.backbone import save_backbone
 from pipeline.backbone.generator import open_generator
 from pipeline.backbone.kinds import load_backbone, make_backbone
 from pipeline.backbone.reduction import MEAN
-from pipeline.cluster import Resources
 from pipeline.errors import InputError
 from pipeline.extract.encoder import Encoder, LatentsSetup
 from pipeline.extract.extraction import latents_card
 from pipeline.files import write_json
 from pipeline.inputs.checked import DRAWN_BY
+from pipeline.machine import Resources
 from pipeline.params import BackboneParams, DataParams, LatentsParams, Params
 from pipeline.prepare.sources.generator import generated_source
 from pipeline.tables.images import load_images, to_unit_range

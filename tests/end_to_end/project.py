@@ -181,7 +181,6 @@ class Training:
 def in_mid_training(project: Project, dvc: "subprocess.Popen[str]") -> Iterator[Training]:
     """Wait for the second of the fifteen checkpoints of the flow; end dvc where the block fails."""
     end = time.monotonic() + PATIENCE
-    folders: set[Path] = set()
     try:
         while not list(project.path.glob(".runs/train-*/gen-0001/step-00000040")):
             assert dvc.poll() is None, finish(dvc)
@@ -189,13 +188,10 @@ def in_mid_training(project: Project, dvc: "subprocess.Popen[str]") -> Iterator[
             time.sleep(0.02)
         tree = psutil.Process(dvc.pid).children(recursive=True)
         (stage,) = (process for process in tree if process.cmdline()[1:3] == ["-m", "stages.train"])
-        (worker,) = (process for process in tree if process.name() == "ray::RayTrainWorker")
-        folders = {Path(worker.cwd()).relative_to("/tmp").parts[0]}
+        (worker,) = (process for process in tree if process.cmdline()[1:3] == ["-m", "pipeline.workers.child"])
         yield Training(dvc, stage, worker)
     finally:
         dvc.kill()
-        for folder in folders:  # Ray's own, which a killed stage cannot remove
-            shutil.rmtree(Path("/tmp") / folder, ignore_errors=True)
 
 
 def write_images(folder: Path, num: int) -> Path:

@@ -10,9 +10,9 @@ from backbone.toys import toy_images, write_images
 from pipeline.backbone.autoencoder import Autoencoder, AutoencoderBackbone
 from pipeline.backbone.backbone import save_backbone
 from pipeline.backbone.reduction import MEAN
-from pipeline.cluster import Resources
 from pipeline.extract.encoder import Encoder, LatentsSetup, Work
 from pipeline.files import write_json
+from pipeline.machine import Resources
 from pipeline.params import LatentsParams
 from pipeline.tables.latents import LATENTS_CARD, load_latents
 from pipeline.tables.parquet import read_table, write_table

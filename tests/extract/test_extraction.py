@@ -14,11 +14,12 @@ from pipeline.backbone.backbone import save_backbone
 from pipeline.backbone.classifier import Classifier, ClassifierBackbone
 from pipeline.backbone.kinds import load_backbone
 from pipeline.backbone.reduction import Reduction
-from pipeline.cluster import Resources, start_ray
+from pipeline.cluster import start_ray
 from pipeline.errors import InputError
 from pipeline.extract.encoder import LatentsSetup
 from pipeline.extract.extraction import extract
 from pipeline.files import sha256_file
+from pipeline.machine import Resources
 from pipeline.params import LatentsParams, MachineParams
 from pipeline.tables.axes import AXES, read_axes
 from pipeline.tables.images import load_images, to_unit_range

@@ -15,10 +15,11 @@ import torch
 from pipeline.backbone.autoencoder import Autoencoder, AutoencoderBackbone
 from pipeline.backbone.backbone import save_backbone
 from pipeline.backbone.kinds import load_backbone
-from pipeline.cluster import Resources, start_ray
+from pipeline.cluster import start_ray
 from pipeline.errors import InputError
 from pipeline.extract.encoder import LatentsSetup
 from pipeline.extract.extraction import extract
+from pipeline.machine import Resources
 from pipeline.params import DataParams, LatentsParams, MachineParams
 from pipeline.prepare.images import prepare
 from pipeline.tables.latents import load_latents

@@ -10,7 +10,7 @@ from pipeline.training import distributed, loop
 
 
 def test_the_trained_networks_sections_are_what_the_engine_takes():
-    for engine in (loop.train, distributed.train_with_ray):
+    for engine in (loop.train, distributed.train_on_workers):
         assert get_type_hints(engine)["config"] is Optimisation
     for name in ("backbone", "judge", "train"):
         assert isinstance(getattr(Params(), name), Optimisation)

@@ -10,8 +10,8 @@ from sklearn.preprocessing import StandardScaler
 
 from pipeline.basis.layout import Layout
 from pipeline.scores.probes.matrix import probe_matrix, probe_scores
-from pipeline.scores.probes.models import folds_by_original, target_of
 from pipeline.scores.statistics.score import Score
+from pipeline.scores.statistics.targets import folds_by_original, target_of
 
 from .codes import LAYOUT, Study, good_study, rotation_across, rotation_within
 

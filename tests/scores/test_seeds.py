@@ -2,9 +2,9 @@
 
 import pytest
 
+from pipeline.scores.probes.stability import with_spread
 from pipeline.scores.record import as_summary
 from pipeline.scores.statistics.score import Score
-from pipeline.scores.statistics.seeds import with_spread
 
 SCORES = {
     "probe/gap": Score(0.94, 0.92, 0.95, 0.0, 1.0, {"subset_rows": 9}),

@@ -1,10 +1,13 @@
+import warnings
+
 import numpy as np
 import pytest
 from sklearn.metrics import balanced_accuracy_score, r2_score
+from sklearn.model_selection import GroupKFold, StratifiedGroupKFold
 
-from pipeline.scores.probes.models import Classes, Values, target_of
 from pipeline.scores.statistics.intervals import bootstrap_sums
 from pipeline.scores.statistics.originals import original_index
+from pipeline.scores.statistics.targets import NUM_FOLDS, Classes, Values, folds_by_original, target_of
 
 
 def test_classes_agree_with_scikit_learn() -> None:
@@ -80,3 +83,30 @@ def test_what_is_no_concept_is_refused_by_name(concept: np.ndarray, says: str) -
     with pytest.raises(ValueError, match="concept 'smile'") as caught:
         target_of("smile", concept, 9)
     assert says in str(caught.value)
+
+
+@pytest.mark.parametrize("num_classes", [0, 2, 3, 10, 40])  # 0: values
+def test_folds_are_those_of_scikit_learn_to_the_row(num_classes: int) -> None:
+    rng = np.random.default_rng(num_classes)
+    for seed in range(12):
+        num = int(rng.integers(40, 400))
+        index = original_index(rng.integers(num // int(rng.integers(1, 4)), size=num), num)
+        if num_classes:
+            labels = rng.choice(num_classes, p=rng.dirichlet(np.ones(num_classes)), size=num)
+            target = target_of("digit", labels, num)
+            assert isinstance(target, Classes)
+            folds = StratifiedGroupKFold(NUM_FOLDS, shuffle=True, random_state=seed)
+        else:
+            target = target_of("colour", rng.normal(size=(num, 3)), num)
+            folds = GroupKFold(NUM_FOLDS, shuffle=True, random_state=seed)
+        with warnings.catch_warnings(action="ignore", category=UserWarning):  # a class of fewer rows than folds
+            expected = list(folds.split(np.zeros(num), getattr(target, "truth", None), index))
+        for found, (fitted, held) in zip(folds_by_original(target, index, seed), expected, strict=True):
+            assert np.array_equal(found[0], fitted)
+            assert np.array_equal(found[1], held)
+
+
+def test_a_class_of_fewer_rows_than_folds_is_in_no_fold_twice() -> None:
+    labels = np.array([0] * 3 + [1] * 3 + [2] * 4)
+    folds = folds_by_original(target_of("digit", labels, 10), np.arange(10), 0)
+    assert sorted(np.concatenate([held for _, held in folds])) == list(range(10))

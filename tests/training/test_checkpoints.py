@@ -31,6 +31,11 @@ def test_a_state_is_read_back(tmp_path):
     assert torch.equal(read_checkpoint(path)["members"][0]["model"]["w"], torch.full((3,), 20.0))
 
 
+def test_the_newest_two_of_a_generation_stay(tmp_path):
+    paths = [write_checkpoint(tmp_path, state(step)) for step in (10, 20, 30, 40)]
+    assert sorted(tmp_path.iterdir()) == paths[2:]
+
+
 def test_a_first_generation_begins_at_step_0(tmp_path):
     generation = start_generation(tmp_path)
     assert (generation.folder, generation.resume, generation.step) == (tmp_path / "gen-0001", None, 0)
@@ -42,8 +47,11 @@ def test_the_next_generation_goes_on_from_the_newest(tmp_path):
         write_checkpoint(first.folder, state(step))
         curves.append(first.folder, {"step": step, "train/loss": 1.0})
     curves.append(first.folder, {"step": 35, "train/loss": 2.0})
+    half_removed = first.folder / ".step-00000010.tmp"
+    half_removed.mkdir()
     second = start_generation(tmp_path)
     assert (second.folder.name, second.step) == ("gen-0002", 30)
+    assert not half_removed.exists()
     assert second.resume == first.folder / "step-00000030"
     assert [entry["step"] for entry in curves.entries(second.folder / "metrics.jsonl")] == [10, 20, 30]
     assert [path.name for path in sorted(first.folder.glob("step-*"))] == ["step-00000020", "step-00000030"]

@@ -1,24 +1,22 @@
 """When a step is compiled, that a run keeps to its choice, and that a compiled flow gives what an eager one gives."""
 
 import copy
-import os
 import shutil
-import sys
 from functools import partial
 
 import pytest
 import torch
 from torch._dynamo.testing import CompileCounterWithBackend  # what torch counts compilations with in its own tests
 
-from pipeline.cluster import Resources, start_ray
 from pipeline.flow import Flow, FlowConfig, latent_nats
 from pipeline.params import MachineParams
 from pipeline.training import parameters as flat
 from pipeline.training.checkpoints import newest_checkpoint, read_checkpoint, write_checkpoint
 from pipeline.training.compiling import CompiledModel, prefers_compiling, why_not
-from pipeline.training.distributed import _chooses_compiling, train_with_ray
+from pipeline.training.distributed import _chooses_compiling, train_on_workers
 from pipeline.training.loop import Hooks, train
 from pipeline.training.parameters import FlatModel
+from pipeline.workers.launch import launching
 
 from .small_task import CONFIG, SmallConfig, SmallTask
 
@@ -32,15 +30,6 @@ def counter(monkeypatch):
     counter = CompileCounterWithBackend("aot_eager")
     monkeypatch.setattr(torch, "compile", partial(torch.compile, backend=counter))
     return counter
-
-
-@pytest.fixture(scope="module")
-def ray_session():
-    """Workers that can import the tests."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PYTHONPATH", os.pathsep.join(path for path in sys.path if path))
-        with start_ray(MachineParams()):
-            yield
 
 
 def test_the_choice_follows_from_the_steps_in_all_and_a_checkpoint_keeps_it():
@@ -102,16 +91,15 @@ def test_autocast_and_the_type_of_inputs_hold_as_in_the_network_itself(counter):
     assert counter.frame_count == 3
 
 
-@pytest.mark.usefixtures("ray_session")
 def test_without_a_working_compiler_a_run_is_eager_and_says_so_in_one_line(tmp_path, capsys, monkeypatch):
     folder = write_checkpoint(tmp_path, {"step": 1, "compiled": True})
-    resources = Resources(1, 0, "cpu")
     monkeypatch.setattr("pipeline.training.distributed.why_not", without_compiler)
-    assert not _chooses_compiling(9, None, folder, "train latent", resources)
+    with launching(MachineParams(device="cpu"), tmp_path) as launcher:
+        assert not _chooses_compiling(9, None, folder, "train latent", launcher)
     (line,) = capsys.readouterr().out.splitlines()
     assert line.startswith("train latent: runs eager, as a compiled step needs a working C++ compiler (Debian: g++): ")
     assert "no-such-compiler" in line
-    assert not _chooses_compiling(4, 5, None, "train latent", resources)
+    assert not _chooses_compiling(4, 5, None, "train latent", launcher)
     assert capsys.readouterr().out == ""
 
 
@@ -124,9 +112,8 @@ def without_compiler(device):
 
 @pytest.mark.system
 @needs_compiler
-@pytest.mark.usefixtures("ray_session")
 def test_workers_compile_a_run_that_is_long_enough_and_the_checkpoint_says_so(tmp_path, capsys):
-    found = train_with_ray(
+    found = train_on_workers(
         SmallTask, SmallConfig(), CONFIG, MachineParams(), tmp_path / "small-0123", compile_from=CONFIG.steps
     )
     assert capsys.readouterr().out.startswith("small: 1 worker(s) on cpu, compiled\n")

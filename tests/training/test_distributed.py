@@ -8,9 +8,11 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import psutil
 import pytest
+import ray
 import torch
 
 from pipeline.basis import curves
@@ -18,7 +20,7 @@ from pipeline.cluster import start_ray
 from pipeline.errors import InputError
 from pipeline.params import MachineParams
 from pipeline.training.checkpoints import Generation
-from pipeline.training.distributed import Result, _shows_entries, train_with_ray
+from pipeline.training.distributed import Result, _shows_entries, train_on_workers
 from pipeline.training.loop import train
 
 from .small_task import CONFIG, UNSTEADY, JudgedTask, SmallConfig, SmallTask
@@ -28,12 +30,31 @@ DEADLINE = 120  # seconds; only a failure waits so long
 
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory):
-    """Result of one worker, and a Ray session around the module whose workers can import the tests."""
+    """Result of one worker without a cluster."""
+    run_folder = tmp_path_factory.mktemp("runs") / "small-0123"
+    return train_on_workers(SmallTask, SmallConfig(), CONFIG, MachineParams(), run_folder)
+
+
+@pytest.fixture(scope="module")
+def ray_session():
+    """Address of a Ray whose workers can import the tests, which this process has joined."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PYTHONPATH", os.pathsep.join(path for path in sys.path if path))
         with start_ray(MachineParams()):
-            run_folder = tmp_path_factory.mktemp("runs") / "small-0123"
-            yield train_with_ray(SmallTask, SmallConfig(), CONFIG, MachineParams(), run_folder)
+            yield ray.get_runtime_context().gcs_address
+
+
+@pytest.fixture
+def on_a_cluster(ray_session, monkeypatch):
+    monkeypatch.setenv("RAY_ADDRESS", ray_session)
+
+
+@pytest.fixture(params=["child", "cluster"])
+def one_worker(request):
+    """One worker wherever it may run."""
+    if request.param == "cluster":
+        request.getfixturevalue("on_a_cluster")
+    return MachineParams()
 
 
 def wait_for(condition: Callable[[], object]) -> None:
@@ -62,8 +83,17 @@ def test_the_outcome_is_that_of_the_loop_alone(undisturbed):
     assert "time" not in undisturbed.metrics
 
 
-def test_two_workers_agree_with_one_to_rounding(undisturbed, tmp_path):
-    both = train_with_ray(SmallTask, SmallConfig(), CONFIG, MachineParams(workers=2), tmp_path / "small-0123")
+@pytest.mark.usefixtures("on_a_cluster")
+def test_one_worker_of_a_cluster_gives_the_same(undisturbed, tmp_path):
+    assert_same(
+        train_on_workers(SmallTask, SmallConfig(), CONFIG, MachineParams(), tmp_path / "small-0123"), undisturbed
+    )
+
+
+@pytest.mark.usefixtures("ray_session")
+def test_two_workers_of_which_one_is_killed_agree_with_one_to_rounding(undisturbed, tmp_path):
+    both = train_beside_a_killer(MachineParams(workers=2), tmp_path)
+    assert both.folder.name == "gen-0001"
     one = [json.loads(line) for line in undisturbed.metrics.splitlines()]
     two = [json.loads(line) for line in both.metrics.splitlines()]
     assert [list(entry) for entry in two] == [list(entry) for entry in one]
@@ -73,9 +103,9 @@ def test_two_workers_agree_with_one_to_rounding(undisturbed, tmp_path):
         assert torch.allclose(both.model[name], value, atol=1e-5)
 
 
-@pytest.mark.usefixtures("undisturbed")
+@pytest.mark.usefixtures("ray_session")
 def test_two_workers_end_together_as_the_best_step_which_is_said(tmp_path, capfd):
-    result = train_with_ray(JudgedTask, SmallConfig(), UNSTEADY, MachineParams(workers=2), tmp_path / "small-0123")
+    result = train_on_workers(JudgedTask, SmallConfig(), UNSTEADY, MachineParams(workers=2), tmp_path / "small-0123")
     looks = {
         entry["step"]: entry["val/squared_error"]
         for entry in curves.entries(result.folder / curves.METRICS)
@@ -88,12 +118,18 @@ def test_two_workers_end_together_as_the_best_step_which_is_said(tmp_path, capfd
     task = JudgedTask(SmallConfig(), torch.device("cpu"))
     task.model.load_state_dict(result.model)
     assert task.validate()["squared_error"] == pytest.approx(looks[result.step], abs=1e-6)
-    again = train_with_ray(JudgedTask, SmallConfig(), UNSTEADY, MachineParams(), tmp_path / "small-0123")
+    again = train_on_workers(JudgedTask, SmallConfig(), UNSTEADY, MachineParams(), tmp_path / "small-0123")
     assert_same(again, result)
     assert again.step == result.step
 
 
-def test_a_killed_worker_changes_nothing(undisturbed, tmp_path):
+def test_a_killed_worker_changes_nothing(undisturbed, tmp_path, one_worker):
+    result = train_beside_a_killer(one_worker, tmp_path)
+    assert_same(result, undisturbed)
+    assert result.folder.name == "gen-0001"
+
+
+def train_beside_a_killer(machine: MachineParams, tmp_path: Path) -> Result:
     hold_file = tmp_path / "held"
 
     def kill() -> None:
@@ -103,23 +139,22 @@ def test_a_killed_worker_changes_nothing(undisturbed, tmp_path):
     killer = threading.Thread(target=kill)
     killer.start()
     task = SmallConfig(hold_at=25, hold_file=str(hold_file))
-    result = train_with_ray(SmallTask, task, CONFIG, MachineParams(), tmp_path / "small-0123")
+    result = train_on_workers(SmallTask, task, CONFIG, machine, tmp_path / "small-0123")
     killer.join()
     assert hold_file.exists()
-    assert_same(result, undisturbed)
-    assert result.folder.name == "gen-0001"
+    return result
 
 
+@pytest.mark.usefixtures("one_worker")
 def test_a_killed_driver_leaves_no_orphan_and_the_same_command_goes_on(undisturbed, tmp_path, capfd):
     run_folder, hold_file = tmp_path / "small-0123", tmp_path / "held"
     command = [sys.executable, "-m", f"{__package__}.drive", str(run_folder), str(hold_file)]
-    environment = {name: value for name, value in os.environ.items() if name != "RAY_ADDRESS"}
-    driver = subprocess.Popen(command, env=environment)
+    driver = subprocess.Popen(command)
     try:
         wait_for(lambda: hold_file.exists() or driver.poll() is not None)
         assert driver.poll() is None
         with pytest.raises(InputError, match=f"process {driver.pid} trains there"):
-            train_with_ray(SmallTask, SmallConfig(), CONFIG, MachineParams(), run_folder)
+            train_on_workers(SmallTask, SmallConfig(), CONFIG, MachineParams(), run_folder)
         worker = int(hold_file.read_text())
         assert psutil.pid_exists(worker)
     finally:
@@ -128,7 +163,7 @@ def test_a_killed_driver_leaves_no_orphan_and_the_same_command_goes_on(undisturb
     wait_for(lambda: not psutil.pid_exists(worker))
     assert sorted(path.name for path in (run_folder / "gen-0001").glob("step-*")) == ["step-00000010", "step-00000020"]
 
-    result = train_with_ray(SmallTask, SmallConfig(), CONFIG, MachineParams(), run_folder)
+    result = train_on_workers(SmallTask, SmallConfig(), CONFIG, MachineParams(), run_folder)
     assert "going on from step 20" in capfd.readouterr().out
     assert_same(result, undisturbed)
     record = json.loads((run_folder / "gen-0002" / "generation.json").read_text())
@@ -136,28 +171,27 @@ def test_a_killed_driver_leaves_no_orphan_and_the_same_command_goes_on(undisturb
     assert (run_folder / "metrics.jsonl").read_text() == undisturbed.metrics
     assert not list((run_folder / "gen-0001").glob("step-*"))
 
-    again = train_with_ray(SmallTask, SmallConfig(), CONFIG, MachineParams(), run_folder)
+    again = train_on_workers(SmallTask, SmallConfig(), CONFIG, MachineParams(), run_folder)
     assert_same(again, undisturbed)
 
 
-@pytest.mark.usefixtures("undisturbed")
-def test_a_wrong_input_met_by_workers_is_one_line_without_a_new_start(tmp_path):
+def test_a_wrong_input_met_by_a_worker_is_one_line_without_a_new_start(tmp_path, one_worker):
     with pytest.raises(InputError, match=r"^table\.parquet: no such column$"):
-        train_with_ray(
+        train_on_workers(
             SmallTask,
             SmallConfig(refuse="table.parquet: no such column"),
             CONFIG,
-            MachineParams(),
+            one_worker,
             tmp_path / "small-0123",
         )
 
 
-@pytest.mark.usefixtures("undisturbed")
+@pytest.mark.usefixtures("ray_session")
 def test_a_full_disk_met_by_two_workers_is_one_line(tmp_path):
     run_folder = tmp_path / "small-0123"
     task = SmallConfig(fill_from=15)
     with pytest.raises(InputError, match=r"step-00000020: no space left") as error:
-        train_with_ray(SmallTask, task, CONFIG, MachineParams(workers=2), run_folder)
+        train_on_workers(SmallTask, task, CONFIG, MachineParams(workers=2), run_folder)
     assert "\n" not in str(error.value)
     assert [path.name for path in (run_folder / "gen-0001").glob("*step-*")] == ["step-00000010"]
 
@@ -182,5 +216,5 @@ def test_held_out_losses_stand_beside_those_of_training_and_the_last_line_has_it
 
 def test_more_workers_than_examples_are_refused(tmp_path):
     with pytest.raises(InputError, match=r"machine\.workers: found 8, accepted are at most 7"):
-        train_with_ray(SmallTask, SmallConfig(), CONFIG, MachineParams(workers=8), tmp_path / "small-0123")
+        train_on_workers(SmallTask, SmallConfig(), CONFIG, MachineParams(workers=8), tmp_path / "small-0123")
     assert not list(tmp_path.iterdir())

@@ -1,4 +1,4 @@
-"""A pack on workers of Ray Train: what one network alone has of them, each of its networks has."""
+"""A pack on workers: what one network alone has of them, each of its networks has."""
 
 import json
 import os
@@ -14,12 +14,11 @@ import pytest
 import torch
 
 from pipeline.basis.layout import Layout
-from pipeline.cluster import start_ray
 from pipeline.errors import InputError
 from pipeline.flow_pack import FlowPack, tasks_of_seeds
 from pipeline.flow_task import FlowTask, FlowTaskConfig
 from pipeline.params import FlowParams, MachineParams, Optimisation
-from pipeline.training.distributed import Result, train_pack_with_ray
+from pipeline.training.distributed import Result, start_pack
 from pipeline.training.loop import train_pack
 from pipeline.training.task import Member
 
@@ -88,17 +87,10 @@ def alone(configs):
     return tasks, entries
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _ray_session():
-    """Whose workers can import the tests."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PYTHONPATH", os.pathsep.join(path for path in sys.path if path))
-        with start_ray(MachineParams()):
-            yield
-
-
 def trained_pack(flows: Flows, folder: Path, workers: int = 1) -> list[Result | str]:
-    return train_pack_with_ray(tasks_of, flows, HeldPack, SEEDS, MachineParams(workers=workers), folder / "flows-0123")
+    machine, run_folder = MachineParams(workers=workers), folder / "flows-0123"
+    with start_pack(tasks_of, flows, HeldPack, SEEDS, machine, run_folder) as finish:
+        return finish()
 
 
 def test_a_killed_worker_changes_nothing_of_a_pack_and_each_network_has_its_own_curves(configs, alone, tmp_path, capfd):
@@ -130,7 +122,8 @@ def test_a_killed_worker_changes_nothing_of_a_pack_and_each_network_has_its_own_
         assert_same(result, expected)
 
 
-def test_two_workers_train_a_pack_as_one_and_leave_out_a_network_that_diverges(configs, alone, tmp_path):
+def test_two_workers_train_a_pack_as_one_and_leave_out_a_network_that_diverges(configs, alone, tmp_path, monkeypatch):
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(path for path in sys.path if path))  # of Ray's workers
     found, failure = trained_pack(Flows(configs, diverging=(1,)), tmp_path, workers=2)
     assert failure.startswith("training diverged: ")
     curve, expected = [json.loads(line) for line in found.metrics.splitlines()], alone[1][0]

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor, nn
-from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._python_dispatch import TorchDispatchMode  # torch has no public way to see each kernel that it runs
 
 from pipeline.basis.layout import Layout
 from pipeline.flow_pack import FlowPack

@@ -8,8 +8,7 @@ import pytest
 from pipeline.basis.layout import Layout
 from pipeline.flow_task import FlowTaskConfig
 from pipeline.params import Params
-from pipeline.tuning.packs import packs
-from pipeline.tuning.trial import TrialSetup
+from pipeline.tuning.trial import TrialSetup, packs
 
 NAMES = ("residual", "digit", "colour")
 

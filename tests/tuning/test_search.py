@@ -19,10 +19,9 @@ from pipeline.params import FlowParams, MachineParams, Params, TrainParams, Tune
 from pipeline.params.section import Positive
 from pipeline.training.loop import train_pack
 from pipeline.tuning.flow_file import FlowChoice, read_flow_file, write_flow_file
-from pipeline.tuning.packs import MOST
 from pipeline.tuning.search import sweep
 from pipeline.tuning.space import SEARCHED, Candidate
-from pipeline.tuning.trial import TrialSetup, run_pack
+from pipeline.tuning.trial import MOST, TrialSetup, run_pack
 
 CPU = torch.device("cpu")
 ESTIMATE = Layout(("residual", "digit", "colour"), (2, 2, 2))

@@ -19,21 +19,12 @@ from sklearn import config_context
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # scikit-learn's own requirement
 
 from pipeline.basis.layout import RESIDUAL, Layout
-from pipeline.scores.probes.models import (
-    Classes,
-    Fold,
-    Kind,
-    Values,
-    counting_unconverged,
-    features_of,
-    folds_by_original,
-    out_of_fold,
-    target_of,
-)
+from pipeline.scores.probes.models import Kind, counting_unconverged, features_of, out_of_fold
 from pipeline.scores.statistics.concepts import checked_codes
 from pipeline.scores.statistics.intervals import bootstrap_interval, bootstrap_sums
 from pipeline.scores.statistics.originals import original_index, permuted_rows, stratified_rows
 from pipeline.scores.statistics.score import PROBE_GAP, PROBE_OWN, Score, probe_cell
+from pipeline.scores.statistics.targets import Classes, Fold, Values, folds_by_original, target_of
 
 __all__ = ["ProbeMatrix", "gap_resamples", "matrix_scores", "probe_matrix", "probe_scores"]
 

@@ -1,11 +1,17 @@
-"""Whether a factor holds the same when T is trained anew: how well that of one seed predicts that of another.
+"""What scores and factors are when T is trained anew, by other seeds.
 
-What pairs tell leaves each factor free up to a map inside it: another seed may turn it, or bend it. So no dimension is
-matched with another one; a ridge regression of all of a factor on all of the other may use any linear map.
+Of scores: mean and standard deviation over seeds, as papers of the field report them. An interval says how far a score
+of one trained T depends on which test rows there are; this says how far it depends on chance in the training.
+
+Of factors: how well that of one seed predicts that of another. What pairs tell leaves each factor free up
+to a map inside it: another seed may turn it, or bend it. So no dimension is matched with another one; a ridge
+regression of all of a factor on all of the other may use any linear map.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from itertools import permutations
+from statistics import fmean, stdev
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -13,15 +19,38 @@ from sklearn import config_context
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # scikit-learn's own requirement
 
 from pipeline.basis.layout import Layout
-from pipeline.scores.probes.models import Fold, Values, folds_by_original, out_of_fold, target_of
+from pipeline.scores.probes.models import out_of_fold
 from pipeline.scores.statistics.concepts import checked_codes
 from pipeline.scores.statistics.intervals import bootstrap_interval, bootstrap_sums
 from pipeline.scores.statistics.originals import original_index, permuted_rows, stratified_rows
-from pipeline.scores.statistics.score import STABILITY, Score
+from pipeline.scores.statistics.score import SEEDS, SEEDS_MEAN, SEEDS_STD, STABILITY, Score
+from pipeline.scores.statistics.targets import Fold, Values, folds_by_original, target_of
 
-__all__ = ["stability"]
+__all__ = ["stability", "with_spread"]
 
 _MAX_ROWS = 10_000
+
+
+def with_spread(scores: Mapping[str, Score], others: Sequence[Mapping[str, float]]) -> dict[str, Score]:
+    """Scores whose details also hold `seeds`, `seeds_mean` and `seeds_std`, the sample's (n − 1), where all have them.
+
+    Args:
+        scores: of the network that is kept; they stay what they are.
+        others: values of the same scores of the networks of one other seed each, or of some of them.
+
+    Example:
+        >>> scores = with_spread({"probe/gap": Score(0.9), "closed_form/gap": Score(0.8)}, [{"probe/gap": 0.8}])
+        >>> scores["probe/gap"].over_seeds, scores["closed_form/gap"].over_seeds
+        ((0.85, 0.0707..., 2), None)
+    """
+    spread = {}
+    for name, score in scores.items():
+        values = [score.value, *(other[name] for other in others if name in other)]
+        if others and len(values) == 1 + len(others):
+            mean, std = fmean(values), stdev(values)
+            score = replace(score, details={**score.details, SEEDS: len(values), SEEDS_MEAN: mean, SEEDS_STD: std})
+        spread[name] = score
+    return spread
 
 
 def stability(
@@ -46,7 +75,7 @@ def stability(
     if len(every) < 2 or len({len(code) for code in every}) > 1:
         raise ValueError(f"stability: two codes or more of the same rows are needed, found {[len(c) for c in every]}")
     index = original_index(groups, len(every[0]))
-    details: dict[str, str | int | float] = {"seeds": len(every)}
+    details: dict[str, str | int | float] = {SEEDS: len(every)}
     if len(index) > _MAX_ROWS:
         rows = stratified_rows([], index, _MAX_ROWS, seed)
         every, index = [code[rows] for code in every], original_index(index[rows], len(rows))

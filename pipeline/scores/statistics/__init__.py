@@ -1,1 +1,1 @@
-"""What every score rests on: originals, intervals, concepts."""
+"""What every score rests on: originals, intervals, concepts, targets and folds."""

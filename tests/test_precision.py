@@ -4,16 +4,16 @@ from dataclasses import replace
 
 import pytest
 import torch
+from training.small_latents import write_latents
 
+from pipeline import precision
 from pipeline.basis.layout import Layout
 from pipeline.errors import InputError
 from pipeline.flow_pack import FlowPack
 from pipeline.flow_task import FlowTask, FlowTaskConfig
 from pipeline.params import FlowParams, Optimisation
-from pipeline.training import precision
 from pipeline.training.loop import Hooks, train
 from pipeline.training.task import Member
-from training.small_latents import write_latents
 
 CPU = torch.device("cpu")
 CONFIG = Optimisation(steps=40, batch_size=64, learning_rate=5e-3, log_every=10)
