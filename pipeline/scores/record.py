@@ -167,7 +167,7 @@ def as_summary(scores: Mapping[str, Score]) -> str:
         spread = ""
         if score.over_seeds is not None:
             mean, std, num = score.over_seeds
-            spread = f"  {_short(mean)} ± {_short(std)} over {num} seeds"
+            spread = f"  {_short(mean)} ± {std:.2g} over {num} seeds"
         lines.append(f"  {name:<{width}}{value:>10}{interval}{spread}{chance}{change}{_against(name, scores)}")
     return "\n".join(lines)
 

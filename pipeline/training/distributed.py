@@ -215,7 +215,10 @@ def _work(device: str, job: _Job) -> str | None:
             train(tasks[0], training.config, hooks[0], resume, compile_step=job.compile_step)
             return None
         members = [Member(task, training.config, of.log) for task, of in zip(tasks, hooks, strict=True)]
-        failures = train_pack(training.pack_factory(members), hooks[0].checkpoint, resume)
+        try:
+            failures = train_pack(training.pack_factory(members), hooks[0].checkpoint, resume)
+        except torch.OutOfMemoryError:
+            return f"{len(tasks)} networks at once do not fit into the memory of {device}; accepted are fewer"
         return f"none of {len(failures)} is left: {failures[0]}" if all(failures) else None
     except InputError as error:
         return str(error)

@@ -34,4 +34,4 @@ def test_a_summary_says_it_beside_the_interval() -> None:
     scores = with_spread(SCORES, [{"probe/gap": 0.90, "roundtrip/max": 4e-6}])
     gap, error = as_summary(scores).splitlines()
     assert gap.startswith("  probe/gap                              0.940  [0.920, 0.950]  0.920 ± 0.028 over 2 seeds")
-    assert error == "  roundtrip/max                        3.0e-06  3.50e-06 ± 7.07e-07 over 2 seeds"
+    assert error == "  roundtrip/max                        3.0e-06  3.50e-06 ± 7.1e-07 over 2 seeds"

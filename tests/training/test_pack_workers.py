@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import signal
 import sys
@@ -14,11 +15,11 @@ import pytest
 import torch
 
 from pipeline.basis.layout import Layout
-from pipeline.errors import InputError
 from pipeline.flow_pack import FlowPack, tasks_of_seeds
 from pipeline.flow_task import FlowTask, FlowTaskConfig
 from pipeline.params import FlowParams, MachineParams, Optimisation
-from pipeline.training.distributed import Result, start_pack
+from pipeline.training.checkpoints import Generation
+from pipeline.training.distributed import Result, _Job, _Training, _work, start_pack
 from pipeline.training.loop import train_pack
 from pipeline.training.task import Member
 
@@ -132,6 +133,21 @@ def test_two_workers_train_a_pack_as_one_and_leave_out_a_network_that_diverges(c
         assert entry == pytest.approx(same, rel=2e-3, abs=2e-3)
 
 
-def test_a_pack_of_which_all_diverge_is_one_line(configs, tmp_path):
-    with pytest.raises(InputError, match=r"^none of 2 is left: training diverged: [^\n]*$"):
-        trained_pack(Flows(configs, diverging=(0, 1)), tmp_path)
+class TooLarge(FlowPack):
+    """As a GPU that is full has it."""
+
+    def loss(self, *_: object):
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
+
+
+@pytest.mark.parametrize(
+    ("diverging", "pack", "line"),
+    [
+        ((0, 1), FlowPack, r"none of 2 is left: training diverged: [^\n]*"),
+        ((), TooLarge, "2 networks at once do not fit into the memory of cpu; accepted are fewer"),
+    ],
+)
+def test_a_pack_of_which_nothing_can_come_is_one_line(configs, tmp_path, diverging, pack, line):
+    training = _Training(tasks_of, Flows(configs, diverging=diverging), SEEDS, pack)
+    found = _work("cpu", _Job(training, False, 1, Generation(tmp_path, None, 0)))
+    assert re.fullmatch(line, found)
