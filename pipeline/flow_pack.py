@@ -6,12 +6,12 @@ import torch
 from torch import Tensor, nn
 
 from pipeline.flow import FlowStack, aligned, membership, stacked_matmul, stacked_pair_nats
-from pipeline.flow_task import FlowTask
+from pipeline.flow_task import FlowTask, FlowTaskConfig
 from pipeline.precision import of_conditioners
 from pipeline.training.parameters import LARGE
 from pipeline.training.task import Member
 
-__all__ = ["FlowPack"]
+__all__ = ["FlowPack", "tasks_of_seeds"]
 
 HALF = 0.5  # rho of what is drawn for all: twice each flow's own rho times it is exact
 
@@ -58,3 +58,14 @@ class FlowPack:
     def _of_each(self, drawn: Sequence[Tensor]) -> Tensor:
         """What each flow draws [F, …], from what is drawn of each seed."""
         return torch.stack(list(drawn))[self._drawn_by]
+
+
+def tasks_of_seeds(configs: Sequence[FlowTaskConfig], device: torch.device) -> list[FlowTask]:
+    """Tasks that differ in their seed alone: all are validated as the first one is, which is the study's own.
+
+    Raises:
+        InputError: the latents do not fit, as of `FlowTask`.
+    """
+    first = FlowTask(configs[0], device)
+    others = [FlowTask(config, device, first.data.of_seed(config, device)) for config in configs[1:]]
+    return [first, *others]

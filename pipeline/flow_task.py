@@ -91,6 +91,15 @@ class FlowData:
             Rows(config, latents, split, device) for latents, split in ((self.train, "train"), (self.val, "val"))
         )
 
+    def of_seed(self, config: FlowTaskConfig, device: torch.device) -> "FlowData":
+        """The same table for a flow of another seed, whose pairs and noise to train on are its own.
+
+        Validation rows, their folds and draws stay what they are, so that the flows can be compared.
+        """
+        other = copy.copy(self)
+        other.train_rows = Rows(config, self.train, "train", device)
+        return other
+
     def held_out(self, form: ClosedForm, config: FlowTaskConfig, device: torch.device) -> HeldOutRows:
         """What the validation rows say of a flow."""
         if self._held_out is None:
@@ -105,7 +114,7 @@ class FlowTask:
     Args:
         config: what the flow learns from.
         device: of the flow.
-        data: of another task of the same table and seed, where there is one.
+        data: of another task of the same table and seed, where there is one; or of its table, `of_seed` of this one.
 
     Raises:
         InputError: the latents have another number of dimensions or other concepts than the layout.
@@ -232,6 +241,8 @@ def flow_setup(params: Params, latents: Path, layout: Layout) -> tuple[FlowTaskC
 def flow_card(setup: FlowTaskConfig, params: TrainParams, origin: dict[str, Any], run: Path) -> dict[str, Any]:
     """What a reader of a trained flow needs to know; no time, host or path.
 
+    Of a flow that is chosen among several seeds it says of how many, under `seeds`.
+
     Args:
         setup: what the flow learns from.
         params: section `train`.
@@ -244,6 +255,7 @@ def flow_card(setup: FlowTaskConfig, params: TrainParams, origin: dict[str, Any]
         "layer": origin["layer"],
         "rho": setup.flow.rho,
         "seed": setup.seed,
+        **({"seeds": params.seeds} if params.seeds > 1 else {}),
         "train": params.model_dump(),
         "backbone_sha256": origin["backbone_sha256"],
         "data_sha256": latents_sha256(Path(setup.latents), "train"),

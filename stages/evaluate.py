@@ -2,6 +2,7 @@
 
 from pipeline.entry import layer_argument, run
 from pipeline.evaluation.evaluation import evaluate
+from pipeline.interpretation.iin import load_iin, seed_folders
 from pipeline.interpretation.interpretation import Interpretation
 from pipeline.interpretation.rows import Rows
 from pipeline.judge.network import load_judge
@@ -23,7 +24,9 @@ def main() -> None:
     folder, sha256 = places.latents(layer), interpretation.backbone.sha256
     train, test = (load_latents(folder, split, sha256) for split in ("train", "test"))
     rows = Rows.of(interpretation, test, load_images(places.images, "test"))
-    scores, transitions = evaluate(rows, load_judge(places.judge), train, params.evaluate, params.seed)
+    maps = {seed: load_iin(path) for seed, path in seed_folders(places.iin(layer)).items()}
+    others = [rows.by(iin) for seed, iin in maps.items() if seed != interpretation.iin.seed]
+    scores, transitions = evaluate(rows, load_judge(places.judge), train, params.evaluate, params.seed, others)
     write_scores(places.scores(layer), scores)
     write_metrics(places.metrics(layer), scores)
     write_transitions(places.transitions(layer), transitions)

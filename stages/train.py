@@ -2,16 +2,11 @@
 
 from pipeline.basis.curves import METRICS
 from pipeline.entry import layer_argument, run
-from pipeline.flow_task import FlowTask, flow_card, flow_setup, restore_flow
-from pipeline.interpretation.iin import save_iin
-from pipeline.pairing.moments import latent_extent
+from pipeline.flow_seeds import save_flows, start_flows
+from pipeline.flow_task import flow_card, flow_setup
 from pipeline.params import load_params
 from pipeline.places import Places
 from pipeline.runs import run_folder
-from pipeline.tables.axes import axes_file
-from pipeline.tables.latents import load_latents
-from pipeline.training.compiling import COMPILE_FROM
-from pipeline.training.distributed import start_training
 from pipeline.tuning.flow_file import read_flow_file
 
 
@@ -23,17 +18,12 @@ def main() -> None:
     setup, origin = flow_setup(params, places.latents(layer), candidate.layout)
     storage = run_folder(params.machine.storage, "train", layer)
     card = flow_card(setup, params.train, origin, storage)
-    with start_training(FlowTask, setup, params.train, params.machine, storage, compile_from=COMPILE_FROM) as finish:
+    with start_flows(setup, params.train, params.machine, storage) as finish:
         from pipeline.tracking.store import check_server  # MLflow is imported while the workers start
         from pipeline.tracking.tracker import RunTracker
 
         with RunTracker(check_server(params.study, layer), layer, card, storage / METRICS):
-            result = finish()
-            flow = restore_flow(setup.shape, result.model)
-            axes = axes_file(places.latents(layer))
-            card |= {"best_step": result.step}
-            extent = latent_extent(load_latents(places.latents(layer), "train"))
-            save_iin(places.iin(layer), flow, candidate.layout, card, extent, metrics=result.metrics, axes=axes)
+            save_flows(places.iin(layer), finish(), card, storage)
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ GROUPS = (
     {"flow", "params", "inputs", "tables", "machine", "cluster", "workers", "runs"},
     {"scores", "pairing", "training", "drawing"},
     {"backbone", "judge", "held_out", "precision", "flow_task", "flow_pack", "interpretation"},
-    {"prepare", "pretraining", "extract", "tuning", "evaluation", "interpret", "comparison"},
+    {"prepare", "pretraining", "extract", "tuning", "evaluation", "interpret", "comparison", "flow_seeds"},
     {"tracking", "serve", "apply", "study"},
 )
 RANK = {package: rank for rank, group in enumerate(GROUPS) for package in group}

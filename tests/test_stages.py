@@ -26,7 +26,7 @@ PLUMBING = {
     "pipeline.tracking": "sends what is on disk already",
 }
 IDLE = 23  # modules, over all stages, that a stage lists in a folder and does not import
-ENTRIES = 13  # of code, that a stage lists at most
+ENTRIES = 15  # of code, that a stage lists at most
 
 DVC: dict[str, Any] = YAML(typ="safe", pure=True).load((ROOT / "dvc.yaml").read_text())
 STAGES: dict[str, Any] = DVC["stages"]

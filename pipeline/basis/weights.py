@@ -43,7 +43,7 @@ def write_network(
         network: its weights are stored without time or host, so that equal weights give equal bytes.
         card: what a reader needs besides; no time, host or path. `weights_sha256` is added to it.
         metrics: content of metrics.jsonl, the curves.
-        also: file names in the folder, and the file that is copied there, or its content.
+        also: names in the folder, and the file or folder that is copied there, or a file's content.
     """
     # clones, as tied weights share memory, which safetensors refuses
     state = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in sorted(network.state_dict().items())}
@@ -55,6 +55,8 @@ def write_network(
         for name, source in (also or {}).items():
             if isinstance(source, bytes):
                 (beside / name).write_bytes(source)
+            elif source.is_dir():
+                shutil.copytree(source, beside / name)
             else:
                 shutil.copyfile(source, beside / name)
 

@@ -5,9 +5,12 @@ pair correlations and total correlation on draws z = mean + scale · ε with a f
 models the density of.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import redirect_stdout
+from dataclasses import dataclass
+from io import StringIO
 from itertools import count
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 import torch
@@ -15,41 +18,64 @@ from numpy.typing import NDArray
 
 from pipeline.basis.draws import draw_seed
 from pipeline.basis.layout import Layout
+from pipeline.evaluation.densities import densities
 from pipeline.evaluation.response import respond, responding
-from pipeline.flow import Flow, closed_form, graded_rho, latent_nats, pair_nats
+from pipeline.flow import Flow, closed_form
 from pipeline.interpretation.edits import swap
 from pipeline.interpretation.rows import Rows
 from pipeline.judge.network import Judge
 from pipeline.pairing.moments import latent_moments
-from pipeline.pairing.sampler import pair_sampler
 from pipeline.params import EvaluateParams
 from pipeline.scores.behaviour.change import values_preservation
 from pipeline.scores.behaviour.preservation import preservation, reconstruction, round_trip
 from pipeline.scores.behaviour.swap import swap_score
 from pipeline.scores.code_scores import FittedSeeds, fitted_scores, unconverged_line
-from pipeline.scores.fit.density import block_total_correlation, gaussian_nats, likelihood_scores
-from pipeline.scores.fit.pair import pair_correlation
-from pipeline.scores.probes import probe_matrix, reference_scores, whole
+from pipeline.scores.probes import (
+    ProbeMatrix,
+    matrix_scores,
+    probe_matrix,
+    probe_scores,
+    reference_scores,
+    whole,
+)
+from pipeline.scores.probes.models import Kind
+from pipeline.scores.probes.stability import stability, with_spread
 from pipeline.scores.record import Transitions
-from pipeline.scores.statistics.score import GAUSSIAN_GAIN, ROUND_TRIP, Score
+from pipeline.scores.statistics.score import (
+    CLOSED_FORM_GAP,
+    GAP_OVER_CLOSED_FORM,
+    PROBE_CLOSED_FORM,
+    PROBE_GAP,
+    RECONSTRUCTION,
+    ROUND_TRIP,
+    Score,
+    own_over_closed_form,
+    probe_own,
+)
 from pipeline.tables.images import to_unit_range
 from pipeline.tables.latents import Latents
 
-__all__ = ["densities", "evaluate"]
+__all__ = ["evaluate"]
 
 Array = NDArray[Any]
-Measured = TypeVar("Measured")
 
 PARTS = 7  # three kinds of fits and what they are read against, swaps or responses, and two more
 
 
 @torch.no_grad()
 def evaluate(
-    test: Rows, judge: Judge | None, train: Latents, params: EvaluateParams, seed: int
+    test: Rows,
+    judge: Judge | None,
+    train: Latents,
+    params: EvaluateParams,
+    seed: int,
+    others: Sequence[Rows] = (),
 ) -> tuple[dict[str, Score], Transitions]:
     """All scores by name, those to select by first; and of a network that decides how edits move its decisions.
 
-    A score that needs more images than there are, for so many dimensions, is left out, and a line says so.
+    A score that needs more images than there are, for so many dimensions, is left out, and a line says so. Where there
+    are maps of other seeds, all that T shapes but the scores of single dimensions is measured for each of them, so that
+    it has its spread over seeds; and there is `stability`.
 
     Args:
         test: the test split, with the network and its map.
@@ -57,30 +83,92 @@ def evaluate(
         train: training latents, for the Gaussian and the closed form that the flow is compared with.
         params: how much is drawn.
         seed: the study's.
+        others: the same rows by the maps of other seeds.
     """
-    begins = _announcer(test.latents.layer)
+    begins = _announcer(test.latents.layer, PARTS + (1 + len(others) if others else 0))
     scores, per_dimension = _label_scores(test, train, seed, begins)
+    measured, transitions = _edits_and_fit(test, judge, train, params, seed, begins)
+    scores |= measured
+    values = []
+    for other in others:
+        begins(f"the flow of seed {other.interpretation.iin.seed}")
+        values.append(_values(other, scores, judge, train, params, seed))
+    if others:
+        begins("stability")
+        codes = [rows.codes.numpy() for rows in (test, *others)]
+        scores = with_spread(scores, values)
+        scores |= stability(codes, test.layout, test.latents.original, draw_seed(seed, "evaluate/stability"))
+    test.interpretation.backbone.require_untouched()
+    return scores | per_dimension, transitions
+
+
+def _announcer(layer: str, parts: int) -> Callable[[str], None]:
+    """What says in a line which part of the measuring begins, and how many there are."""
+    numbers = count(1)
+    return lambda what: print(f"evaluate {layer}  {next(numbers)}/{parts} parts  {what}", flush=True)
+
+
+def _edits_and_fit(
+    test: Rows,
+    judge: Judge | None,
+    train: Latents,
+    params: EvaluateParams,
+    seed: int,
+    begins: Callable[[str], None],
+) -> tuple[dict[str, Score], Transitions]:
+    """What reads no label."""
     transitions: Transitions = {}
     begins("swaps" if judge is not None else "responses")
     if judge is not None:
-        scores |= _swaps(test, judge, params.swaps, seed)
+        scores = _swaps(test, judge, params.swaps, seed)
     else:
         chosen = responding(test.latents, params.response_images, seed)
         responses = respond(test, chosen, params.response_draws, seed)
-        scores, transitions = scores | responses.scores, responses.transitions
+        scores, transitions = responses.scores, responses.transitions
     begins("likelihood and pairs")
     scores |= densities(test, train, params.pairs, seed)
     begins("round trip and preservation")
     scores |= _round_trips(test)
     scores |= _preservation(test, seed)
-    test.interpretation.backbone.require_untouched()
-    return scores | per_dimension, transitions
+    return scores, transitions
 
 
-def _announcer(layer: str) -> Callable[[str], None]:
-    """What says in a line which part of the measuring begins, and how many there are."""
-    numbers = count(1)
-    return lambda what: print(f"evaluate {layer}  {next(numbers)}/{PARTS} parts  {what}", flush=True)
+def _values(
+    other: Rows, scores: Mapping[str, Score], judge: Judge | None, train: Latents, params: EvaluateParams, seed: int
+) -> dict[str, float]:
+    """Values of the scores that T shapes by the map of another seed, beside `scores` of the one that is kept."""
+    labels = _labels(other, seed)
+    linear, rbf = (labels.probed(other.codes[labels.rows].numpy(), other.layout, kind) for kind in ("linear", "rbf"))
+    measured = probe_scores(linear, other.layout, rbf) | matrix_scores(linear, other.layout)
+    with redirect_stdout(StringIO()):  # what is left out was said of the one that is kept
+        measured |= _edits_and_fit(other, judge, train, params, seed, lambda _: None)[0]
+    values = {name: score.value for name, score in measured.items() if name != RECONSTRUCTION}
+    if PROBE_GAP in values:
+        values[GAP_OVER_CLOSED_FORM] = values[PROBE_GAP] - scores[CLOSED_FORM_GAP].value
+    for concept in other.layout.concepts:
+        own = values[probe_own(concept)] - scores[f"{PROBE_CLOSED_FORM}/{concept}"].value
+        values[own_over_closed_form(concept)] = own
+    return values
+
+
+@dataclass(frozen=True)
+class _Labels:
+    """The rows that have a value in every concept [m], their values and originals, and the seed of all probes."""
+
+    rows: NDArray[np.int64]
+    targets: dict[str, Array]
+    original: NDArray[np.int64]
+    seed: int
+
+    def probed(self, codes: Array, layout: Layout, kind: Kind = "linear") -> ProbeMatrix:
+        """Probes of the rows' codes [m, N]."""
+        return probe_matrix(codes, self.targets, layout, kind, self.original, self.seed)
+
+
+def _labels(test: Rows, seed: int) -> _Labels:
+    latents, rows = test.latents, test.latents.complete()
+    targets = {name: target[rows] for name, target in latents.targets().items()}
+    return _Labels(rows, targets, latents.original[rows], draw_seed(seed, "evaluate/probes"))
 
 
 def _label_scores(
@@ -90,25 +178,23 @@ def _label_scores(
 
     The same linear probes read z as it is, and the code of the closed form of the training latents.
     """
-    latents = test.latents
-    rows = latents.complete()
-    if len(rows) < len(latents):
+    labels = _labels(test, seed)
+    if len(labels.rows) < len(test.latents):
         print(
-            f"scores that read labels: {len(rows)} of {len(latents)} test images have a value in every concept",
+            f"scores that read labels: {len(labels.rows)} of {len(test.latents)} test images have a value in every "
+            "concept",
             flush=True,
         )
-    targets = {name: target[rows] for name, target in latents.targets().items()}
-    seeds = FittedSeeds(draw_seed(seed, "evaluate/probes"), draw_seed(seed, "evaluate/per_dimension"))
-    codes, original = test.codes[rows].numpy(), latents.original[rows]
-    fitted = fitted_scores(codes, targets, test.layout, original, seeds, begins=begins)
+    seeds = FittedSeeds(labels.seed, draw_seed(seed, "evaluate/per_dimension"))
+    codes = test.codes[labels.rows].numpy()
+    fitted = fitted_scores(codes, labels.targets, test.layout, labels.original, seeds, begins=begins)
     if line := unconverged_line(fitted.probes):
         print(line, flush=True)
     begins("linear probes of z and of the closed form")
-    z = test.means[rows]
+    z = test.means[labels.rows]
     closed = closed_form(latent_moments(train), test.layout).codes(z)
     beside, latent = (
-        probe_matrix(code.numpy(), targets, layout, "linear", original, seeds.probes)
-        for code, layout in ((closed, test.layout), (z, whole(z.shape[1])))
+        labels.probed(code.numpy(), layout) for code, layout in ((closed, test.layout), (z, whole(z.shape[1])))
     )
     return fitted.probes | reference_scores(fitted.linear, beside, latent, test.layout), fitted.per_dimension
 
@@ -130,62 +216,6 @@ def _swaps(test: Rows, judge: Judge, num: int, seed: int) -> dict[str, Score]:
     groups = np.stack([original[recipient], original[donor]], axis=1)
     intervals = draw_seed(seed, "evaluate/swap_intervals")
     return swap_score(references[0], references[1], swapped, layout, intervals, groups)
-
-
-@torch.no_grad()
-def densities(test: Rows, train: Latents, num_pairs: int, seed: int) -> dict[str, Score]:
-    """Likelihood of pairs and latents, correlations of pairs, and total correlation: see `evaluate`.
-
-    Of a generator there is no gain over a Gaussian: its latents are draws of one.
-    """
-    iin, latents, layout = test.interpretation.iin, test.latents, test.layout
-    sampler = pair_sampler(latents, seed, "evaluate/pairs")
-    if alone := sampler.alone():
-        print(f"test {alone}", flush=True)
-    pairs = sampler.draw(0, num_pairs)
-    originals = np.stack([latents.original[pairs.a], latents.original[pairs.b]], axis=1)
-    members = latents.draw(_rng(seed, "evaluate/noise"), np.concatenate((pairs.a, pairs.b)))
-    code, log_abs_det = iin.flow(torch.from_numpy(members))
-    distance = torch.from_numpy(pairs.distance)
-    strength = graded_rho(torch.from_numpy(pairs.concept), distance, layout.num_factors, iin.rho, 1.0)
-    code_a, code_b = code.split(num_pairs)
-    log_abs_det_a, log_abs_det_b = log_abs_det.split(num_pairs)
-    nats = pair_nats(code_a, code_b, log_abs_det_a, log_abs_det_b, layout, strength)
-
-    drawn = latents.draw(_rng(seed, "evaluate/test_noise"))
-    drawn_code, drawn_log_abs_det = iin.flow(torch.from_numpy(drawn))
-    own = test.interpretation.draws_own_images
-    if own:
-        print("nll/gain_over_gaussian is left out: a generator's latents are drawn from a Gaussian", flush=True)
-    fitted = train.draw(_rng(seed, "evaluate/train_noise"))
-    scores = likelihood_scores(
-        nats.numpy(),
-        latent_nats(drawn_code, drawn_log_abs_det).numpy(),
-        None if own else _unless_too_few(GAUSSIAN_GAIN, lambda: gaussian_nats(fitted, drawn)),
-        latents.num_dims,
-        draw_seed(seed, "evaluate/likelihood_intervals"),
-        originals,
-        latents.original,
-    )
-    intervals = draw_seed(seed, "evaluate/pair_intervals")
-    near = pairs.distance <= 1  # all, where no concept is graded
-    scores |= pair_correlation(
-        code_a.numpy()[near], code_b.numpy()[near], pairs.concept[near], layout, intervals, groups=originals[near]
-    )
-    chance = draw_seed(seed, "evaluate/total_correlation")
-    total = _unless_too_few(
-        "block_tc", lambda: block_total_correlation(drawn_code.numpy(), layout, chance, groups=latents.original)
-    )
-    return scores if total is None else scores | {"block_tc": total}
-
-
-def _unless_too_few(name: str, compute: Callable[[], Measured]) -> Measured | None:
-    """What a score is computed from; None, with a line, where the rows are too few for a covariance of N dimensions."""
-    try:
-        return compute()
-    except ValueError as error:  # too few rows, or a covariance without an inverse
-        print(f"{name} is left out: {error}", flush=True)
-        return None
 
 
 def _round_trips(test: Rows) -> dict[str, Score]:
@@ -218,7 +248,3 @@ def _preservation(test: Rows, seed: int) -> dict[str, Score]:
 
 def _only(judged: dict[str, Array], layout: Layout) -> dict[str, Array]:
     return {concept: judged[concept] for concept in layout.concepts}
-
-
-def _rng(seed: int, purpose: str) -> np.random.Generator:
-    return np.random.default_rng(draw_seed(seed, purpose))

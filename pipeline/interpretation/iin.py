@@ -1,4 +1,7 @@
-"""An invertible interpretation network (IIN): the map T and the layout of its factors, and their folder on disk."""
+"""An invertible interpretation network (IIN): the map T and the layout of its factors, and their folder on disk.
+
+Where it was chosen among several seeds, `seeds/<seed>/` in it is the whole folder of each of them, it among them.
+"""
 
 from dataclasses import asdict, dataclass
 from hashlib import sha256
@@ -18,7 +21,9 @@ from pipeline.flow import Flow, FlowConfig
 from pipeline.tables.axes import AXES, Axes, read_axes
 from pipeline.tables.extent import EXTENT, Extent, read_extent
 
-__all__ = ["Iin", "load_iin", "save_iin"]
+__all__ = ["SEEDS", "Iin", "load_iin", "save_iin", "seed_folders"]
+
+SEEDS = "seeds"
 
 
 @dataclass(frozen=True)
@@ -74,6 +79,11 @@ class Iin:
         return float(self._said("rho"))
 
     @property
+    def seed(self) -> int:
+        """Of its weights, pairs and noise: the study's own, where it was not chosen among several."""
+        return int(self.card.get("chosen_seed", self._said("seed")))
+
+    @property
     def best_step(self) -> int:
         """The training step that it is of: 0 is what it started as."""
         return int(self._said("best_step"))
@@ -127,10 +137,11 @@ def save_iin(
     *,
     metrics: str,
     axes: Path | None = None,
+    seeds: Path | None = None,
 ) -> None:
     """Write a trained flow as one folder, whole or not at all; a folder of that name is replaced.
 
-    Seven parameters, as each is a file of the folder or a part of its card.
+    Eight parameters, as each is a file of the folder or a part of its card.
 
     Args:
         folder: where.
@@ -140,10 +151,12 @@ def save_iin(
         extent: how far the training latents reach.
         metrics: content of metrics.jsonl, the curves.
         axes: file of the principal directions that the latents lie along; None: there is none.
+        seeds: folder of the maps of all seeds that it was chosen among, a folder each; None: it was trained alone.
     """
     reach = extent.as_bytes()
     shape = {"layout": layout.as_dict(), "flow": asdict(flow.config), "extent_sha256": sha256(reach).hexdigest()}
-    also: dict[str, Path | bytes] = {EXTENT: reach} if axes is None else {EXTENT: reach, AXES: axes}
+    besides = {AXES: axes, SEEDS: seeds}
+    also: dict[str, Path | bytes] = {EXTENT: reach} | {name: path for name, path in besides.items() if path is not None}
     write_network(Path(folder), flow, card | shape, metrics=metrics, also=also)
 
 
@@ -171,6 +184,12 @@ def load_iin(folder: Path) -> Iin:
         axes = read_axes(folder / AXES)
         _require(folder / AXES, axes_sha256)
     return Iin(flow.eval(), layout, card, weights_sha256, extent, axes)
+
+
+def seed_folders(folder: Path) -> dict[int, Path]:
+    """Folders of the maps of all seeds that the one in `folder` was chosen among, by seed; none where it was alone."""
+    found = {int(path.name): path for path in (Path(folder) / SEEDS).glob("[0-9]*")}
+    return dict(sorted(found.items()))
 
 
 def _require(path: Path, expected: str) -> None:

@@ -1,6 +1,6 @@
 """Stored rows of one split, as an interpreted network sees them: what scores and figures are made from."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Self
 
 import numpy as np
@@ -10,6 +10,7 @@ from torch import Tensor
 
 from pipeline.basis.layout import Layout
 from pipeline.errors import InputError
+from pipeline.interpretation.iin import Iin
 from pipeline.interpretation.interpretation import Interpretation
 from pipeline.tables.images import Images
 from pipeline.tables.latents import Latents
@@ -53,6 +54,10 @@ class Rows:
                 f"({iin.reduce}) was trained on; run `dvc repro`"
             )
         return cls(interpretation, latents, images, interpretation.transform(torch.from_numpy(latents.mean)))
+
+    def by(self, iin: Iin) -> Self:
+        """The same rows by another map of the same latents."""
+        return self.of(replace(self.interpretation, iin=iin), self.latents, self.images)
 
     @property
     def layout(self) -> Layout:

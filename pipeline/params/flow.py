@@ -45,6 +45,8 @@ class TrainParams(Optimisation):
     """Standard deviation of the noise that is added to whitened latents, in training alone."""
     patience: Count | None = 5
     """Validations in a row that win nothing after which training ends; empty: it takes all its steps."""
+    seeds: Count = 1
+    """Flows that are trained as one program, of seeds `seed`, `seed + 1`, …; validation rows choose the one to keep."""
     precision: Precision = "highest"
     """Of the products in training: float32, TF32 on a GPU that has it, or bfloat16 in the conditioners alone. All that
     is measured or written is float32."""

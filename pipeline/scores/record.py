@@ -22,6 +22,7 @@ from pipeline.scores.statistics.score import (
     PROBE_LATENT,
     PROBE_OWN,
     RECONSTRUCTION,
+    STABILITY,
     Score,
 )
 
@@ -47,6 +48,7 @@ _SUMMARY = (  # how the names begin that a summary shows
     "probe/other_max",
     "probe/residual_leak",
     "probe/leak_nonlinear",
+    STABILITY,
     "swap/",
     "response/sample/",
     "pair/own",
@@ -149,7 +151,8 @@ def as_json(scores: Mapping[str, Score]) -> dict[str, dict[str, object]]:
 def as_summary(scores: Mapping[str, Score]) -> str:
     """One line a score of those that a person asks for first: name, value and 95 % interval.
 
-    A change has its sign and that word; what no value of is perfect has what chance reaches, to be compared with it;
+    Beside it stand mean and standard deviation over seeds, where several were trained. A change has its sign and that
+    word; what no value of is perfect has what chance reaches, to be compared with it;
     what a factor tells stands beside what z and the closed form tell.
     """
     shown = {name: s for name, s in scores.items() if name.startswith(_SUMMARY) and not name.startswith(_LEFT_OUT)}
@@ -161,7 +164,11 @@ def as_summary(scores: Mapping[str, Score]) -> str:
         value = f"{score.value:{form}}" if abs(score.value) >= 5e-4 or score.value == 0 else f"{score.value:.1e}"
         chance = "" if score.chance is None or score.perfect is not None else f"  chance {score.chance:.3f}"
         change = "  a change, 0: nothing is lost" if name in CHANGES else ""
-        lines.append(f"  {name:<{width}}{value:>10}{interval}{chance}{change}{_against(name, scores)}")
+        spread = ""
+        if score.over_seeds is not None:
+            mean, std, num = score.over_seeds
+            spread = f"  {_short(mean)} ± {std:.2g} over {num} seeds"
+        lines.append(f"  {name:<{width}}{value:>10}{interval}{spread}{chance}{change}{_against(name, scores)}")
     return "\n".join(lines)
 
 

@@ -4,6 +4,7 @@
 where the project is not installed, and fetched by the id of its run.
 """
 
+import shutil
 import tempfile
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from mlflow.types.schema import Array
 
 from pipeline import serve
 from pipeline.errors import InputError, one_line
+from pipeline.interpretation.iin import SEEDS
 from pipeline.params import load_params
 from pipeline.tracking.packing import copy_package, needs_of
 from pipeline.tracking.server import NoAnswerError, root_cause
@@ -46,11 +48,12 @@ def log_model(client: MlflowClient, run: Run, folder: Path, num_dims: int, step:
     logged = client.create_logged_model(run.info.experiment_id, NAME, source_run_id=run_id, params=params)
     needs = needs_of(serve)  # each of its files is a request to the server
     with tempfile.TemporaryDirectory() as beside:
-        path = Path(beside) / "model"
+        path, map_alone = Path(beside) / "model", Path(beside) / NAME
+        shutil.copytree(folder, map_alone, ignore=shutil.ignore_patterns(SEEDS))
         mlflow.pyfunc.save_model(
             path,
             python_model=serve.__file__,  # which MLflow runs, here and when it loads the model
-            artifacts={NAME: str(folder)},
+            artifacts={NAME: str(map_alone)},
             code_paths=[str(copy_package(needs, Path(beside)))],
             signature=_signature(),
             input_example=(pd.DataFrame({"latent": [[0.0] * num_dims]}), {"operation": "transform", "factor": ""}),

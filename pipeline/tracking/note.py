@@ -66,12 +66,19 @@ def run_note(layout: Layout, num_blocks: int, scores: Mapping[str, Score]) -> st
 
 
 def scores_table(scores: Mapping[str, Score]) -> str:
-    """All scores as a Markdown table: value, 95% interval, and what chance and a perfect code reach."""
-    rows = ["| score | value | 95% interval | chance | perfect |", "| --- | --- | --- | --- | --- |"]
+    """All scores as a Markdown table: value, 95% interval, and what chance and a perfect code reach.
+
+    Where several seeds were trained, mean and standard deviation over them stand beside the interval.
+    """
+    numbers = {score.over_seeds[2] for score in scores.values() if score.over_seeds is not None}
+    spread = [f"mean ± std of {max(numbers)} seeds"] if numbers else []
+    heading = ["score", "value", "95% interval", *spread, "chance", "perfect"]
+    rows = [f"| {' | '.join(heading)} |", f"| {' | '.join('---' for _ in heading)} |"]
     for name, score in scores.items():
         interval, brackets = _interval(score.low, score.high), (_text(score.chance), _text(score.perfect))
         value = f"{score.value:+.4g} (change)" if name in CHANGES else _text(score.value)
-        cells = [name, value, interval, *brackets]
+        over = "" if score.over_seeds is None else f"{score.over_seeds[0]:.4g} ± {score.over_seeds[1]:.2g}"
+        cells = [name, value, interval, *([over] if spread else []), *brackets]
         rows.append(f"| {' | '.join(cells)} |")
     return "\n".join(rows) + "\n"
 

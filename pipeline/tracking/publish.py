@@ -16,7 +16,7 @@ from mlflow.entities import Metric, Run
 from mlflow.exceptions import MlflowException
 
 from pipeline.basis.curves import METRICS, last_step
-from pipeline.interpretation.iin import Iin, load_iin
+from pipeline.interpretation.iin import Iin, load_iin, seed_folders
 from pipeline.places import Places
 from pipeline.scores.record import read_scores
 from pipeline.tracking.model import log_model
@@ -29,6 +29,7 @@ from pipeline.tracking.runs import (
     create_run,
     describe,
     find_run,
+    of_seed,
     recorded_stages,
     send_curves,
 )
@@ -98,6 +99,8 @@ def bring_level(
         run = client.get_run(create_run(store, layer, params, {**tags, **(source or RESTORED)}))
     run_id = str(run.info.run_id)
     send_curves(client, run_id, folder / METRICS)
+    for seed, of_it in seed_folders(folder).items():
+        send_curves(client, run_id, of_it / METRICS, prefix=of_seed(seed))
     tags |= {SHA256: iin.sha256} | ({SWEEP: sweep} if sweep is not None else {})
     if NOTE not in run.data.tags:
         tags[NOTE] = headline(iin.layout, iin.flow.config.num_blocks, None)

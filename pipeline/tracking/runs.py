@@ -29,6 +29,7 @@ __all__ = [
     "create_run",
     "describe",
     "find_run",
+    "of_seed",
     "recorded_stages",
     "search",
     "send_curves",
@@ -133,7 +134,7 @@ def source_tags() -> dict[str, str]:
 
 
 def send_curves(
-    client: MlflowClient, run_id: str, curves: Path, sent: Mapping[str, int] | None = None
+    client: MlflowClient, run_id: str, curves: Path, sent: Mapping[str, int] | None = None, prefix: str = ""
 ) -> dict[str, int]:
     """Send what a run lacks of its curves.
 
@@ -146,11 +147,14 @@ def send_curves(
         run_id: the run.
         curves: metrics.jsonl, to which the training may be appending.
         sent: what an earlier call returned; None asks the server.
+        prefix: before the names of the figures, such as `of_seed` gives it.
 
     Returns:
         The last step that the run now holds, by figure.
     """
-    lines = entries(curves)
+    lines = [
+        {name if name == "step" else prefix + name: value for name, value in line.items()} for line in entries(curves)
+    ]
     last_sent = dict(sent or {})
     unasked = {name for line in lines for name in line if name != "step"} - last_sent.keys()
     logged = client.get_run(run_id).data.metrics if unasked else {}
@@ -170,6 +174,11 @@ def send_curves(
         for point in batch:
             last_sent[point.key] = max(last_sent[point.key], point.step)
     return last_sent
+
+
+def of_seed(seed: int) -> str:
+    """What stands before the names of the curves of one seed of several."""
+    return f"seeds/{seed}/"
 
 
 def _flatten(content: Mapping[str, Any], prefix: str = "") -> dict[str, str]:

@@ -18,6 +18,7 @@ from pipeline.tracking.runs import (
     create_run,
     describe,
     find_run,
+    of_seed,
     search,
     send_curves,
     source_tags,
@@ -38,6 +39,10 @@ class RunTracker:
     The thread gives up at the first error and tries once more at the end. When the block ends well, the IIN must lie
     in its place: the run gets the rest of its curves, the checksum of the weights and the model, and is FINISHED. When
     the block raises, the run is FAILED, until the resumed training takes it up.
+
+    Of several seeds, which one is kept shows at the end alone, and no point of a run can be taken back. So the curve of
+    the first, the study's own, is followed as `seeds/<seed>/train/…`, and those of the others go beside it at the end;
+    `train/…` and `val/…` are the kept one's, as the model is, and come with it.
 
     Args:
         store: from `check_server`; with one that is not reachable nothing happens.
@@ -134,7 +139,8 @@ class RunTracker:
 
     def _send(self) -> None:
         assert self.run_id is not None
-        self._sent = send_curves(self.store.client(), self.run_id, self.curves, self._sent)
+        prefix = of_seed(self.card["seed"]) if "seeds" in self.card else ""
+        self._sent = send_curves(self.store.client(), self.run_id, self.curves, self._sent, prefix)
 
     def _fail(self) -> None:
         if self.run_id is not None and not self._reused_finished:

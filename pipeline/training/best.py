@@ -14,7 +14,7 @@ from typing import Protocol, TypedDict, runtime_checkable
 import torch
 from torch import Tensor
 
-__all__ = ["Best", "BestStep", "Judged", "Merit"]
+__all__ = ["Best", "BestStep", "Judged", "Merit", "merit_of"]
 
 
 @dataclass(frozen=True)
@@ -98,7 +98,7 @@ class BestStep:
         if self.state is None:
             self._take(step, merit, model, merit)
             return
-        best, highest = _merit(self.state["merit"]), _merit(self.state["highest"])
+        best, highest = merit_of(self.state["merit"]), merit_of(self.state["highest"])
         if merit.allowed and (not highest.allowed or merit.score > highest.score):
             highest = merit
         if merit.allowed != best.allowed:
@@ -125,7 +125,8 @@ def _plain(merit: Merit) -> dict[str, float | list[float]]:
     return {**vars(merit), "resamples": merit.resamples.tolist()}
 
 
-def _merit(plain: Mapping[str, float | list[float]]) -> Merit:
+def merit_of(plain: Mapping[str, float | list[float]]) -> Merit:
+    """What a checkpoint holds as plain values."""
     resamples = torch.tensor(plain["resamples"], dtype=torch.float64)
     return Merit(**{**plain, "resamples": resamples})  # type: ignore[arg-type]
 

@@ -4,7 +4,8 @@
       lock                          held by the driver that runs, with its process id
       gen-0001/                     one start of a driver
         generation.json             which checkpoints it may resume from, newest first
-        metrics.jsonl               curves, from step 0 on
+        metrics.jsonl               curves, from step 0 on; of a pack, those of its first network
+        network-1/metrics.jsonl     those of the next one
         step-00000200/              a checkpoint: state.pt, and checkpoint.json with its sha256; whole or not there
       gen-0002/ …
 
@@ -27,24 +28,28 @@ from typing import Any, TypedDict
 import torch
 from torch import Tensor
 
-from pipeline.basis.curves import METRICS, read_until
+from pipeline.basis.curves import METRICS, last_step, read_until
 from pipeline.errors import InputError
 from pipeline.files import atomic_folder, write_json
-from pipeline.training.best import Best
+from pipeline.training.best import Best, Merit, merit_of
 
 __all__ = [
     "Generation",
     "MemberState",
+    "Result",
     "State",
+    "curves_folder",
     "drop_older",
     "locked",
     "newest_checkpoint",
     "read_checkpoint",
+    "results_of",
     "start_generation",
     "write_checkpoint",
 ]
 
 KEPT = 2
+OTHER = "network-"
 STATE, CARD, RECORD = "state.pt", "checkpoint.json", "generation.json"
 
 
@@ -96,6 +101,25 @@ class Generation:
     step: int
 
 
+@dataclass(frozen=True)
+class Result:
+    """What a finished run leaves.
+
+    Attributes:
+        model: state dict of the trained network, on the CPU: of its best step where the task is `Judged`, or the last.
+        step: which step that is.
+        metrics: content of metrics.jsonl, the same as of a run that was never interrupted.
+        folder: of the last generation: checkpoints, metrics.jsonl, times.jsonl; of a pack where its curves are.
+        merit: of that step, of a task that is `Judged`.
+    """
+
+    model: dict[str, Tensor]
+    step: int
+    metrics: str
+    folder: Path
+    merit: Merit | None = None
+
+
 @contextmanager
 def locked(run_folder: Path) -> Iterator[None]:
     """Hold a run folder for the block, so that no second driver writes to it; the lock ends with the process.
@@ -133,9 +157,19 @@ def start_generation(run_folder: Path) -> Generation:
     folder = run_folder / f"gen-{len(_generations(run_folder)) + 1:04d}"
     with atomic_folder(folder) as beside:
         write_json(beside / RECORD, {"resumes_from": [str(path.relative_to(run_folder)) for path, _ in sound]})
-        (beside / METRICS).write_text(read_until(resume.parent / METRICS, step) if resume else "")
+        (beside / METRICS).touch()
+        before = resume.parent if resume else beside
+        for path in [before / METRICS, *before.glob(f"{OTHER}*/{METRICS}")]:
+            own = beside / path.relative_to(before)
+            own.parent.mkdir(exist_ok=True)
+            own.write_text(read_until(path, step))
     _remove_others(run_folder, {path for path, _ in sound})
     return Generation(folder, resume, step)
+
+
+def curves_folder(generation_folder: Path, number: int) -> Path:
+    """Where a network of a pack, from 0, keeps its curves; those of the first are the ones that are followed."""
+    return generation_folder / f"{OTHER}{number}" if number else generation_folder
 
 
 def drop_older(generation: Generation) -> None:
@@ -183,6 +217,36 @@ def read_checkpoint(path: Path, device: str = "cpu") -> State:
         raise InputError(f"{path / STATE}: damaged, its sha256 is not the one in {CARD}")
     state: State = torch.load(io.BytesIO(content), map_location=device, weights_only=True)
     return state
+
+
+def results_of(name: str, generation: Generation, steps: int) -> list[Result | str]:
+    """What a generation that is done leaves of each network, or the line that says why it was frozen out.
+
+    Of each a line is printed that says at which step it was the best.
+
+    Args:
+        name: of the run, in these lines.
+        generation: that is done.
+        steps: of the optimisation, of which a network may have needed fewer.
+    """
+    last = newest_checkpoint(generation.folder) or generation.resume
+    assert last is not None  # the last step leaves a checkpoint
+    state = read_checkpoint(last)
+    results: list[Result | str] = []
+    for number, member in enumerate(state["members"]):
+        folder = curves_folder(generation.folder, number)
+        best, ended = member["best"], last_step(folder / METRICS)
+        if member["failure"]:
+            results.append(member["failure"])
+            continue
+        if best:
+            which = f", {number + 1} of {len(state['members'])}" if len(state["members"]) > 1 else ""
+            early = f", ended at step {ended}, as none after it was better" if ended < steps else ""
+            print(f"{name}{which}: best at step {best['step']} of {steps}{early}", flush=True)
+        model, step = (best["model"], best["step"]) if best else (member["model"], state["step"])
+        metrics, merit = (folder / METRICS).read_text(), merit_of(best["merit"]) if best else None
+        results.append(Result(model, step, metrics, folder, merit))
+    return results
 
 
 def _generations(run_folder: Path) -> list[Path]:

@@ -5,14 +5,14 @@ parent, and the same command makes the next generation, which goes on from the l
 """
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 import torch
-from torch import Tensor
 
 from pipeline.basis import curves
 from pipeline.errors import InputError
@@ -20,39 +20,25 @@ from pipeline.params import MachineParams, Optimisation
 from pipeline.progress import Progress, following
 from pipeline.training.checkpoints import (
     Generation,
+    Result,
     State,
+    curves_folder,
     drop_older,
     locked,
     newest_checkpoint,
     read_checkpoint,
+    results_of,
     start_generation,
     write_checkpoint,
 )
 from pipeline.training.compiling import prefers_compiling, why_not
-from pipeline.training.loop import Hooks, from_rank_0, rank_and_world, train
-from pipeline.training.task import Task
+from pipeline.training.loop import Hooks, from_rank_0, rank_and_world, train, train_pack
+from pipeline.training.task import Member, Pack, Task
 from pipeline.workers.launch import Launcher, launching
 
-__all__ = ["Result", "start_training", "train_on_workers"]
+__all__ = ["Result", "start_pack", "start_training", "train_on_workers"]
 
 Config = TypeVar("Config")
-
-
-@dataclass(frozen=True)
-class Result:
-    """What a finished run leaves.
-
-    Attributes:
-        model: state dict of the trained network, on the CPU: of its best step where the task is `Judged`, or the last.
-        step: which step that is.
-        metrics: content of metrics.jsonl, the same as of a run that was never interrupted.
-        folder: of the last generation: checkpoints, metrics.jsonl, times.jsonl.
-    """
-
-    model: dict[str, Tensor]
-    step: int
-    metrics: str
-    folder: Path
 
 
 def train_on_workers(
@@ -95,6 +81,64 @@ def start_training(
         InputError: there is less than `machine` asks for, another process trains there, the disk is full, training
             diverged, or the task refuses its input; the last three where the end is waited for.
     """
+    training = _Training(partial(_alone, task_factory), task_config, config)
+    with _started(training, machine, run_folder, compile_from) as finish:
+
+        def finish_one() -> Result:
+            (result,) = finish()
+            assert isinstance(result, Result)  # a network that diverges alone is an error
+            return result
+
+        yield finish_one
+
+
+@contextmanager
+def start_pack(
+    task_factory: Callable[[Config, torch.device], Sequence[Task]],
+    task_config: Config,
+    pack_factory: Callable[[Sequence[Member]], Pack],
+    config: Optimisation,
+    machine: MachineParams,
+    run_folder: Path,
+) -> Iterator[Callable[[], list[Result | str]]]:
+    """Train networks of one shape together, as `start_training` trains one; the curves of the first are followed.
+
+    Gives what waits for the end: of each network what it leaves, or the line that says why it was frozen out.
+
+    Args:
+        task_factory: makes all their tasks.
+        task_config: as of `start_training`, as are the others.
+        pack_factory: makes the pack of them.
+        config: optimisation of each.
+        machine: workers, each of which has all networks.
+        run_folder: as well.
+
+    Raises:
+        InputError: as of `start_training`; where networks diverge only if all do.
+    """
+    with _started(_Training(task_factory, task_config, config, pack_factory), machine, run_folder, None) as finish:
+        yield finish
+
+
+@dataclass(frozen=True)
+class _Training(Generic[Config]):
+    """What is trained: one network, or those of a pack."""
+
+    task_factory: Callable[[Config, torch.device], Sequence[Task]]
+    task_config: Config
+    config: Optimisation
+    pack_factory: Callable[[Sequence[Member]], Pack] | None = None
+
+
+def _alone(task_factory: Callable[[Config, torch.device], Task], config: Config, device: torch.device) -> list[Task]:
+    return [task_factory(config, device)]
+
+
+@contextmanager
+def _started(
+    training: _Training[Any], machine: MachineParams, run_folder: Path, compile_from: int | None
+) -> Iterator[Callable[[], list[Result | str]]]:
+    config = training.config
     if machine.workers > config.batch_size:
         raise InputError(
             f"params.yaml: machine.workers: found {machine.workers}, accepted are at most {config.batch_size}, "
@@ -105,38 +149,24 @@ def start_training(
         generation = start_generation(run_folder)
         curves.show_at(run_folder, generation.folder)
         if generation.step >= config.steps:
-            yield lambda: _result(name, generation, config)
+            yield lambda: results_of(name, generation, config.steps)
             return
         going_on = f", going on from step {generation.step}" if generation.resume else ""
         compile_step = _chooses_compiling(config.steps, compile_from, generation.resume, name, launcher)
         how = ", compiled" if compile_step else ""
         print(f"{name}: {machine.workers} worker(s) on {launcher.resources.device}{how}{going_on}", flush=True)
-        job = _Job(task_factory, task_config, config, compile_step, launcher.resources.cpus, generation)
+        job = _Job(training, compile_step, launcher.resources.cpus, generation)
         with launcher.start(_work, job) as wait:
 
-            def finish() -> Result:
+            def finish() -> list[Result | str]:
                 with following(_shows_entries(name, generation, config.steps)):
                     refusal = wait()
                 if refusal:
                     raise InputError(refusal)
                 drop_older(generation)
-                return _result(name, generation, config)
+                return results_of(name, generation, config.steps)
 
             yield finish
-
-
-def _result(name: str, generation: Generation, config: Optimisation) -> Result:
-    """What a generation that is done leaves, and a word on where it was the best."""
-    last = newest_checkpoint(generation.folder) or generation.resume
-    assert last is not None  # the last step leaves a checkpoint
-    metrics = (generation.folder / curves.METRICS).read_text()
-    state = read_checkpoint(last)
-    (member,) = state["members"]
-    if best := member["best"]:
-        early = f", ended at step {state['step']}, as none after it was better" if state["step"] < config.steps else ""
-        print(f"{name}: best at step {best['step']} of {config.steps}{early}", flush=True)
-    model, step = (best["model"], best["step"]) if best else (member["model"], state["step"])
-    return Result(model, step, metrics, generation.folder)
 
 
 def _chooses_compiling(
@@ -155,40 +185,50 @@ def _chooses_compiling(
 
 
 @dataclass(frozen=True)
-class _Job(Generic[Config]):
+class _Job:
     """What each worker is given."""
 
-    task_factory: Callable[[Config, torch.device], Task]
-    task_config: Config
-    config: Optimisation
+    training: _Training[Any]
     compile_step: bool
     cpus: int
     generation: Generation
 
 
-def _work(device: str, job: _Job[Any]) -> str | None:
+def _work(device: str, job: _Job) -> str | None:
     """What each worker runs; gives the line of a wrong input, which a new start would not mend."""
     torch.set_num_threads(job.cpus)
     if device.startswith("cuda"):
         os.environ["CUBLAS_WORKSPACE_CONFIG"] = ":4096:8"
         torch.use_deterministic_algorithms(True, warn_only=True)
-    folder = job.generation.folder
-    start = from_rank_0(newest_checkpoint(folder) or job.generation.resume)  # the former, where it is started anew
+    training, generation = job.training, job.generation
+    own = newest_checkpoint(generation.folder)  # where it is started anew
+    start = from_rank_0(own or generation.resume)
     try:
         resume = read_checkpoint(start, device) if start else None
-        if rank_and_world()[0] == 0:
+        tasks = training.task_factory(training.task_config, torch.device(device))
+        folders = [curves_folder(generation.folder, number) for number in range(len(tasks))]
+        for folder in folders if rank_and_world()[0] == 0 else ():
+            folder.mkdir(exist_ok=True)
             curves.cut(folder, resume["step"] if resume else -1)
-        task: Task = job.task_factory(job.task_config, torch.device(device))
-        train(task, job.config, _hooks(folder), resume, compile_step=job.compile_step)
+        hooks = _hooks(generation.folder, folders)
+        if training.pack_factory is None:
+            train(tasks[0], training.config, hooks[0], resume, compile_step=job.compile_step)
+            return None
+        members = [Member(task, training.config, of.log) for task, of in zip(tasks, hooks, strict=True)]
+        try:
+            failures = train_pack(training.pack_factory(members), hooks[0].checkpoint, resume)
+        except torch.OutOfMemoryError:
+            return f"{len(tasks)} networks at once do not fit into the memory of {device}; accepted are fewer"
+        return f"none of {len(failures)} is left: {failures[0]}" if all(failures) else None
     except InputError as error:
         return str(error)
-    return None
 
 
-def _hooks(folder: Path) -> Hooks:
+def _hooks(generation_folder: Path, folders: Sequence[Path]) -> list[Hooks]:
+    """Of each network, whose curves go into its own folder; one checkpoint holds them all."""
     unwritten: list[InputError] = []  # by rank 0 alone; said to the others at the next checkpoint, where all meet
 
-    def log(entry: dict[str, float]) -> None:
+    def log(folder: Path, entry: dict[str, float]) -> None:
         try:
             curves.append(folder, entry)
         except InputError as error:
@@ -197,13 +237,13 @@ def _hooks(folder: Path) -> Hooks:
     def checkpoint(state: State) -> None:
         if rank_and_world()[0] == 0 and not unwritten:
             try:
-                write_checkpoint(folder, state)
+                write_checkpoint(generation_folder, state)
             except InputError as error:
                 unwritten.append(error)
         if refusal := from_rank_0(unwritten[0] if unwritten else None):
             raise refusal
 
-    return Hooks(log=log, checkpoint=checkpoint)
+    return [Hooks(log=partial(log, folder), checkpoint=checkpoint) for folder in folders]
 
 
 def _shown(entry: dict[str, float], held_out: dict[str, float]) -> dict[str, float]:

@@ -27,12 +27,13 @@ from pipeline.held_out import why_no_probe
 from pipeline.machine import Resources
 from pipeline.params import Params
 from pipeline.progress import Progress, following
+from pipeline.scores.statistics.intervals import behind
 from pipeline.tables.latents import load_latents
 from pipeline.training.checkpoints import locked
 from pipeline.tuning.flow_file import FlowChoice, Trial
 from pipeline.tuning.sampler import Sampler
 from pipeline.tuning.space import Candidate
-from pipeline.tuning.trial import Failure, Figures, TrialSetup, behind, choose, known, packs, run_pack
+from pipeline.tuning.trial import Failure, Figures, TrialSetup, choose, known, packs, run_pack
 
 __all__ = ["sweep"]
 

@@ -12,7 +12,6 @@ from itertools import pairwise
 from pathlib import Path
 from typing import TypedDict, final
 
-import numpy as np
 import torch
 
 from pipeline.basis import curves
@@ -28,7 +27,7 @@ from pipeline.training.loop import train_pack
 from pipeline.training.task import Member
 from pipeline.tuning.flow_file import Trial
 
-__all__ = ["MOST", "Failure", "Figures", "TrialSetup", "behind", "choose", "known", "packs", "run_pack"]
+__all__ = ["MOST", "Failure", "Figures", "TrialSetup", "choose", "known", "packs", "run_pack"]
 
 FIGURES = "figures.json"
 
@@ -207,17 +206,3 @@ def choose(trials: Sequence[Trial]) -> Trial:
     cancels in the difference: two intervals may overlap although the difference is certain.
     """
     return min((trial for trial in trials if trial.level), key=lambda trial: (trial.pair_nats, trial.number))
-
-
-def behind(gaps: Sequence[float], resamples: Sequence[Sequence[float]]) -> list[tuple[float, float]]:
-    """95 % interval of how far each trial's `probe/gap` is behind the highest.
-
-    Args:
-        gaps: `probe/gap` of T trials.
-        resamples: [T, B], its bootstrap resamples, by the same originals in every trial.
-
-    Returns:
-        Lower and upper end for each trial.
-    """
-    best, drawn = int(np.argmax(gaps)), np.asarray(resamples)
-    return [bootstrap_interval(drawn[best] - own, gaps[best] - gap) for gap, own in zip(gaps, drawn, strict=True)]

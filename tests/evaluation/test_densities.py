@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from interpret.subjects import Parts, parts
 
-from pipeline.evaluation.evaluation import _label_scores, _preservation, densities
+from pipeline.evaluation.densities import densities
+from pipeline.evaluation.evaluation import _label_scores, _preservation
 from pipeline.scores.statistics.score import Score
 
 LEFT_OUT = "nll/gain_over_gaussian is left out: a generator's latents are drawn from a Gaussian\n"

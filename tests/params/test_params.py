@@ -135,6 +135,7 @@ WRONG = {
     "train: {schedule: step}": "train.schedule: found 'step': input should be 'cosine' or 'constant'",
     "train: {betas: [0.9, 1.0]}": "train.betas.1: found 1.0: input should be less than 1",
     "train: {betas: [0.9]}": "train.betas.1: found [0.9]: field required",
+    "train: {seeds: 0}": "train.seeds: found 0: input should be greater than or equal to 1",
     "train: {clip: 0}": "train.clip: found 0: input should be greater than 0",
     "tune: {num_blocks: [4, 4]}": "tune.num_blocks: found [4, 4]: a value is listed twice; each may be listed once",
     "tune: {scale: [1.0, 0.0]}": "tune.scale.1: found 0.0: input should be greater than 0",

@@ -73,9 +73,16 @@ def make_flow(seed: int = 0) -> Flow:
     return flow.eval()
 
 
-def write_iin(root: Path, metrics: str, seed: int = 0) -> Path:
-    folder = Places(root).iin(LAYER)
-    save_iin(folder, make_flow(seed), LAYOUT, CARD, ball(8), metrics=metrics)
+def write_iin(
+    root: Path,
+    metrics: str,
+    seed: int = 0,
+    folder: Path | None = None,
+    seeds: Path | None = None,
+    card: dict[str, Any] = CARD,
+) -> Path:
+    folder = folder or Places(root).iin(LAYER)
+    save_iin(folder, make_flow(seed), LAYOUT, card, ball(8), metrics=metrics, seeds=seeds)
     return folder
 
 

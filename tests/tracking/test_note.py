@@ -3,7 +3,7 @@
 from pipeline.basis.layout import Layout
 from pipeline.scores.findings import findings
 from pipeline.scores.statistics.score import Score
-from pipeline.tracking.note import run_note, sweep_note
+from pipeline.tracking.note import run_note, scores_table, sweep_note
 from pipeline.tuning.flow_file import FlowChoice, Trial
 from pipeline.tuning.space import Candidate
 
@@ -30,6 +30,15 @@ def test_a_change_is_called_so() -> None:
     table = run_note(LAYOUT, 6, scores)
     assert "| preserve/accuracy | +0 (change) |" in table
     assert "| preserve/agreement | 1 |" in table
+
+
+def test_the_spread_over_seeds_stands_beside_the_interval() -> None:
+    several = Score(0.94, 0.92, 0.95, 0.0, 1.0, {"seeds": 3, "seeds_mean": 0.93123456, "seeds_std": 0.0264575})
+    heading, rule, gap, other = scores_table({"probe/gap": several, "closed_form/gap": Score(0.84)}).splitlines()
+    assert heading == "| score | value | 95% interval | mean ± std of 3 seeds | chance | perfect |"
+    assert rule.count("|") == heading.count("|")
+    assert gap == "| probe/gap | 0.94 | 0.92 to 0.95 | 0.9312 ± 0.026 | 0 | 1 |"
+    assert other == "| closed_form/gap | 0.84 |  |  |  |  |"
 
 
 def test_the_table_of_a_sweep_leaves_a_gap_out_that_was_not_measured() -> None:

@@ -89,6 +89,36 @@ def test_curves_are_sent_while_the_training_runs(project: Path, monkeypatch: pyt
     assert [step for step, _ in history(store, run.info.run_id, "train/pair_nats")] == [100, 200]
 
 
+def test_of_several_seeds_the_first_is_followed_under_its_name_and_the_curve_of_the_kept_one_comes_at_the_end(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tracker_module, "POLL_SECONDS", 0.01)
+    store, metrics, followed = check_server("default", LAYER), project / "metrics.jsonl", "seeds/4/train/pair_nats"
+    card = CARD | {"seed": 4, "seeds": 2}
+    with RunTracker(store, LAYER, card, metrics, project):
+        metrics.write_text(curve_lines(100, 200))
+        while not (runs(store) and followed in runs(store)[0].data.metrics):
+            pass
+        (run,) = runs(store)
+        assert "train/pair_nats" not in run.data.metrics
+        metrics.write_text(curve_lines(100, 200, 300))
+        maps = {"4": (0, metrics.read_text()), "5": (1, curve_lines(150, 250))}
+        for seed, (weights, curve) in maps.items():
+            write_iin(project, curve, weights, project / "seeds" / seed)
+        write_iin(project, maps["5"][1], 1, seeds=project / "seeds", card=card | {"chosen_seed": 5})
+    (run,) = runs(store)
+    four, five = (
+        [step for step, _ in history(store, run.info.run_id, f"seeds/{seed}/train/pair_nats")] for seed in (4, 5)
+    )
+    kept = history(store, run.info.run_id, "train/pair_nats")
+    assert (four, five, [step for step, _ in kept]) == ([100, 200, 300], [150, 250], [150, 250])
+    assert run.data.params["chosen_seed"] == "5"
+    (output,) = run.outputs.model_outputs
+    model = Path(store.client().get_logged_model(output.model_id).artifact_location.removeprefix("file://"))
+    assert not list(model.rglob("seeds"))
+    assert sha256_file(model / "artifacts/iin/weights.safetensors") == run.data.tags["iin.weights_sha256"]
+
+
 def test_resumed_training_takes_up_its_run(project: Path) -> None:
     store = check_server("default", LAYER)
     metrics = project / "metrics.jsonl"

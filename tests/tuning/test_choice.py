@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 
 from pipeline.basis.layout import Layout
+from pipeline.scores.statistics.intervals import behind
 from pipeline.tuning.flow_file import FlowChoice, Trial
 from pipeline.tuning.space import Candidate
-from pipeline.tuning.trial import behind, choose
+from pipeline.tuning.trial import choose
 
 CANDIDATE = Candidate({"num_blocks": 6}, Layout(("residual", "digit", "colour"), (4, 1, 1)))
 

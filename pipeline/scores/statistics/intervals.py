@@ -24,6 +24,7 @@ __all__ = [
     "LEVEL",
     "NUM_BLOCKS",
     "NUM_RESAMPLES",
+    "behind",
     "bootstrap_counts",
     "bootstrap_interval",
     "bootstrap_sums",
@@ -119,6 +120,20 @@ def bootstrap_interval(samples: NDArray[np.float64], value: float) -> tuple[floa
         return value, value
     low, high = np.quantile(measured, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     return min(float(low), value), max(float(high), value)
+
+
+def behind(gaps: Sequence[float], resamples: Sequence[Sequence[float]]) -> list[tuple[float, float]]:
+    """95 % interval of how far the `probe/gap` of each flow is behind the highest; level are those that reach 0.
+
+    Args:
+        gaps: of T flows.
+        resamples: [T, B], their bootstrap resamples, by the same originals for every flow.
+
+    Returns:
+        Lower and upper end for each flow.
+    """
+    best, drawn = int(np.argmax(gaps)), np.asarray(resamples)
+    return [bootstrap_interval(drawn[best] - own, gaps[best] - gap) for gap, own in zip(gaps, drawn, strict=True)]
 
 
 def jackknife_interval(

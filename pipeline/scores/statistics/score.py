@@ -27,6 +27,10 @@ __all__ = [
     "PROBE_OWN",
     "RECONSTRUCTION",
     "ROUND_TRIP",
+    "SEEDS",
+    "SEEDS_MEAN",
+    "SEEDS_STD",
+    "STABILITY",
     "SWAP_FOLLOW",
     "SWAP_SCORE",
     "Score",
@@ -52,10 +56,16 @@ CHANGES = (ACCURACY_CHANGE, ERROR_CHANGE)  # shown with a sign and that word: 0 
 RECONSTRUCTION = "reconstruction/squared_error"
 GREY_LEVELS = "grey_levels"  # of its details: root mean square error, of 255
 ROUND_TRIP = "roundtrip/max"
+STABILITY = "stability"  # of what the factors hold over seeds of the training
 AGREEMENT = "preserve/agreement"
 NEVER_DECIDED = "never_decided"  # of its details: names of classes
 OUTSIDE = "outside"  # a measure of a response: share of edits that lead outside of what T was trained on
 EDITED_IMAGES = "images"  # of the details of a response: how many were edited
+SEEDS, SEEDS_MEAN, SEEDS_STD = (
+    "seeds",
+    "seeds_mean",
+    "seeds_std",
+)  # of the details of what was measured for several seeds
 
 
 def probe_own(concept: str) -> str:
@@ -125,6 +135,13 @@ class Score:
     def interval(self) -> tuple[float, float] | None:
         """Both ends of the 95 % interval; None where the score has none."""
         return None if self.low is None or self.high is None else (self.low, self.high)
+
+    @property
+    def over_seeds(self) -> tuple[float, float, int] | None:
+        """Mean and standard deviation over seeds, and how many these are; None where it was measured for one alone."""
+        if SEEDS_STD not in self.details:
+            return None
+        return float(self.details[SEEDS_MEAN]), float(self.details[SEEDS_STD]), int(self.details[SEEDS])
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> "Score":
