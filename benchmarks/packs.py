@@ -7,6 +7,7 @@ Latents are drawn. The clock is the process's own CPU time, and each round times
 """
 
 import argparse
+import gc
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -24,7 +25,7 @@ from pipeline.flow_task import FlowData, FlowTask, FlowTaskConfig
 from pipeline.params import Params
 from pipeline.training.loop import train, train_pack
 from pipeline.training.task import Member
-from pipeline.tuning.trial import MOST, TrialSetup, packs, run_pack
+from pipeline.tuning.trial import TrialSetup, packs, run_pack
 
 CPU, WARM = torch.device("cpu"), 3
 SIZES = (1, 2, 4, 8, 16)
@@ -70,7 +71,9 @@ def main() -> None:
         for size, values in found.items():
             what = f"pack of {size}" if size else "alone"
             spread = f"({1e3 * min(values):.1f} to {1e3 * max(values):.1f})"
-            print(f"{what}: {1e3 * median(values):.1f} {spread}, {alone / median(values):.2f} times as fast")
+            print(
+                f"{what}: {1e3 * median(values):.1f} {spread}, {alone / median(values):.2f} times as fast", flush=True
+            )
         if arguments.sweep:
             print_sweep(latents, Path(name), arguments.sweep)
 
@@ -87,6 +90,7 @@ def flow_step(latents: Path, size: int) -> float:
         clocked = Clocked(tasks[0])
         train(clocked, steps)
         return clocked.seconds()
+    gc.collect()  # graphs of the packs before, which later steps would be searched for
     clocked = Clocked(FlowPack([Member(task, steps, lambda _entry: None) for task in tasks]))
     train_pack(clocked)
     return clocked.seconds() / size
@@ -106,7 +110,7 @@ def print_sweep(latents: Path, folder: Path, steps: int) -> None:
             train(FlowTask(setup.task, CPU), setup.train)
 
     def by_packs() -> None:
-        for pack in packs(setups, MOST["cpu"], Params().tune.concurrent):
+        for pack in packs(setups, "cpu", Params().tune.concurrent):
             run_pack(pack, CPU)
         for setup in setups:
             (setup.folder / "figures.json").unlink()

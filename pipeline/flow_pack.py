@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from pipeline.flow import FlowStack, membership, stacked_matmul, stacked_pair_nats
+from pipeline.flow import FlowStack, aligned, membership, stacked_matmul, stacked_pair_nats
 from pipeline.flow_task import FlowTask, FlowTaskConfig
 from pipeline.precision import of_conditioners
 from pipeline.training.parameters import LARGE
@@ -36,7 +36,7 @@ class FlowPack:
         rho = [2 * task.config.flow.rho for task in tasks]
         self._rho = torch.tensor(rho, dtype=torch.float64, device=device)[:, None, None]
         self._factors = torch.stack([membership(task.config.layout) for task in tasks]).to(device)
-        self._colouring = torch.stack([task.colouring for task in tasks])
+        self._colouring = aligned([task.colouring for task in tasks])
 
     def loss(self, model: nn.Module, step: int | Tensor, part: slice) -> tuple[Tensor, dict[str, Tensor]]:
         """Mean nats of a part of the step's pairs, of each flow [F]."""

@@ -31,6 +31,7 @@ LONG = (
     "scores/test_probe_traps",
     "end_to_end/test_grain",
     "scores/test_probe",
+    "infra",
     "end_to_end",
     "extract",
     "training",

@@ -29,7 +29,7 @@ from pipeline.flow.likelihood import (
 )
 from pipeline.flow.mixing import LearnedRotation, Rotation, Shuffle
 from pipeline.flow.network import Flow
-from pipeline.flow.stack import FlowStack, stacked_matmul
+from pipeline.flow.stack import FlowStack, aligned, stacked_matmul
 
 __all__ = [
     "ActNorm",
@@ -44,6 +44,7 @@ __all__ = [
     "Rotation",
     "Shuffle",
     "Whitening",
+    "aligned",
     "changed_rho",
     "closed_form",
     "graded_rho",

@@ -18,7 +18,7 @@ from pipeline.flow.actnorm import ActNorm
 from pipeline.flow.closed_form import ClosedForm
 from pipeline.flow.network import Flow
 
-__all__ = ["FlowStack", "stacked_matmul"]
+__all__ = ["FlowStack", "aligned", "stacked_matmul"]
 
 _ALIGNED = 16  # numbers of float32 in 64 bytes
 
@@ -26,9 +26,10 @@ _ALIGNED = 16  # numbers of float32 in 64 bytes
 class FlowStack(nn.Module):
     """F flows of one shape: latents z [F, B, N], or [B, N] for all of them, to codes [F, B, N] and back.
 
-    The numbers are those of each flow alone, to rounding. On a CPU with one thread, where 4 divides N and the width, a
-    flow's bits depend neither on how many others are stacked with it nor on its place among them: a matrix product
-    rounds by where in memory a matrix begins, so each flow's parameters and rows begin at a multiple of 64 bytes.
+    The numbers are those of each flow alone, to rounding. On a CPU with one thread, where 16 divides the width (and 4
+    divides N, of learned rotations), a flow's bits depend neither on how many others are stacked with it nor on its
+    place among them: a matrix product rounds by where in memory a matrix begins, so each flow's own begin at a multiple
+    of 64 bytes.
 
     Args:
         flows: on one device, initialised or not; they differ in nothing but their seed and their numbers.
@@ -188,8 +189,13 @@ class _Linear(torch.autograd.Function):
 
 
 def stacked_matmul(x: Tensor, matrices: Tensor) -> Tensor:
-    """x [F, B, N] · matrices [F, N, M], with bits that depend neither on F nor on the place, where 16 divides N · M."""
+    """x [F, B, N] · matrices [F, N, M] of `aligned`; with bits that depend neither on F nor on the place."""
     return torch.bmm(_whole_lines(x), matrices)[:, : x.shape[1]]
+
+
+def aligned(values: Sequence[Tensor]) -> Tensor:
+    """Stack F values [...] as [F, ...], each of which begins at a multiple of 64 bytes."""
+    return _views(_rows([[value] for value in values]), [values[0].shape])[0]
 
 
 def _whole_lines(x: Tensor) -> Tensor:

@@ -60,7 +60,7 @@ class TuneParams(Section):
     steps: Count = 500
     """Training steps of each trial; there is no early stop."""
     concurrent: Count = 2
-    """Trials at once, one CPU each."""
+    """Packs of trials at once, one CPU each."""
     num_blocks: Annotated[tuple[Count, ...], Field(min_length=1)] = (8, 12, 16)
     scale: Annotated[tuple[Positive, ...], Field(min_length=1)] = (1.25, 1.5, 1.75)
     """Sizes tried for a concept, in shares of its estimate; that leans to the residual, which then keeps what leaks."""

@@ -33,7 +33,7 @@ from pipeline.training.checkpoints import locked
 from pipeline.tuning.flow_file import FlowChoice, Trial
 from pipeline.tuning.sampler import Sampler
 from pipeline.tuning.space import Candidate
-from pipeline.tuning.trial import MOST, Failure, Figures, TrialSetup, choose, known, packs, run_pack
+from pipeline.tuning.trial import Failure, Figures, TrialSetup, choose, known, packs, run_pack
 
 __all__ = ["sweep"]
 
@@ -68,7 +68,7 @@ def sweep(
         waiting = [setup for setup in setups if setup.number not in found]
         if waiting:
             with start_ray(params.machine.changed(workers=1, cpus_per_worker=1)) as resources:
-                together = packs(waiting, MOST[resources.device], params.tune.concurrent)
+                together = packs(waiting, resources.device, params.tune.concurrent)
                 steps = len(setups) * params.tune.steps
                 results = _run(together, params.tune.concurrent, steps, resources, run_folder)
             for pack, result in zip(together, results, strict=True):

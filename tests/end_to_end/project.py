@@ -20,7 +20,18 @@ from ruamel.yaml import YAML
 
 from pipeline.files import sha256_file
 
-__all__ = ["OUTPUTS", "STAGES", "STEPS", "Done", "Project", "Training", "finish", "in_mid_training", "write_images"]
+__all__ = [
+    "IDENTITY",
+    "OUTPUTS",
+    "STAGES",
+    "STEPS",
+    "Done",
+    "Project",
+    "Training",
+    "finish",
+    "in_mid_training",
+    "write_images",
+]
 
 PATIENCE = 1500.0  # seconds; a loaded machine takes ten times as long as an idle one
 STEPS = 300  # of the flow: time enough to kill it in the middle

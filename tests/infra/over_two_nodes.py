@@ -1,0 +1,33 @@
+"""A driver for the head of a cluster: python over_two_nodes.py <folder>; each worker leaves its address there."""
+
+import os
+import sys
+from pathlib import Path
+
+import torch
+from training.small_task import CONFIG, SmallConfig, SmallTask
+
+from pipeline.entry import run
+from pipeline.params import MachineParams
+from pipeline.training.distributed import train_with_ray
+
+
+class SeenTask(SmallTask):
+    """The small task, which says where it is made: `hold_file` is the folder to say it in."""
+
+    def __init__(self, config: SmallConfig, device: torch.device) -> None:
+        super().__init__(config, device)
+        import ray.util  # in a worker
+
+        (Path(config.hold_file) / f"node-{ray.util.get_node_ip_address()}").write_text(str(os.getpid()))
+
+
+def main() -> None:
+    folder = Path(sys.argv[1])
+    task = SmallConfig(hold_file=str(folder))
+    result = train_with_ray(SeenTask, task, CONFIG, MachineParams(workers=2), folder / "small-0123")
+    (folder / "metrics.jsonl").write_text(result.metrics)
+
+
+if __name__ == "__main__":
+    run(main)
