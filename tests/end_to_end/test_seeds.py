@@ -30,7 +30,7 @@ def test_several_seeds_are_trained_kept_scored_and_published(copy: Project) -> N
     client = MlflowClient(tracking_uri=f"sqlite:///{copy.path / 'mlflow.db'}")
     found = client.get_experiment_by_name("iin-test-several-seeds-are-trained-kept-scored-and-published")
     assert found is not None
-    (run,) = client.search_runs([found.experiment_id])
+    (run,) = client.search_runs([found.experiment_id], "tags.`iin.kind` = 'training'")
     assert run.info.status == "FINISHED"
     assert {name.rpartition("pair_nats")[0] for name in run.data.metrics if name.endswith("pair_nats")} == {
         "nll/",

@@ -26,7 +26,7 @@ def test_backbone_and_judge_differ_in_three_keys_and_the_flow_is_averaged():
     own = {"steps": 1800, "batch_size": 256, "learning_rate": 6e-3}
     own |= {"weight_decay": 0.1, "ema_decay": 0.995}
     assert stated["train"] == common | own
-    assert set(TrainParams.model_fields) - set(keys) == {"input_noise", "patience", "precision"}
+    assert set(TrainParams.model_fields) - set(keys) == {"input_noise", "patience", "precision", "seeds"}
 
 
 def test_what_is_left_out_of_the_type_is_refused():

@@ -39,9 +39,10 @@ def with_spread(scores: Mapping[str, Score], others: Sequence[Mapping[str, float
         others: values of the same scores of the networks of one other seed each, or of some of them.
 
     Example:
-        >>> scores = with_spread({"probe/gap": Score(0.9), "closed_form/gap": Score(0.8)}, [{"probe/gap": 0.8}])
-        >>> scores["probe/gap"].over_seeds, scores["closed_form/gap"].over_seeds
-        ((0.85, 0.0707..., 2), None)
+        >>> scores = {"probe/gap": Score(1.0), "closed_form/gap": Score(0.8)}
+        >>> spread = with_spread(scores, [{"probe/gap": 0.5}, {"probe/gap": 0.0}])
+        >>> spread["probe/gap"].over_seeds, spread["closed_form/gap"].over_seeds
+        ((0.5, 0.5, 3), None)
     """
     spread = {}
     for name, score in scores.items():
