@@ -38,6 +38,11 @@ class FlowPack:
         self._factors = torch.stack([membership(task.config.layout) for task in tasks]).to(device)
         self._colouring = aligned([task.colouring for task in tasks])
 
+    @property
+    def on_device(self) -> bool:
+        """As of its tasks, which are alike."""
+        return self._drawing[0][0].on_device
+
     def loss(self, model: nn.Module, step: int | Tensor, part: slice) -> tuple[Tensor, dict[str, Tensor]]:
         """Mean nats of a part of the step's pairs, of each flow [F]."""
         size = self._drawing[0][0].config.batch_size

@@ -120,8 +120,6 @@ class FlowTask:
         InputError: the latents have another number of dimensions or other concepts than the layout.
     """
 
-    on_device = True  # all that a loss reads: see `Capturable`
-
     def __init__(self, config: FlowTaskConfig, device: torch.device, data: FlowData | None = None) -> None:
         self.config, self.device, self.patience = config, device, config.patience
         self.data = data or FlowData(config, device)
@@ -135,6 +133,11 @@ class FlowTask:
             rows.tied(config.flow.rho) for rows in (self.data.train_rows, self.data.val_rows)
         )
         self._held_out = self.data.held_out(self.closed_form, config, device)
+
+    @property
+    def on_device(self) -> bool:
+        """Whether all that a step reads lies on the device; torch's exponential of a matrix reads its norm back."""
+        return self.config.flow.mixing != "learned_rotation"
 
     def initialise(self) -> None:
         """The closed form of all training rows; of a random start ActNorm from both members of the pairs of step 0."""

@@ -69,5 +69,6 @@ def resources_here(machine: MachineParams) -> Resources:
     Raises:
         InputError: it has fewer CPUs or GPUs than `machine` asks for.
     """
-    available = {"CPU": os.cpu_count() or 1, "GPU": torch.cuda.device_count()}
+    cpus = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1  # not on macOS
+    available = {"CPU": cpus, "GPU": torch.cuda.device_count()}
     return require(machine, available, "this machine")

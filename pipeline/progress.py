@@ -6,7 +6,9 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-__all__ = ["Progress", "following"]
+__all__ = ["NOTE", "Progress", "following"]
+
+NOTE = "note: "  # begins a line of a worker's stderr that a person should see though nothing failed
 
 
 class Progress:

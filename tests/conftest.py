@@ -1,5 +1,6 @@
 """Data that several packages' tests read."""
 
+import os
 import subprocess
 import sys
 from collections.abc import Callable, Generator
@@ -85,6 +86,9 @@ def run_python() -> Callable[..., str]:
 
     def run(program: str, *arguments: str) -> str:
         command = [sys.executable, "-c", program, *arguments]
-        return subprocess.run(command, check=True, capture_output=True, text=True, timeout=600).stdout
+        paths = os.pathsep.join(path for path in sys.path if path)  # those of the tests, too
+        environment = os.environ | {"PYTHONPATH": paths}
+        done = subprocess.run(command, check=True, capture_output=True, text=True, timeout=600, env=environment)
+        return done.stdout
 
     return run

@@ -40,7 +40,7 @@ def test_gpus_that_are_not_there_are_refused(machine):
 
 
 def test_this_machine_has_so_many_cpus():
-    has = os.cpu_count()
+    has = len(os.sched_getaffinity(0))
     assert resources_here(MachineParams(device="cpu", cpus_per_worker=has)) == Resources(has, 0, "cpu")
     with pytest.raises(InputError, match=rf"need {has + 1} CPUs \({has + 1} each\), but this machine has {has}"):
         resources_here(MachineParams(cpus_per_worker=has + 1))

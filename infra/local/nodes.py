@@ -47,7 +47,9 @@ class Node:
         """Variables of what runs here: where the cluster is, and by which interface workers reach each other."""
         address = {"RAY_ADDRESS": f"{NETWORK}.1:{PORT}", "RAY_AUTH_MODE": "disabled"}
         route = {"GLOO_SOCKET_IFNAME": INTERFACE, "NCCL_SOCKET_IFNAME": INTERFACE}
-        return os.environ | address | route | {"RAY_USAGE_STATS_ENABLED": "0"}
+        # a caller that ran a local Ray has told its own to listen on 127.0.0.1 alone
+        inherited = {key: value for key, value in os.environ.items() if key != "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"}
+        return inherited | address | route | {"RAY_USAGE_STATS_ENABLED": "0"}
 
     def processes(self) -> list[int]:
         """Ids of all processes on this host."""

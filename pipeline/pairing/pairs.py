@@ -1,23 +1,20 @@
-"""Which rows may be a pair: of equal value and of another original, or in a graded concept more or less alike."""
+"""Which rows may be a pair: those of equal value of another original. Without torch, as scores draw pairs, too."""
 
 from collections.abc import Sequence
 from dataclasses import astuple, dataclass, fields
-from typing import Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
-from pipeline.basis.counter import Counter, below, share
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
 
-__all__ = ["Neighbours", "Partners", "Spans"]
-
-MOMENT_PAIRS = 100_000  # standard error of a correlation .003
-REACH = 2.0  # lengths to either side, of the half of the pairs that are near
+__all__ = ["Partners", "Spans"]
 
 Rows = NDArray[np.int64]
-Array = TypeVar("Array", Rows, Tensor)
+Array = TypeVar("Array", Rows, "Tensor")
 
 
 @dataclass(frozen=True)
@@ -61,8 +58,10 @@ class Spans(Generic[Array]):
             columns[name] = [column + start for column, start in zip(columns[name], begin, strict=False)]
         return Spans(**{name: np.concatenate(column) for name, column in columns.items()})
 
-    def to(self, device: torch.device) -> "Spans[Tensor]":
+    def to(self, device: "torch.device") -> "Spans[Tensor]":
         """The same on a device."""
+        import torch
+
         return Spans(*(torch.as_tensor(column).to(device) for column in astuple(self)))
 
 
@@ -116,62 +115,3 @@ def _spans(is_first: NDArray[np.bool_]) -> tuple[Rows, Rows]:
     starts = np.flatnonzero(is_first)
     sizes = np.diff(np.r_[starts, len(is_first)])
     return np.repeat(starts, sizes), np.repeat(sizes, sizes)
-
-
-class Neighbours:
-    """Rows of one graded concept, sorted by value; every row of another original is a partner, near or far.
-
-    Args:
-        values: of each row [n], in lengths of the concept; NaN where it is missing.
-        original: [n]; copies of one image share it, and are no partners.
-
-    Attributes:
-        num_rows: how many rows may be drawn: all that have a value, where they are of two originals at least.
-        num_alone: how many rows have a value but no partner.
-    """
-
-    def __init__(self, values: NDArray[np.floating], original: NDArray[np.int64]) -> None:
-        order = np.argsort(values, kind="stable")  # NaN comes last
-        order = order[: np.count_nonzero(np.isfinite(values))]
-        several = len(np.unique(original[order])) > 1
-        self.num_rows = len(order) if several else 0
-        self.num_alone = len(order) - self.num_rows
-        self._order, self._original = torch.from_numpy(order), torch.from_numpy(original[order])
-        self._values = torch.from_numpy(values[order].astype(np.float64))
-        self._next_other = torch.from_numpy(_next_other(original[order])) if several else self._order
-
-    def to(self, device: torch.device) -> "Neighbours":
-        """Move the tables to a device."""
-        for name in ("_order", "_original", "_values", "_next_other"):
-            setattr(self, name, getattr(self, name).to(device))
-        return self
-
-    def pick(self, word: Tensor, other: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Rows a and b, and the distance of their values in float64, from two random words each [P].
-
-        Half of the b are any row, half lie within two lengths of a; the next of another original where one is a's.
-        """
-        a = below(word, self.num_rows)
-        which = share(other)
-        anywhere = below(other << 1, self.num_rows)
-        wanted = self._values[a] + REACH * (4 * which - 3)
-        nearby = torch.searchsorted(self._values, wanted).clamp(max=self.num_rows - 1)
-        b = torch.where(which < 0.5, anywhere, nearby)
-        b = torch.where(self._original[a] == self._original[b], self._next_other[b], b)
-        return self._order[a], self._order[b], (self._values[a] - self._values[b]).abs()
-
-    def second_moment(self, rows: NDArray[np.floating]) -> NDArray[np.float64]:
-        """Mean of x_a x_bᵀ over drawn pairs that are no further apart than the length, made symmetric [N, N]."""
-        numbers, counter = torch.arange(MOMENT_PAIRS), Counter(0, "moments")
-        picked = self.pick(counter.words(0, numbers), counter.words(1, numbers))
-        a, b, distance = (column.numpy() for column in picked)
-        near = distance <= 1
-        moment = rows[a[near]].astype(np.float64).T @ rows[b[near]] / max(int(near.sum()), 1)
-        return np.asarray((moment + moment.T) / 2)
-
-
-def _next_other(original: NDArray[np.int64]) -> Rows:
-    """For each position the next one, from the end on to the beginning, of another original, of two at least."""
-    num = len(original)
-    changes = np.flatnonzero(original != np.roll(original, 1))  # positions that begin a run, with the end before 0
-    return changes[np.searchsorted(changes, np.arange(num), side="right") % len(changes)]

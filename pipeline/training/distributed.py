@@ -218,6 +218,8 @@ def _work(device: str, job: _Job) -> str | None:
         try:
             failures = train_pack(training.pack_factory(members), hooks[0].checkpoint, resume)
         except torch.OutOfMemoryError:
+            if rank_and_world()[1] > 1:
+                raise  # the others wait for this worker, and would not hear of a line
             return f"{len(tasks)} networks at once do not fit into the memory of {device}; accepted are fewer"
         return f"none of {len(failures)} is left: {failures[0]}" if all(failures) else None
     except InputError as error:

@@ -76,7 +76,7 @@ def train(
         model = FlatModel(task.model)
         return model, CompiledModel(model) if compile_step else model.eager()
 
-    captured = isinstance(task, Capturable)
+    captured = isinstance(task, Capturable) and task.on_device
     alone = _Job((Member(task, config, hooks.log),), task.loss, prepared, captured=captured, compiled=compile_step)
     (failure,) = _train(alone, hooks.checkpoint, resume)
     if failure:
@@ -110,7 +110,7 @@ def train_pack(
     def prepared() -> tuple[StackedModel, nn.Module]:
         return StackedModel(pack.model), TracedModel(pack.model)
 
-    return _train(_Job(pack.members, pack.loss, prepared, captured=True), checkpoint, resume)
+    return _train(_Job(pack.members, pack.loss, prepared, captured=pack.on_device), checkpoint, resume)
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ import torch.distributed as dist
 from torch import Tensor, nn
 
 from pipeline.params import Optimisation
+from pipeline.progress import NOTE
 from pipeline.training.parameters import FlatModel, MovingAverage, StackedModel
 
 __all__ = ["Loss", "Step", "Stepped", "learning_rate"]
@@ -65,6 +66,7 @@ class Step:
         self._weight = (stepped.part.stop - stepped.part.start) * world / config.batch_size
         self._captured, self._taken = captured, 0
         self._graph: torch.cuda.CUDAGraph | None = None
+        self._failed: torch.cuda.CUDAGraph | None = None
         self._figures: dict[str, Tensor] = {}
         device = self._parameters[0].device
         self._number = torch.zeros((), dtype=torch.int64, device=device)
@@ -105,7 +107,8 @@ class Step:
         of.optimiser.step()
         if of.average:
             of.average.update(number + 1)
-        return {**figures, "gradient_norm": norm}
+        # without what they were computed by, whose nodes would bind later steps to the stream of this one
+        return {name: value.detach() for name, value in figures.items()} | {"gradient_norm": norm}
 
     def _beside(self, number: Tensor) -> dict[str, Tensor]:
         """Take the step on a stream of its own, as a capture will."""
@@ -118,14 +121,20 @@ class Step:
 
     def _capture(self) -> None:
         """Record what a step does, which takes none."""
-        graph = torch.cuda.CUDAGraph()
+        graph, stream = torch.cuda.CUDAGraph(), torch.cuda.current_stream()
         try:
             with torch.cuda.graph(graph):
                 self._figures = self._take(self._number)
             self._graph = graph
+        except torch.OutOfMemoryError:
+            raise
         except RuntimeError as error:
+            torch.cuda.set_stream(stream)  # a capture that fails leaves its own
+            self._failed = graph  # the allocator still knows its pool
             reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
-            print(f"a step can't be captured as a graph, so it goes on eager: {reason}", file=sys.stderr, flush=True)
+            print(
+                f"{NOTE}a step can't be captured as a graph, so it goes on eager: {reason}", file=sys.stderr, flush=True
+            )
 
 
 def learning_rate(config: Optimisation, step: int) -> float:

@@ -50,13 +50,11 @@ class Task(Protocol):
 
 @runtime_checkable
 class Capturable(Protocol):
-    """A task whose `loss` takes its step as a tensor, too, and reads nothing from the host: a GPU may replay it.
+    """A task whose `loss` takes its step as a tensor, too: a GPU may replay it, where it is `on_device`."""
 
-    Attributes:
-        on_device: where all that it reads lies.
-    """
-
-    on_device: bool
+    @property
+    def on_device(self) -> bool:
+        """Whether all that a step reads lies on the device."""
 
 
 @dataclass(frozen=True)
@@ -83,6 +81,10 @@ class Pack(Protocol):
     @property
     def members(self) -> Sequence[Member]:
         """Each network, whose parameters are views into those of `model`."""
+
+    @property
+    def on_device(self) -> bool:
+        """As of `Capturable`."""
 
     @property
     def model(self) -> nn.Module:

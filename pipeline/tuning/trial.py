@@ -129,9 +129,9 @@ def run_pack(setups: Sequence[TrialSetup], device: torch.device) -> tuple[list[F
         InputError: not even one of them fits, or a flow refuses the latents.
     """
     said: list[str] = []
-    waiting = [[setup for setup in setups if not known(setup)]]
+    waiting = [list(setups)]
     while waiting:
-        pack = waiting.pop(0)
+        pack = [setup for setup in waiting.pop(0) if not known(setup)]
         if pack and not _trained(pack, device):
             if len(pack) == 1:
                 raise InputError(

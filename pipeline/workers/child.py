@@ -16,6 +16,7 @@ from typing import IO, Any
 
 from pipeline.entry import die_with_parent
 from pipeline.machine import Resources
+from pipeline.progress import NOTE
 
 __all__ = ["in_child"]
 
@@ -46,6 +47,7 @@ def in_child(
                 assert children[-1].stdout is not None
                 given, code = children[-1].stdout.read(), children[-1].wait()
                 if code == 0:
+                    _show_notes(words)
                     return pickle.loads(given)
                 if code > 0 or len(children) > restarts:
                     words.seek(0)
@@ -58,6 +60,14 @@ def in_child(
             for child in children:
                 with child:
                     child.kill()
+
+
+def _show_notes(words: IO[bytes]) -> None:
+    """Of what a child wrote to its stderr, the lines that are for a person."""
+    words.seek(0)
+    for line in words.read().decode(errors="replace").splitlines():
+        if line.startswith(NOTE):
+            print(line, file=sys.stderr, flush=True)
 
 
 def _started(call: bytes, cpus: int, words: IO[bytes]) -> subprocess.Popen[bytes]:

@@ -61,7 +61,8 @@ def test_params_are_those_of_the_study(study: Repro, training: Run, iin: Iin) ->
     assert logged["train.betas"] == ", ".join(str(beta) for beta in betas)
     assert (logged["data.source"], logged["backbone.kind"]) == (params["data"]["source"], params["backbone"]["kind"])
     assert float(logged["latents.jitter"]) == params["latents"]["jitter"]
-    assert logged["train.schedule"] == params["train"].pop("schedule")
+    for key in ("schedule", "precision"):
+        assert logged[f"train.{key}"] == params["train"].pop(key)
     assert {key: float(logged[f"train.{key}"]) for key in params["train"]} == params["train"]
     assert float(logged["rho"]) == params["flow"]["rho"]
     assert int(logged["flow.width"]) == params["flow"]["width"]

@@ -9,7 +9,7 @@ from training.small_task import CONFIG, SmallConfig, SmallTask
 
 from pipeline.entry import run
 from pipeline.params import MachineParams
-from pipeline.training.distributed import train_with_ray
+from pipeline.training.distributed import train_on_workers
 
 
 class SeenTask(SmallTask):
@@ -25,7 +25,7 @@ class SeenTask(SmallTask):
 def main() -> None:
     folder = Path(sys.argv[1])
     task = SmallConfig(hold_file=str(folder))
-    result = train_with_ray(SeenTask, task, CONFIG, MachineParams(workers=2), folder / "small-0123")
+    result = train_on_workers(SeenTask, task, CONFIG, MachineParams(workers=2), folder / "small-0123")
     (folder / "metrics.jsonl").write_text(result.metrics)
 
 

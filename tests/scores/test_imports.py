@@ -37,7 +37,7 @@ def test_imports_with_everything_else_blocked_and_hardly_anything_of_the_pipelin
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines() == [
         "blocked",
-        "pipeline pipeline.basis pipeline.basis.draws pipeline.basis.layout pipeline.errors pipeline.files "
+        "pipeline pipeline.basis pipeline.basis.layout pipeline.errors pipeline.files "
         "pipeline.pairing pipeline.pairing.pairs",
     ]
 

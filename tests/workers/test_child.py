@@ -67,6 +67,17 @@ def test_one_that_is_killed_is_started_anew_but_not_for_good(tmp_path):
     assert (tmp_path / "often").read_text() == "xx"
 
 
+def says(_device):
+    print("a warning of a library", file=sys.stderr)
+    print("note: it goes on eager", file=sys.stderr)
+
+
+def test_what_a_person_should_see_is_shown(capsys):
+    with in_child(HERE, 3, says) as wait:
+        wait()
+    assert capsys.readouterr().err == "note: it goes on eager\n"
+
+
 def test_it_ends_with_the_block(tmp_path):
     with in_child(HERE, 3, waits, str(tmp_path / "pid")):
         child = written(tmp_path / "pid")
@@ -79,7 +90,8 @@ def test_it_is_killed_with_its_parent_and_not_interrupted_with_it(tmp_path):
         "import sys; from pipeline.workers.child import in_child; from workers.test_child import HERE, waits\n"
         "with in_child(HERE, 3, waits, sys.argv[1]) as wait: wait()"
     )
-    parent = subprocess.Popen([sys.executable, "-c", program, str(file)])
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
+    parent = subprocess.Popen([sys.executable, "-c", program, str(file)], env=environment)
     try:
         child = written(file)
         assert os.getpgid(child) != os.getpgid(parent.pid), "Ctrl-C goes to a group of processes"
