@@ -6,12 +6,12 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor
-from training.small_latents import write_latents
+from training.small_latents import small_flow
 
 from pipeline.basis.layout import Layout
 from pipeline.flow_pack import FlowPack
 from pipeline.flow_task import FlowData, FlowTask, FlowTaskConfig
-from pipeline.params import FlowParams, Optimisation
+from pipeline.params import Optimisation
 from pipeline.training.checkpoints import State
 from pipeline.training.loop import Hooks, train, train_pack
 from pipeline.training.task import Member
@@ -32,14 +32,7 @@ OTHERS: list[dict[str, Any]] = [
 @pytest.fixture(scope="module")
 def base(tmp_path_factory) -> FlowTaskConfig:
     torch.set_num_threads(1)
-    return FlowTaskConfig(
-        latents=str(write_latents(tmp_path_factory.mktemp("latents"), num_dims=8)),
-        flow=FlowParams(num_blocks=2, width=16, rho=0.9),
-        layout=Layout(NAMES, (4, 2, 2)),
-        batch_size=33,
-        seed=5,
-        input_noise=0.2,
-    )
+    return small_flow(tmp_path_factory.mktemp("latents"), num_dims=8, input_noise=0.2)
 
 
 def of(base: FlowTaskConfig, sizes: tuple[int, ...], rho: float = 0.9, seed: int = 5, **other: Any) -> FlowTaskConfig:

@@ -8,14 +8,13 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from training.small_latents import write_latents
+from training.small_latents import small_flow
 
-from pipeline.basis.layout import Layout
 from pipeline.flow_pack import FlowPack, tasks_of_seeds
 from pipeline.flow_seeds import TrainedFlows, chosen, save_flows, start_flows
 from pipeline.flow_task import FlowTask, FlowTaskConfig, flow_card
 from pipeline.interpretation.iin import load_iin, seed_folders
-from pipeline.params import FlowParams, MachineParams, TrainParams
+from pipeline.params import MachineParams, TrainParams
 from pipeline.training.best import Merit
 from pipeline.training.distributed import Result
 from pipeline.training.task import Member
@@ -28,14 +27,7 @@ MERIT = Merit(0.5, torch.zeros(200).double(), 90.0, 0.0)
 @pytest.fixture(scope="module")
 def setup(tmp_path_factory: pytest.TempPathFactory) -> FlowTaskConfig:
     torch.set_num_threads(1)
-    return FlowTaskConfig(
-        latents=str(write_latents(tmp_path_factory.mktemp("latents"))),
-        flow=FlowParams(num_blocks=2, width=16, rho=0.9),
-        layout=Layout(("residual", "digit", "colour"), (2, 2, 2)),
-        batch_size=33,
-        seed=5,
-        input_noise=0.2,
-    )
+    return small_flow(tmp_path_factory.mktemp("latents"), input_noise=0.2)
 
 
 def test_weights_pairs_and_noise_are_of_each_seed_and_what_they_are_validated_by_is_common(

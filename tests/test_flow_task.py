@@ -8,27 +8,21 @@ import pyarrow as pa
 import pytest
 import torch
 from extents import ball
-from training.small_latents import NUM_DIMS, write_latents
+from training.small_latents import NUM_DIMS, small_flow, write_latents
 
 from pipeline.basis.layout import Layout
 from pipeline.errors import InputError
 from pipeline.flow import Flow
 from pipeline.flow_task import FlowTask, FlowTaskConfig, flow_setup
 from pipeline.interpretation.iin import Iin
-from pipeline.params import FlowParams, Optimisation, Params
+from pipeline.params import Optimisation, Params
 from pipeline.tables.parquet import read_table, write_table
 from pipeline.training.loop import Hooks, train
 
 
 @pytest.fixture(scope="module")
 def config(tmp_path_factory) -> FlowTaskConfig:
-    return FlowTaskConfig(
-        latents=str(write_latents(tmp_path_factory.mktemp("latents"))),
-        flow=FlowParams(num_blocks=2, width=16, rho=0.9),
-        layout=Layout(("residual", "digit", "colour"), (2, 2, 2)),
-        batch_size=33,
-        seed=5,
-    )
+    return small_flow(tmp_path_factory.mktemp("latents"))
 
 
 @pytest.fixture

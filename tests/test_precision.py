@@ -4,14 +4,13 @@ from dataclasses import replace
 
 import pytest
 import torch
-from training.small_latents import write_latents
+from training.small_latents import small_flow
 
 from pipeline import precision
-from pipeline.basis.layout import Layout
 from pipeline.errors import InputError
 from pipeline.flow_pack import FlowPack
 from pipeline.flow_task import FlowTask, FlowTaskConfig
-from pipeline.params import FlowParams, Optimisation
+from pipeline.params import Optimisation
 from pipeline.training.loop import Hooks, train
 from pipeline.training.task import Member
 
@@ -22,13 +21,7 @@ CONFIG = Optimisation(steps=40, batch_size=64, learning_rate=5e-3, log_every=10)
 @pytest.fixture(scope="module")
 def config(tmp_path_factory: pytest.TempPathFactory) -> FlowTaskConfig:
     torch.set_num_threads(1)
-    return FlowTaskConfig(
-        latents=str(write_latents(tmp_path_factory.mktemp("latents"), num_dims=8)),
-        flow=FlowParams(num_blocks=2, width=16, rho=0.9),
-        layout=Layout(("residual", "digit", "colour"), (4, 2, 2)),
-        batch_size=64,
-        seed=5,
-    )
+    return small_flow(tmp_path_factory.mktemp("latents"), num_dims=8, batch_size=64)
 
 
 def bent(task: FlowTask) -> FlowTask:

@@ -1,11 +1,15 @@
-"""A latents table small enough for a second: two concepts mixed linearly into six dimensions, or more."""
+"""A latents table small enough for a second: two concepts mixed linearly into six dimensions, or more; and a flow."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
+from pipeline.basis.layout import Layout
 from pipeline.files import write_json
+from pipeline.flow_task import FlowTaskConfig
+from pipeline.params import FlowParams
 from pipeline.tables.parquet import latents_schema, write_table
 
 NUM_DIMS = 6
@@ -38,3 +42,14 @@ def write_latents(folder: Path, num_val: int = 60, num_dims: int = NUM_DIMS) -> 
         write_table(folder / f"{split}-00000.parquet", table, metadata)
     write_json(folder / "card.json", {"noise": "encoder"})
     return folder
+
+
+def small_flow(folder: Path, num_dims: int = NUM_DIMS, **settings: Any) -> FlowTaskConfig:
+    """A flow of two blocks, which learns from a table that is written to `folder`; `settings`: its other ones."""
+    return FlowTaskConfig(
+        latents=str(write_latents(folder, num_dims=num_dims)),
+        flow=FlowParams(num_blocks=2, width=16, rho=0.9),
+        layout=Layout(("residual", "digit", "colour"), (num_dims - 4, 2, 2)),
+        seed=5,
+        **{"batch_size": 33} | settings,
+    )

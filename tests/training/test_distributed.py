@@ -7,7 +7,8 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import psutil
@@ -129,8 +130,9 @@ def test_a_killed_worker_changes_nothing(undisturbed, tmp_path, one_worker):
     assert result.folder.name == "gen-0001"
 
 
-def train_beside_a_killer(machine: MachineParams, tmp_path: Path) -> Result:
-    hold_file = tmp_path / "held"
+@contextmanager
+def killed_where_it_holds(hold_file: Path) -> Iterator[None]:
+    """Within the block the worker that holds, and says so in `hold_file`, is killed."""
 
     def kill() -> None:
         wait_for(hold_file.exists)
@@ -138,11 +140,16 @@ def train_beside_a_killer(machine: MachineParams, tmp_path: Path) -> Result:
 
     killer = threading.Thread(target=kill)
     killer.start()
-    task = SmallConfig(hold_at=25, hold_file=str(hold_file))
-    result = train_on_workers(SmallTask, task, CONFIG, machine, tmp_path / "small-0123")
+    yield
     killer.join()
     assert hold_file.exists()
-    return result
+
+
+def train_beside_a_killer(machine: MachineParams, tmp_path: Path) -> Result:
+    hold_file = tmp_path / "held"
+    task = SmallConfig(hold_at=25, hold_file=str(hold_file))
+    with killed_where_it_holds(hold_file):
+        return train_on_workers(SmallTask, task, CONFIG, machine, tmp_path / "small-0123")
 
 
 @pytest.mark.usefixtures("one_worker")

@@ -4,9 +4,7 @@ import json
 import os
 import re
 import shutil
-import signal
 import sys
-import threading
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -14,18 +12,17 @@ from pathlib import Path
 import pytest
 import torch
 
-from pipeline.basis.layout import Layout
 from pipeline.flow_pack import FlowPack, tasks_of_seeds
 from pipeline.flow_task import FlowTask, FlowTaskConfig
-from pipeline.params import FlowParams, MachineParams, Optimisation
+from pipeline.params import MachineParams, Optimisation
 from pipeline.training.checkpoints import Generation
 from pipeline.training.distributed import Result, _Job, _Training, _work, start_pack
 from pipeline.training.loop import train_pack
 from pipeline.training.task import Member
 
-from .small_latents import write_latents
+from .small_latents import small_flow
 from .small_task import hold
-from .test_distributed import assert_same, wait_for
+from .test_distributed import assert_same, killed_where_it_holds
 
 
 @dataclass(frozen=True)
@@ -68,13 +65,7 @@ SEEDS = Optimisation(
 
 @pytest.fixture(scope="module")
 def configs(tmp_path_factory):
-    config = FlowTaskConfig(
-        latents=str(write_latents(tmp_path_factory.mktemp("latents"), num_dims=8)),
-        flow=FlowParams(num_blocks=2, width=16, rho=0.9),
-        layout=Layout(("residual", "digit", "colour"), (4, 2, 2)),
-        batch_size=33,
-        seed=5,
-    )
+    config = small_flow(tmp_path_factory.mktemp("latents"), num_dims=8)
     return (config, replace(config, seed=6))
 
 
@@ -97,15 +88,8 @@ def trained_pack(flows: Flows, folder: Path, workers: int = 1) -> list[Result | 
 def test_a_killed_worker_changes_nothing_of_a_pack_and_each_network_has_its_own_curves(configs, alone, tmp_path, capfd):
     tasks, entries = alone
     hold_file = tmp_path / "held"
-
-    def kill() -> None:
-        wait_for(hold_file.exists)
-        os.kill(int(hold_file.read_text()), signal.SIGKILL)
-
-    killer = threading.Thread(target=kill)
-    killer.start()
-    found = trained_pack(Flows(configs, hold_file=hold_file), tmp_path)
-    killer.join()
+    with killed_where_it_holds(hold_file):
+        found = trained_pack(Flows(configs, hold_file=hold_file), tmp_path)
     for result, task, of in zip(found, tasks, entries, strict=True):
         assert [json.loads(line) for line in result.metrics.splitlines()] == of
         assert all(torch.equal(result.model[name], value) for name, value in task.model.state_dict().items())

@@ -9,16 +9,15 @@ import torch
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode  # torch has no public way to see each kernel that it runs
 
-from pipeline.basis.layout import Layout
 from pipeline.flow_pack import FlowPack
 from pipeline.flow_task import FlowTask, FlowTaskConfig
-from pipeline.params import FlowParams, Optimisation
+from pipeline.params import Optimisation
 from pipeline.training.checkpoints import State
 from pipeline.training.loop import Hooks, train
 from pipeline.training.parameters import FlatModel, MovingAverage, StackedModel
 from pipeline.training.step import Step, Stepped, learning_rate
 from pipeline.training.task import Capturable, Member
-from training.small_latents import write_latents
+from training.small_latents import small_flow
 
 CPU = torch.device("cpu")
 CONFIG = Optimisation(
@@ -29,14 +28,7 @@ CONFIG = Optimisation(
 @pytest.fixture(scope="module")
 def base(tmp_path_factory: pytest.TempPathFactory) -> FlowTaskConfig:
     torch.set_num_threads(1)
-    return FlowTaskConfig(
-        latents=str(write_latents(tmp_path_factory.mktemp("latents"), num_dims=8)),
-        flow=FlowParams(num_blocks=2, width=16, rho=0.9),
-        layout=Layout(("residual", "digit", "colour"), (4, 2, 2)),
-        batch_size=32,
-        seed=5,
-        input_noise=0.2,
-    )
+    return small_flow(tmp_path_factory.mktemp("latents"), num_dims=8, batch_size=32, input_noise=0.2)
 
 
 class Readings(TorchDispatchMode):
