@@ -5,7 +5,8 @@ They are drawn by whole numbers alone, where they are used: the same on each dev
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from functools import cached_property
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import torch
@@ -104,6 +105,16 @@ def _next_other(original: NDArray[np.int64]) -> Rows:
     return changes[np.searchsorted(changes, np.arange(num), side="right") % len(changes)]
 
 
+class _Tables(NamedTuple):
+    """What is drawn from, on a device: of each concept its first row of `classes` and how many it has there [K], the
+    classes of all concepts behind each other, and the graded concepts by their number from 0."""
+
+    first: Tensor
+    num_rows: Tensor
+    classes: "Spans[Tensor] | None"
+    graded: dict[int, Neighbours]
+
+
 class PairSampler:
     """Draws pairs: concept uniform over K, a uniform over rows, b uniform over rows of equal value of another original.
 
@@ -144,24 +155,28 @@ class PairSampler:
                 raise InputError(
                     f"concept '{name}': no two originals share a value, so there are no pairs to learn from"
                 )
-        self._tables(CPU)
+        self._device = CPU
 
     def to(self, device: torch.device) -> "PairSampler":
-        """Move the tables to the device that draws."""
-        self._tables(device)
+        """Draw on this device; before the first draw."""
+        self._device = device
         return self
 
-    def _tables(self, device: torch.device) -> None:
+    @cached_property
+    def _tables(self) -> "_Tables":
         """The classes of all concepts as one table, so that a draw takes as many kernels for forty as for one."""
         classes = {k: rows for k, rows in enumerate(self._concepts.values()) if isinstance(rows, Partners)}
         num_rows = np.ones(len(self._concepts), np.int64)  # of a graded concept: any row, which is not taken
         num_rows[list(classes)] = [rows.num_rows for rows in classes.values()]
         first = np.zeros(len(self._concepts), np.int64)
         first[list(classes)] = np.cumsum([0, *(rows.num_rows for rows in classes.values())])[:-1]
-        self._first, self._num_rows = torch.from_numpy(first).to(device), torch.from_numpy(num_rows).to(device)
-        self._classes = Spans.joined([rows.spans for rows in classes.values()]).to(device) if classes else None
-        self._graded = {k: r.to(device) for k, r in enumerate(self._concepts.values()) if isinstance(r, Neighbours)}
-        self._device = device
+        spans = [rows.spans for rows in classes.values()]
+        return _Tables(
+            torch.from_numpy(first).to(self._device),
+            torch.from_numpy(num_rows).to(self._device),
+            Spans.joined(spans).to(self._device) if spans else None,
+            {k: r.to(self._device) for k, r in enumerate(self._concepts.values()) if isinstance(r, Neighbours)},
+        )
 
     def second_moments(self, rows: NDArray[np.floating]) -> NDArray[np.float64]:
         """Of each concept the mean of x_a x_bᵀ over its pairs, symmetric [K, N, N], for x of each row [n, N]."""
@@ -189,13 +204,14 @@ class PairSampler:
         """
         words, others = self._counter.words(step, 2 * number), self._counter.words(step, 2 * number + 1)
         concept = below(words, len(self._concepts), low=True)
-        if self._classes is None:
+        first, num_rows, classes, graded = self._tables
+        if classes is None:
             a = b = torch.zeros_like(number)
         else:
-            member = self._first[concept] + below(words, self._num_rows[concept])
-            a, b = self._classes.rows(member, below(others, self._classes.num_partners[member]))
+            member = first[concept] + below(words, num_rows[concept])
+            a, b = classes.rows(member, below(others, classes.num_partners[member]))
         distance = torch.zeros_like(a, dtype=torch.float64)
-        for k, rows in self._graded.items():
+        for k, rows in graded.items():
             mine = concept == k
             picked = rows.pick(words, others)
             a, b, distance = (torch.where(mine, new, old) for new, old in zip(picked, (a, b, distance), strict=True))

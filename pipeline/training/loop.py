@@ -164,7 +164,8 @@ def _train(job: _Job, checkpoint: Callable[[State], None], resume: State | None)
         each.member.task.model.train()
     for group in optimiser.param_groups:
         group["capturable"] = captured
-    step = Step(Stepped(job.loss, step_model, model, average, optimiser, configs, part), captured=captured)
+    stepped = Stepped(job.loss, step_model, model, average, optimiser, configs, part, weight, world)
+    step = Step(stepped, captured=captured)
     for done in range(first + 1, config.steps + 1):
         going = [each for each in running if each.goes_on]
         if not going:
@@ -253,9 +254,7 @@ def rank_and_world() -> tuple[int, int]:
 def _share_models(members: Sequence[Member], world: int) -> None:
     """Give every worker the networks of rank 0."""
     for model in [member.task.model for member in members] if world > 1 else []:
-        state = [model.state_dict()]
-        dist.broadcast_object_list(state)
-        model.load_state_dict(state[0])
+        model.load_state_dict(from_rank_0(model.state_dict()))
 
 
 def _look(running: Sequence[Running], step: int, rank: int) -> dict[Running, Look]:

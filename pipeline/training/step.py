@@ -39,6 +39,8 @@ class Stepped:
         optimiser: with a group for each of `configs`.
         configs: whose learning rates the groups have.
         part: of the batch, that this worker takes.
+        weight: of its part, with which the mean over workers is that over examples.
+        world: how many workers there are.
     """
 
     loss: Loss
@@ -48,6 +50,8 @@ class Stepped:
     optimiser: torch.optim.Optimizer
     configs: Sequence[Optimisation]
     part: slice
+    weight: float = 1.0
+    world: int = 1
 
 
 class Step:
@@ -61,9 +65,8 @@ class Step:
 
     def __init__(self, stepped: Stepped, *, captured: bool) -> None:
         self._of, self._parameters = stepped, list(stepped.model.parameters())
-        config, world = stepped.configs[0], dist.get_world_size() if dist.is_initialized() else 1
-        self._world, self._clip = world, math.inf if config.clip is None else config.clip
-        self._weight = (stepped.part.stop - stepped.part.start) * world / config.batch_size
+        clip = stepped.configs[0].clip
+        self._clip = math.inf if clip is None else clip
         self._captured, self._taken = captured, 0
         self._graph: torch.cuda.CUDAGraph | None = None
         self._failed: torch.cuda.CUDAGraph | None = None
@@ -98,11 +101,11 @@ class Step:
         of = self._of
         loss, figures = of.loss(of.called, number, of.part)
         of.model.zero_grad()
-        (loss * self._weight).sum().backward()
-        for parameter in self._parameters if self._world > 1 else ():
+        (loss * of.weight).sum().backward()
+        for parameter in self._parameters if of.world > 1 else ():
             assert parameter.grad is not None
             dist.all_reduce(parameter.grad)
-            parameter.grad /= self._world
+            parameter.grad /= of.world
         norm = of.model.clip(self._clip)
         of.optimiser.step()
         if of.average:
