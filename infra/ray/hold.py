@@ -67,10 +67,20 @@ def main() -> int:
     try:
         ray.init(log_to_driver=False, logging_level="ERROR")
         with held(max(arguments.cpus, arguments.gpus), arguments.gpus, arguments.minutes):
-            return subprocess.run(arguments.command, check=False).returncode
-    except (ConnectionError, TimeoutError) as error:
+            return _run(arguments.command)
+    except (ConnectionError, FileNotFoundError, TimeoutError) as error:
         print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
         return 1
+
+
+def _run(command: list[str]) -> int:
+    """The command's exit code; where this process is told to end, so is the command, and what it still does awaited."""
+    with subprocess.Popen(command) as process:
+        try:
+            return process.wait()
+        finally:
+            if process.poll() is None:
+                process.terminate()
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """Nodes come when a command needs them, and go after it: Ray's real autoscaler, whose nodes are processes here."""
 
 import json
+import signal
 import subprocess
 import sys
 import time
@@ -75,6 +76,28 @@ def test_nodes_come_for_a_command_and_go_after_it(tmp_path: Path, monkeypatch: p
         deadline = time.monotonic() + 240
         while on(head, sys.executable, "-c", SAY).stdout != "0\n":
             assert time.monotonic() < deadline, "idle nodes stay"
+
+
+def test_a_command_is_asked_to_end_and_waited_for(tmp_path: Path) -> None:
+    begun, ended = tmp_path / "begun", tmp_path / "ended"
+    command = (
+        "import pathlib, signal, sys, time\n"
+        "signal.signal(signal.SIGTERM, lambda *_: sys.exit(pathlib.Path(sys.argv[2]).touch()))\n"
+        "pathlib.Path(sys.argv[1]).touch(); time.sleep(600)"
+    )
+    program = (
+        "import signal, sys; from infra.ray.hold import _run\n"
+        "signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number)); _run(sys.argv[1:])"
+    )
+    holder = [sys.executable, "-c", program, sys.executable, "-c", command, str(begun), str(ended)]
+    process = subprocess.Popen(holder, cwd=ROOT)
+    deadline = time.monotonic() + 60
+    while not begun.exists():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    process.terminate()
+    assert process.wait() == 128 + signal.SIGTERM
+    assert ended.exists()
 
 
 def test_without_a_cluster_a_line_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
