@@ -98,19 +98,21 @@ def _factor(
     codes: list[NDArray[np.float64]], name: str, index: NDArray[np.intp], source: NDArray[np.intp], seed: int
 ) -> tuple[NDArray[np.float64], ...]:
     """Of one factor the mean over ordered pairs of seeds, its resamples [B], chance and perfect."""
-    targets = [target_of(f"stability of {name}", code, len(code)) for code in codes]
+    targets = [_values(name, code) for code in codes]
     folds = folds_by_original(targets[0], index, seed)
     found = []
     for a, b in permutations(range(len(codes)), 2):
-        target = targets[b]
-        assert isinstance(target, Values)
-        sums = _sums(codes[a], target, folds)
-        shuffled, own = _sums(codes[a], target, folds, source), _sums(codes[b], target, folds)
-        resampled = bootstrap_sums(sums, seed, index)
-        found.append(
-            [target.score(part) for part in (sums.sum(axis=0), resampled, shuffled.sum(axis=0), own.sum(axis=0))]
-        )
-    return tuple(np.mean(part, axis=0) for part in zip(*found, strict=True))
+        sums, shuffled = _sums(codes[a], targets[b], folds), _sums(codes[a], targets[b], folds, source)
+        of_both = sums.sum(axis=0), bootstrap_sums(sums, seed, index), shuffled.sum(axis=0)
+        found.append([targets[b].score(part) for part in of_both])
+    own = [target.score(_sums(code, target, folds).sum(axis=0)) for code, target in zip(codes, targets, strict=True)]
+    return (*(np.mean(part, axis=0) for part in zip(*found, strict=True)), np.mean(own, axis=0))
+
+
+def _values(name: str, code: NDArray[np.float64]) -> Values:
+    target = target_of(f"stability of {name}", code, len(code))
+    assert isinstance(target, Values)
+    return target
 
 
 def _sums(
