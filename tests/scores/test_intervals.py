@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 from scipy.stats import t as student_t
+from threadpoolctl import threadpool_limits
 
 from pipeline.scores.statistics import intervals
 from pipeline.scores.statistics.intervals import (
@@ -135,3 +136,18 @@ def test_jackknife_leaves_out_whole_originals_twenty_times() -> None:
 def test_jackknife_needs_two_originals() -> None:
     with pytest.raises(ValueError, match="at least 2 originals"):
         jackknife_interval(lambda _: 0.0, 0.0, np.zeros(4, dtype=np.intp), 0)
+
+
+def test_the_bits_do_not_depend_on_how_many_threads_a_machine_has() -> None:
+    rng = np.random.default_rng(0)
+    rows, of_pairs, originals = (
+        rng.normal(size=(1000, 40)),
+        rng.normal(size=(4000, 3)),
+        rng.integers(1000, size=(4000, 2)),
+    )
+    found = []
+    for threads in (1, 2):
+        with threadpool_limits(threads):
+            found.append((bootstrap_sums(rows, 0), pair_bootstrap_sums(of_pairs, originals, 1000, 0)))
+    for one, two in zip(*found, strict=True):
+        assert np.array_equal(one, two)

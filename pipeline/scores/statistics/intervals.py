@@ -13,10 +13,12 @@ Kott, The delete-a-group jackknife, Journal of Official Statistics 17, 2001.
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import stdtrit  # as scipy.stats has it, whose imports take half a second more
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # scikit-learn's own requirement
 
 from pipeline.scores.statistics.originals import original_index, original_sums
 
@@ -40,6 +42,12 @@ NUM_BLOCKS = 20
 _CHUNK = 1 << 22  # counts held at once, 32 MiB
 
 
+def _same_on_each_machine() -> AbstractContextManager[object]:
+    """Products by one thread: with several the last bits of an interval depend on how many the machine has."""
+    limits: AbstractContextManager[object] = threadpool_limits(1)
+    return limits
+
+
 def bootstrap_sums(
     rows: NDArray[np.float64], seed: int, groups: ArrayLike | None = None, num_resamples: int = NUM_RESAMPLES
 ) -> NDArray[np.float64]:
@@ -52,7 +60,8 @@ def bootstrap_sums(
         num_resamples: B.
     """
     sums = original_sums(rows, original_index(groups, len(rows)))
-    return np.concatenate([counts @ sums for counts in bootstrap_counts(len(sums), seed, num_resamples)])
+    with _same_on_each_machine():
+        return np.concatenate([counts @ sums for counts in bootstrap_counts(len(sums), seed, num_resamples)])
 
 
 def pair_bootstrap_sums(
@@ -72,13 +81,14 @@ def pair_bootstrap_sums(
         return bootstrap_sums(rows, seed)
     a, b = originals.T
     at_once = max(1, _CHUNK // len(rows))
-    return np.concatenate(
-        [
-            (part[:, a] * part[:, b]) @ rows
-            for counts in bootstrap_counts(num_originals, seed)
-            for part in np.split(counts, range(at_once, len(counts), at_once))
-        ]
-    )
+    with _same_on_each_machine():
+        return np.concatenate(
+            [
+                (part[:, a] * part[:, b]) @ rows
+                for counts in bootstrap_counts(num_originals, seed)
+                for part in np.split(counts, range(at_once, len(counts), at_once))
+            ]
+        )
 
 
 def pair_originals(groups: ArrayLike | None, num_pairs: int) -> tuple[NDArray[np.intp] | None, int]:
