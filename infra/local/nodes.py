@@ -74,8 +74,8 @@ def cluster(num_nodes: int, cpus: int, *head_options: str) -> Iterator[list[Node
 
     `head_options` are further ones of `ray start --head`.
     """
-    folder = Path(tempfile.mkdtemp(prefix="iin-", dir="/tmp"))  # of sockets, whose paths have 107 bytes at most
     prefix = f"iin-{os.getpid()}"
+    folder = Path(tempfile.mkdtemp(prefix=f"{prefix}-", dir="/tmp"))  # of sockets, whose paths have 107 bytes at most
     nodes = [Node(f"{prefix}-{number}", f"{NETWORK}.{number}") for number in range(1, num_nodes + 1)]
     started: list[subprocess.Popen[bytes]] = []
     try:

@@ -13,7 +13,10 @@ from imports import ROOT
 from infra.local.nodes import Node, cluster, why_not
 
 HOLD = [sys.executable, str(ROOT / "infra/ray/hold.py")]
-SAY = "import ray; ray.init(address='auto', logging_level='ERROR'); print(ray.cluster_resources().get('GPU', 0))"
+SAY = (  # without Ray's own lines of what the autoscaler does meanwhile
+    "import ray; ray.init(address='auto', logging_level='ERROR', log_to_driver=False)\n"
+    "print(ray.cluster_resources().get('GPU', 0))"
+)
 WHY_NOT = why_not()
 EMPTY = ("file_mounts", "docker", "auth")
 NONE = ("cluster_synced_files", "initialization_commands", "setup_commands", "head_setup_commands")

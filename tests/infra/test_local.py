@@ -23,22 +23,22 @@ WHY_NOT = why_not()
 pytestmark = [pytest.mark.system, pytest.mark.skipif(bool(WHY_NOT), reason=f"no network namespaces: {WHY_NOT}")]
 
 
-def left_over() -> set[str]:
-    """Namespaces and temporary folders of any such cluster."""
+def parts(pid: int) -> list[str]:
+    """Namespaces and temporary folders of that process's cluster; other tests may run theirs."""
     spaces = subprocess.run(["ip", "netns", "list"], capture_output=True, text=True, check=True).stdout.splitlines()
-    return {line.split()[0] for line in [*spaces, *map(str, Path("/tmp").iterdir())] if "iin-" in line}
+    names = [*(line.split()[0] for line in spaces), *(path.name for path in Path("/tmp").iterdir())]
+    return [name for name in names if name.startswith(f"iin-{pid}-")]
 
 
 def test_a_training_over_two_nodes_is_that_of_the_loop_alone(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    before = left_over()
     driver = [sys.executable, ROOT / "tests/infra/over_two_nodes.py", tmp_path]
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
-    done = subprocess.Popen([*NODES, "--nodes", "2", "--", *driver], env=environment, text=True)
-    assert done.wait() == 0
+    process = subprocess.Popen([*NODES, "--nodes", "2", "--", *driver], env=environment)
+    assert process.wait() == 0
     assert {path.name for path in tmp_path.glob("node-*")} == {"node-10.77.0.1", "node-10.77.0.2"}
     assert "small: 2 worker(s) on cpu" in capfd.readouterr().out
 
-    assert left_over() == before
+    assert not parts(process.pid)
     assert not [path for path in tmp_path.glob("node-*") if psutil.pid_exists(int(path.read_text()))]
 
     torch.set_num_threads(1)
@@ -51,16 +51,15 @@ def test_a_training_over_two_nodes_is_that_of_the_loop_alone(tmp_path: Path, cap
 
 
 def test_a_command_that_fails_is_said_and_its_cluster_ends(tmp_path: Path) -> None:
-    before = left_over()
     program = f"import sys, os; open('{tmp_path}/address', 'w').write(os.environ['RAY_ADDRESS']); sys.exit(7)"
-    done = subprocess.run([*NODES, "--nodes", "1", "--", sys.executable, "-c", program], check=False)
-    assert done.returncode == 7
+    process = subprocess.Popen([*NODES, "--nodes", "1", "--", sys.executable, "-c", program])
+    assert process.wait() == 7
     assert (tmp_path / "address").read_text() == "10.77.0.1:6379"
-    assert left_over() == before
+    assert not parts(process.pid)
 
 
 def test_a_cluster_that_is_stopped_ends_whole(tmp_path: Path) -> None:
-    before, sign = left_over(), tmp_path / "there"
+    sign = tmp_path / "there"
     program = f"import time; open('{sign}', 'w').close(); time.sleep(3600)"
     process = subprocess.Popen([*NODES, "--nodes", "1", "--", sys.executable, "-c", program])
     try:
@@ -69,8 +68,8 @@ def test_a_cluster_that_is_stopped_ends_whole(tmp_path: Path) -> None:
             assert process.poll() is None
             assert time.monotonic() < deadline
             time.sleep(0.1)
-        assert left_over() > before
+        assert len(parts(process.pid)) == 3  # a node, the switch, a folder
     finally:
         process.terminate()
     assert process.wait() == 128 + signal.SIGTERM
-    assert left_over() == before
+    assert not parts(process.pid)
