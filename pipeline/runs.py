@@ -13,6 +13,7 @@ from typing import Any
 from pipeline.errors import InputError
 from pipeline.files import read_yaml, sha256_file
 from pipeline.places import Places
+from pipeline.storage.remote import own_folder
 
 __all__ = ["fingerprint", "run_folder"]
 
@@ -21,13 +22,14 @@ def run_folder(storage: str | Path, stage: str, layer: str | None = None, root: 
     """Absolute `<storage>/<stage>-<layer>-<fingerprint>/`, with - for / in the layer's name; it need not exist.
 
     Args:
-        storage: `machine.storage`, relative to `root` or absolute.
+        storage: `machine.storage`: a folder relative to `root` or absolute, or a store, beside which a run has a folder
+            in `.runs`.
         stage: name of the stage in dvc.yaml, without its layer.
         layer: of a stage that is a matrix over the layers.
         root: folder of dvc.yaml and params.yaml.
     """
     parts = [stage, *([layer.replace("/", "-")] if layer else []), fingerprint(stage, layer, root)]
-    return (root / storage).absolute() / "-".join(parts)
+    return (root / own_folder(str(storage))).absolute() / "-".join(parts)
 
 
 def fingerprint(stage: str, layer: str | None = None, root: Path = Path()) -> str:

@@ -26,6 +26,7 @@ from pipeline.inputs.paths import data_root
 from pipeline.params import DATA_ROOT, Params, load_params
 from pipeline.params.section import PathName
 from pipeline.places import Places
+from pipeline.storage.remote import is_url
 
 __all__ = ["absolute", "assignments", "read_study", "uncommitted"]
 
@@ -39,7 +40,7 @@ def main() -> None:
     edits = uncommitted(project)
     machine = load_params().machine
     folders = {"storage": machine.storage} | ({} if machine.data_root is None else {"data_root": machine.data_root})
-    machines = {key: str(project.root / folder) for key, folder in folders.items()}
+    machines = {key: folder if is_url(folder) else str(project.root / folder) for key, folder in folders.items()}
     if DATA_ROOT in os.environ:
         os.environ[DATA_ROOT] = str(project.root / str(data_root(None)))
     os.environ.setdefault("MLFLOW_TRACKING_URI", f"sqlite:///{project.store}")

@@ -3,7 +3,7 @@
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 
 import pytest
@@ -78,6 +78,18 @@ def small_images(tmp_path_factory: pytest.TempPathFactory, small_data: DataParam
     folder = tmp_path_factory.mktemp("small") / "images"
     prepare(small_data, 0, folder)
     return folder
+
+
+@pytest.fixture(scope="module")
+def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Address of an S3 server that has bucket `iin`, to which the environment's variables point."""
+    from servers import S3_KEYS, bucket, s3_server
+
+    with pytest.MonkeyPatch.context() as patch, s3_server(tmp_path_factory.mktemp("s3") / "log") as address:
+        for name, value in {**S3_KEYS, "AWS_ENDPOINT_URL": address}.items():
+            patch.setenv(name, value)
+        bucket(address)
+        yield address
 
 
 @pytest.fixture

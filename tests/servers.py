@@ -12,9 +12,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import boto3
 from tracking.files import free_port
 
-__all__ = ["running", "s3_server"]
+__all__ = ["S3_KEYS", "bucket", "running", "s3_server"]
+
+S3_KEYS = {"AWS_ACCESS_KEY_ID": "any", "AWS_SECRET_ACCESS_KEY": "any", "AWS_DEFAULT_REGION": "us-east-1"}
 
 PATIENCE = 180.0
 
@@ -27,6 +30,12 @@ def s3_server(log: Path) -> Iterator[str]:
     command = [Path(sys.executable).parent / "moto_server", "-H", "127.0.0.1", "-p", port]
     with running(command, os.environ.copy(), lambda: _answers(address), log):
         yield address
+
+
+def bucket(address: str) -> None:
+    """Make bucket `iin` there."""
+    names = {key.lower(): value for key, value in S3_KEYS.items() if key != "AWS_DEFAULT_REGION"}
+    boto3.client("s3", endpoint_url=address, region_name="us-east-1", **names).create_bucket(Bucket="iin")
 
 
 @contextmanager

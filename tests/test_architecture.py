@@ -11,7 +11,7 @@ from imports import ROOT, SOURCES, imported_modules, is_bare, package_of
 
 # a later group may import an earlier one, never the other way
 GROUPS = (
-    {"basis", "errors", "files", "places", "progress", "entry"},
+    {"basis", "errors", "files", "storage", "places", "progress", "entry"},
     {"flow", "params", "inputs", "tables", "machine", "cluster", "workers", "runs"},
     {"scores", "pairing", "training", "drawing"},
     {"backbone", "judge", "held_out", "precision", "flow_task", "flow_pack", "interpretation"},

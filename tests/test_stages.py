@@ -22,6 +22,7 @@ PLUMBING = {
     "pipeline.cluster": "where work runs; the same study on another machine is the same study",
     "pipeline.machine": "what of it a worker gets",
     "pipeline.workers": "likewise: in which process a function runs",
+    "pipeline.storage": "keeps bytes as they are given, wherever that is",
     "pipeline.runs": "names the folder of checkpoints, after what dvc.yaml lists",
     "pipeline.tracking": "sends what is on disk already",
 }

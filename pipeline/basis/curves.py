@@ -8,13 +8,12 @@ A resumed run cuts the file to the steps of its checkpoint first, so the finishe
 """
 
 import json
-import sys
 import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from pipeline.errors import InputError
-from pipeline.files import disk_errors, write_atomic
+from pipeline.storage.folder import Storage
 
 __all__ = [
     "METRICS",
@@ -24,9 +23,8 @@ __all__ = [
     "finished_entries",
     "last_step",
     "last_value",
+    "lines_until",
     "points",
-    "read_until",
-    "show_at",
 ]
 
 METRICS, TIMES = "metrics.jsonl", "times.jsonl"
@@ -34,42 +32,39 @@ METRICS, TIMES = "metrics.jsonl", "times.jsonl"
 Entry = dict[str, float]
 
 
-def append(folder: Path, entry: Mapping[str, float]) -> None:
-    """Append {"step": 20, "train/loss": 0.5, …} to metrics.jsonl in `folder`, and its unix time to times.jsonl.
+def append(storage: Storage, entry: Mapping[str, float]) -> None:
+    """Append {"step": 20, "train/loss": 0.5, …} to metrics.jsonl in a folder, and its unix time to times.jsonl.
 
     Raises:
-        InputError: no space left.
+        InputError: no space left, or the store is away for long.
     """
     for name, content in ((METRICS, entry), (TIMES, {"step": entry["step"], "time": time.time()})):
-        with disk_errors(folder / name), (folder / name).open("a") as file:
-            file.write(json.dumps(content, allow_nan=False) + "\n")
+        storage.append(name, json.dumps(content, allow_nan=False) + "\n")
 
 
-def cut(folder: Path, step: int) -> None:
-    """Drop the entries after `step` from both files in `folder`."""
+def cut(storage: Storage, step: int) -> None:
+    """Drop the entries after `step` from both files in a folder."""
     for name in (METRICS, TIMES):
-        write_atomic(folder / name, read_until(folder / name, step))
+        storage.write(name, lines_until(storage, name, step).encode())
 
 
-def show_at(run_folder: Path, generation_folder: Path) -> None:
-    """Let `metrics.jsonl` of the run be that of its newest generation, for whoever follows the training."""
-    beside = run_folder / f".{METRICS}"
-    beside.unlink(missing_ok=True)
-    beside.symlink_to((generation_folder / METRICS).relative_to(run_folder))
-    beside.replace(run_folder / METRICS)
-
-
-def read_until(path: Path, step: int) -> str:
-    """Lines of a file of entries up to `step`; a last line that a killed process left unfinished is dropped."""
-    if not path.is_file():
+def lines_until(storage: Storage, name: str, step: int) -> str:
+    """Lines of one of the files in a folder, up to `step`; none where it isn't there."""
+    try:
+        text = storage.read(name).decode()
+    except FileNotFoundError:
         return ""
-    whole = (line for line in path.read_text().splitlines(keepends=True) if line.endswith("\n"))
-    return "".join(line for line in whole if json.loads(line)["step"] <= step)
+    return "".join(line for line in _whole(text) if json.loads(line)["step"] <= step)
+
+
+def _whole(text: str) -> list[str]:
+    """The lines of a text but the last one, where a killed process left it unfinished."""
+    return [line for line in text.splitlines(keepends=True) if line.endswith("\n")]
 
 
 def entries(path: Path) -> list[Entry]:
     """All entries of a file that may be growing, or not be there yet."""
-    return _parsed(read_until(path, sys.maxsize))
+    return _parsed("".join(_whole(path.read_text()))) if path.is_file() else []
 
 
 def finished_entries(path: Path) -> list[Entry]:

@@ -17,6 +17,7 @@ from pipeline.inputs.network_files import read_class_names, require_exported, re
 from pipeline.inputs.paths import IMAGE_SUFFIXES, data_root, in_root, names_weights, weights_file
 from pipeline.params import BackboneParams, Params
 from pipeline.places import Places
+from pipeline.storage.remote import Remote, is_url, own_folder
 
 __all__ = ["DRAWN_BY", "Checked", "check_inputs", "outputs"]
 
@@ -72,7 +73,11 @@ def check_inputs(params: Params, places: Places) -> Checked:
         InputError: something is not there or can't be read, or it and an output of dvc.yaml lie one in the other.
     """
     outs = list(outputs(places, params.layers))
-    _require_apart(_Named("machine.storage", params.machine.storage, [Path(params.machine.storage).resolve()]), outs)
+    storage = params.machine.storage
+    own = own_folder(storage)
+    _require_apart(_Named("machine.storage", own, [Path(own).resolve()]), outs)
+    if is_url(storage):
+        Remote(storage).require_writable()
     root = data_root(params.machine.data_root)
     if root is not None:
         _require_apart(_Named("machine.data_root", root, [Path(root).resolve()]), outs)
@@ -80,7 +85,7 @@ def check_inputs(params: Params, places: Places) -> Checked:
     for named in (*images, *network):
         _require_apart(named, outs, read=True)
     _require_readable(params.backbone)
-    contents = Contents(places.root / params.machine.storage / "contents")
+    contents = Contents(places.root / own / "contents")
     of_images, of_network = ({named.key: _content(named, contents) for named in part} for part in (images, network))
     of_images |= dict(_passed_over("data", params.data.model_dump()))
     of_network |= dict(_passed_over("backbone", params.backbone.model_dump()))

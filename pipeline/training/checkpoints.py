@@ -1,16 +1,18 @@
 """Checkpoints of a run, in generations, so that a driver that was killed can never harm the one that follows.
 
-    <run folder>/
-      lock                          held by the driver that runs, with its process id
-      gen-0001/                     one start of a driver
-        generation.json             which checkpoints it may resume from, newest first
-        metrics.jsonl               curves, from step 0 on; of a pack, those of its first network
-        network-1/metrics.jsonl     those of the next one
-        step-00000200/              a checkpoint: state.pt, and checkpoint.json with its sha256; whole or not there
-      gen-0002/ …
+    lock                          of the run's own folder: held by the driver that runs, with its process id
+    gen-0001/                     one start of a driver; here and below, of the run's storage
+      generation.json             which checkpoints it may resume from, newest first
+      metrics.jsonl               curves, from step 0 on; of a pack, those of its first network
+      network-1/metrics.jsonl     those of the next one
+      step-00000200/              a checkpoint: state.pt, and checkpoint.json with its sha256; whole or not there
+    gen-0002/ …
 
 A driver that starts looks at the newest generation's checkpoints, and after them at those which that generation
 itself could resume from. So what an orphan of an older generation writes late is never taken.
+
+Where the storage is a folder, it is the run's own. In a store the drivers of two machines meet, and each goes on from
+what the other has left.
 """
 
 import fcntl
@@ -18,7 +20,7 @@ import hashlib
 import io
 import json
 import os
-import shutil
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -28,9 +30,9 @@ from typing import Any, TypedDict
 import torch
 from torch import Tensor
 
-from pipeline.basis.curves import METRICS, last_step, read_until
-from pipeline.errors import InputError
-from pipeline.files import atomic_folder, write_json
+from pipeline.basis.curves import METRICS, lines_until
+from pipeline.errors import InputError, one_line
+from pipeline.storage.folder import Storage
 from pipeline.training.best import Best, Merit, merit_of
 
 __all__ = [
@@ -49,7 +51,7 @@ __all__ = [
 ]
 
 KEPT = 2
-OTHER = "network-"
+OTHER, STEP = "network-", "step-"
 STATE, CARD, RECORD = "state.pt", "checkpoint.json", "generation.json"
 
 
@@ -91,13 +93,13 @@ class Generation:
     """One start of a driver.
 
     Attributes:
-        folder: `gen-<number>`, absolute.
+        folder: `gen-<number>`.
         resume: checkpoint that it goes on from, None for a beginning.
         step: steps done by then.
     """
 
-    folder: Path
-    resume: Path | None
+    folder: Storage
+    resume: Storage | None
     step: int
 
 
@@ -116,7 +118,7 @@ class Result:
     model: dict[str, Tensor]
     step: int
     metrics: str
-    folder: Path
+    folder: Storage
     merit: Merit | None = None
 
 
@@ -141,80 +143,78 @@ def locked(run_folder: Path) -> Iterator[None]:
         yield
 
 
-def start_generation(run_folder: Path) -> Generation:
-    """Make the next generation and choose the checkpoint that it goes on from.
+def start_generation(run: Storage) -> Generation:
+    """Make the next generation of a run and choose the checkpoint that it goes on from.
 
     A damaged checkpoint is passed over with one line that says so. All checkpoints but the newest two are removed.
     """
     sound = []
-    for path in _candidates(run_folder):
+    for name in _candidates(run):
         try:
-            sound.append((path, read_checkpoint(path)["step"]))
+            sound.append((name, read_checkpoint(run.at(name))["step"]))
         except InputError as error:
             print(f"checkpoint passed over: {error}", flush=True)
     sound = sound[:KEPT]
     resume, step = sound[0] if sound else (None, 0)
-    folder = run_folder / f"gen-{len(_generations(run_folder)) + 1:04d}"
-    with atomic_folder(folder) as beside:
-        write_json(beside / RECORD, {"resumes_from": [str(path.relative_to(run_folder)) for path, _ in sound]})
-        (beside / METRICS).touch()
-        before = resume.parent if resume else beside
-        for path in [before / METRICS, *before.glob(f"{OTHER}*/{METRICS}")]:
-            own = beside / path.relative_to(before)
-            own.parent.mkdir(exist_ok=True)
-            own.write_text(read_until(path, step))
-    _remove_others(run_folder, {path for path, _ in sound})
-    return Generation(folder, resume, step)
+    files = {METRICS: b""}
+    if resume:
+        before = run.at(resume).parent
+        names = [METRICS, *(f"{name}/{METRICS}" for name in before.names() if name.startswith(OTHER))]
+        files = {name: lines_until(before, name, step).encode() for name in names}
+    record = {"resumes_from": [name for name, _ in sound]}
+    number = f"gen-{len(_generations(run)) + 1:04d}"
+    run.write_folder(number, {**files, RECORD: json.dumps(record, indent=2).encode() + b"\n"})
+    _remove_others(run, {name for name, _ in sound})
+    return Generation(run.at(number), run.at(resume) if resume else None, step)
 
 
-def curves_folder(generation_folder: Path, number: int) -> Path:
+def curves_folder(generation_folder: Storage, number: int) -> Storage:
     """Where a network of a pack, from 0, keeps its curves; those of the first are the ones that are followed."""
-    return generation_folder / f"{OTHER}{number}" if number else generation_folder
+    return generation_folder.at(f"{OTHER}{number}") if number else generation_folder
 
 
-def drop_older(generation: Generation) -> None:
+def drop_older(run: Storage, generation: Generation) -> None:
     """Remove the checkpoints of older generations, once this one has its own."""
-    own = set(_checkpoints(generation.folder))
+    name = generation.folder.name
+    own = {f"{name}/{step}" for step in _checkpoints(generation.folder)}
     if own:
-        _remove_others(generation.folder.parent, own)
+        _remove_others(run, own)
 
 
-def newest_checkpoint(generation_folder: Path) -> Path | None:
+def newest_checkpoint(generation_folder: Storage) -> Storage | None:
     """The checkpoint of the highest step in a generation, None where it has none."""
-    return next(iter(_checkpoints(generation_folder)), None)
+    return next((generation_folder.at(name) for name in _checkpoints(generation_folder)), None)
 
 
-def write_checkpoint(generation_folder: Path, state: State) -> Path:
+def write_checkpoint(generation_folder: Storage, state: State) -> Storage:
     """Write a state as one folder, whole or not at all; of its generation the newest two stay.
 
     Raises:
-        InputError: no space left; nothing half-written stays, and earlier checkpoints are as they were.
+        InputError: no space left, or the store is away for long; nothing half-written stays, and earlier checkpoints
+            are as they were.
     """
     buffer = io.BytesIO()
     torch.save(dict(state), buffer)
-    path = generation_folder / f"step-{state['step']:08d}"
-    with atomic_folder(path) as beside:
-        (beside / STATE).write_bytes(buffer.getbuffer())
-        card = {"step": state["step"], "sha256": hashlib.sha256(buffer.getbuffer()).hexdigest()}
-        (beside / CARD).write_text(json.dumps(card) + "\n")
+    content, name = buffer.getvalue(), f"{STEP}{state['step']:08d}"
+    card = {"step": state["step"], "sha256": hashlib.sha256(content).hexdigest()}
+    generation_folder.write_folder(name, {STATE: content, CARD: json.dumps(card).encode() + b"\n"})
     for older in _checkpoints(generation_folder)[KEPT:]:
-        half_removed = older.rename(older.with_name(f".{older.name}.tmp"))
-        shutil.rmtree(half_removed, ignore_errors=True)
-    return path
+        generation_folder.remove(older)
+    return generation_folder.at(name)
 
 
-def read_checkpoint(path: Path, device: str = "cpu") -> State:
+def read_checkpoint(checkpoint: Storage, device: str = "cpu") -> State:
     """Read the state that `write_checkpoint` wrote, its tensors on `device`.
 
     Raises:
         InputError: a file is missing or damaged; the line names it.
     """
     try:
-        content, card = (path / STATE).read_bytes(), json.loads((path / CARD).read_text())
+        card, content = json.loads(checkpoint.read(CARD)), checkpoint.read(STATE)
     except (OSError, ValueError) as error:
-        raise InputError(f"{path}: unreadable ({error})") from None
+        raise InputError(f"{checkpoint}: unreadable ({one_line(error)})") from None
     if hashlib.sha256(content).hexdigest() != card.get("sha256"):
-        raise InputError(f"{path / STATE}: damaged, its sha256 is not the one in {CARD}")
+        raise InputError(f"{checkpoint.at(STATE)}: damaged, its sha256 is not the one in {CARD}")
     state: State = torch.load(io.BytesIO(content), map_location=device, weights_only=True)
     return state
 
@@ -234,43 +234,52 @@ def results_of(name: str, generation: Generation, steps: int) -> list[Result | s
     state = read_checkpoint(last)
     results: list[Result | str] = []
     for number, member in enumerate(state["members"]):
-        folder = curves_folder(generation.folder, number)
-        best, ended = member["best"], last_step(folder / METRICS)
+        folder, best = curves_folder(generation.folder, number), member["best"]
         if member["failure"]:
             results.append(member["failure"])
             continue
+        metrics = folder.read(METRICS).decode()
         if best:
+            ended = json.loads(metrics.splitlines()[-1])["step"]
             which = f", {number + 1} of {len(state['members'])}" if len(state["members"]) > 1 else ""
             early = f", ended at step {ended}, as none after it was better" if ended < steps else ""
             print(f"{name}{which}: best at step {best['step']} of {steps}{early}", flush=True)
         model, step = (best["model"], best["step"]) if best else (member["model"], state["step"])
-        metrics, merit = (folder / METRICS).read_text(), merit_of(best["merit"]) if best else None
+        merit = merit_of(best["merit"]) if best else None
         results.append(Result(model, step, metrics, folder, merit))
     return results
 
 
-def _generations(run_folder: Path) -> list[Path]:
-    return sorted(run_folder.glob("gen-[0-9]*"))
+def _generations(run: Storage) -> list[str]:
+    return [name for name in run.names() if re.fullmatch(r"gen-\d+", name)]
 
 
-def _checkpoints(generation_folder: Path) -> list[Path]:
+def _checkpoints(generation_folder: Storage) -> list[str]:
     """Newest first."""
-    return sorted(generation_folder.glob("step-[0-9]*"), reverse=True)
+    return sorted((name for name in generation_folder.names() if name.startswith(STEP)), reverse=True)
 
 
-def _candidates(run_folder: Path) -> list[Path]:
-    """What a driver that starts now may resume from, best first."""
-    generations = _generations(run_folder)
-    if not generations:
-        return []
-    record = json.loads((generations[-1] / RECORD).read_text())
-    earlier = (run_folder / name for name in record["resumes_from"])
-    return _checkpoints(generations[-1]) + [path for path in earlier if path.is_dir()]
+def _candidates(run: Storage) -> list[str]:
+    """What a driver that starts now may resume from, by its path there, best first."""
+    for generation in reversed(_generations(run)):
+        folder = run.at(generation)
+        try:
+            record = json.loads(folder.read(RECORD))
+        except FileNotFoundError:  # its driver ended before it was whole
+            continue
+        own = [f"{generation}/{name}" for name in _checkpoints(folder)]
+        return own + [name for name in record["resumes_from"] if _is_there(run.at(name))]
+    return []
 
 
-def _remove_others(run_folder: Path, kept: set[Path]) -> None:
-    for folder in _generations(run_folder):
-        half_written = folder.glob(".step-*.tmp")
-        for path in [*_checkpoints(folder), *half_written]:
-            if path not in kept:
-                shutil.rmtree(path, ignore_errors=True)
+def _is_there(checkpoint: Storage) -> bool:
+    return checkpoint.name in checkpoint.parent.names()
+
+
+def _remove_others(run: Storage, kept: set[str]) -> None:
+    for generation in _generations(run):
+        folder = run.at(generation)
+        folder.clean()
+        for name in _checkpoints(folder):
+            if f"{generation}/{name}" not in kept:
+                folder.remove(name)

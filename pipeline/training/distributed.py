@@ -18,6 +18,8 @@ from pipeline.basis import curves
 from pipeline.errors import InputError
 from pipeline.params import MachineParams, Optimisation
 from pipeline.progress import Progress, following
+from pipeline.storage.folder import Storage
+from pipeline.storage.remote import storage_of
 from pipeline.training.checkpoints import (
     Generation,
     Result,
@@ -145,9 +147,10 @@ def _started(
             "the batch_size"
         )
     name = run_folder.name.rpartition("-")[0].replace("-", " ")
-    with locked(run_folder), launching(machine, run_folder / "ray") as launcher:
-        generation = start_generation(run_folder)
-        curves.show_at(run_folder, generation.folder)
+    storage = storage_of(machine.storage, run_folder)
+    with locked(run_folder), launching(machine, storage.at("ray")) as launcher:
+        generation = start_generation(storage)
+        generation.folder.show(curves.METRICS, run_folder / curves.METRICS)
         if generation.step >= config.steps:
             yield lambda: results_of(name, generation, config.steps)
             return
@@ -159,18 +162,18 @@ def _started(
         with launcher.start(_work, job) as wait:
 
             def finish() -> list[Result | str]:
-                with following(_shows_entries(name, generation, config.steps)):
+                with following(_shows_entries(name, generation, config.steps, run_folder / curves.METRICS)):
                     refusal = wait()
                 if refusal:
                     raise InputError(refusal)
-                drop_older(generation)
+                drop_older(storage, generation)
                 return results_of(name, generation, config.steps)
 
             yield finish
 
 
 def _chooses_compiling(
-    steps: int, compile_from: int | None, resume: Path | None, name: str, launcher: Launcher
+    steps: int, compile_from: int | None, resume: Storage | None, name: str, launcher: Launcher
 ) -> bool:
     """Whether the workers compile their step, where one of them finds that it can."""
     if not prefers_compiling(steps, compile_from, read_checkpoint(resume) if resume else None):
@@ -201,14 +204,13 @@ def _work(device: str, job: _Job) -> str | None:
         os.environ["CUBLAS_WORKSPACE_CONFIG"] = ":4096:8"
         torch.use_deterministic_algorithms(True, warn_only=True)
     training, generation = job.training, job.generation
-    own = newest_checkpoint(generation.folder)  # where it is started anew
-    start = from_rank_0(own or generation.resume)
     try:
+        own = newest_checkpoint(generation.folder)  # where it is started anew
+        start = from_rank_0(own or generation.resume)
         resume = read_checkpoint(start, device) if start else None
         tasks = training.task_factory(training.task_config, torch.device(device))
         folders = [curves_folder(generation.folder, number) for number in range(len(tasks))]
         for folder in folders if rank_and_world()[0] == 0 else ():
-            folder.mkdir(exist_ok=True)
             curves.cut(folder, resume["step"] if resume else -1)
         hooks = _hooks(generation.folder, folders)
         if training.pack_factory is None:
@@ -226,11 +228,11 @@ def _work(device: str, job: _Job) -> str | None:
         return str(error)
 
 
-def _hooks(generation_folder: Path, folders: Sequence[Path]) -> list[Hooks]:
+def _hooks(generation_folder: Storage, folders: Sequence[Storage]) -> list[Hooks]:
     """Of each network, whose curves go into its own folder; one checkpoint holds them all."""
     unwritten: list[InputError] = []  # by rank 0 alone; said to the others at the next checkpoint, where all meet
 
-    def log(folder: Path, entry: dict[str, float]) -> None:
+    def log(folder: Storage, entry: dict[str, float]) -> None:
         try:
             curves.append(folder, entry)
         except InputError as error:
@@ -239,6 +241,8 @@ def _hooks(generation_folder: Path, folders: Sequence[Path]) -> list[Hooks]:
     def checkpoint(state: State) -> None:
         if rank_and_world()[0] == 0 and not unwritten:
             try:
+                for folder in folders:  # with a checkpoint come the curves up to its step
+                    folder.flush()
                 write_checkpoint(generation_folder, state)
             except InputError as error:
                 unwritten.append(error)
@@ -261,16 +265,16 @@ def _shown(entry: dict[str, float], held_out: dict[str, float]) -> dict[str, flo
     return shown
 
 
-def _shows_entries(name: str, generation: Generation, steps: int) -> Callable[[], None]:
-    """What shows the newest entry that rank 0 wrote, from wherever it runs, if it is new.
+def _shows_entries(name: str, generation: Generation, steps: int, path: Path) -> Callable[[], None]:
+    """What shows the newest entry that rank 0 wrote, from wherever it runs, if it is new; `path` is where it is seen.
 
     Beside it stand the newest figures of held-out examples; the last entry waits for its own, which follow it.
     """
-    path = generation.folder / curves.METRICS
     progress, shown = None, generation.step
 
     def show() -> None:
         nonlocal progress, shown
+        generation.folder.show(curves.METRICS, path)
         entries = curves.entries(path)
         entry = next((entry for entry in reversed(entries) if "train/learning_rate" in entry), None)
         held_out = next((entry for entry in reversed(entries) if any(key.startswith("val/") for key in entry)), {})

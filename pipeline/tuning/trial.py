@@ -22,6 +22,7 @@ from pipeline.flow_pack import FlowPack
 from pipeline.flow_task import FlowData, FlowTask, FlowTaskConfig
 from pipeline.params import Optimisation
 from pipeline.scores.statistics.intervals import bootstrap_interval
+from pipeline.storage.folder import Folder
 from pipeline.training.best import Merit
 from pipeline.training.loop import train_pack
 from pipeline.training.task import Member
@@ -164,11 +165,12 @@ def _train(setups: Sequence[TrialSetup], device: torch.device) -> None:
     members, tasks = [], []
     for setup in setups:
         setup.folder.mkdir(parents=True, exist_ok=True)
-        curves.cut(setup.folder, -1)
+        own = Folder(setup.folder)
+        curves.cut(own, -1)
         if setup.task.seed not in data:
             data[setup.task.seed] = FlowData(setup.task, device)
         tasks.append(_Trial(setup.task, device, data[setup.task.seed]))
-        members.append(Member(tasks[-1], setup.train, partial(curves.append, setup.folder)))
+        members.append(Member(tasks[-1], setup.train, partial(curves.append, own)))
     failures = train_pack(FlowPack(members))
     for setup, task, failure in zip(setups, tasks, failures, strict=True):
         found: Figures | Failure = Failure(failure=failure) if failure else _score(task)

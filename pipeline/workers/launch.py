@@ -5,11 +5,11 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 from pipeline.machine import Resources, resources_here
 from pipeline.params import MachineParams
+from pipeline.storage.folder import Storage
 from pipeline.workers.child import in_child
 
 __all__ = ["Launcher", "launching"]
@@ -35,12 +35,12 @@ class Launcher:
 
 
 @contextmanager
-def launching(machine: MachineParams, folder: Path) -> Iterator[Launcher]:
+def launching(machine: MachineParams, storage: Storage) -> Iterator[Launcher]:
     """Have workers for the block: one is a child process, unless RAY_ADDRESS names a cluster; more are Ray's.
 
     Args:
         machine: workers, their CPUs, GPUs and device.
-        folder: which all workers see, for files of Ray's own.
+        storage: for files of Ray's own.
 
     Raises:
         InputError: there is less than `machine` asks for, or the cluster can't be joined.
@@ -55,5 +55,5 @@ def launching(machine: MachineParams, folder: Path) -> Iterator[Launcher]:
 
     with start_ray(machine) as resources:
         one = partial(in_task, resources, MAX_RESTARTS)
-        group = partial(in_group, machine.workers, resources, MAX_RESTARTS, folder)
+        group = partial(in_group, machine.workers, resources, MAX_RESTARTS, storage)
         yield Launcher(resources, one if machine.workers == 1 else group, one)

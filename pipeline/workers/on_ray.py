@@ -1,16 +1,15 @@
 """A function in processes that Ray has: one task, or the workers of Ray Train."""
 
-import shutil
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import ray
 
 from pipeline.entry import die_with_parent
 from pipeline.machine import Resources
+from pipeline.storage.folder import Storage
 
 __all__ = ["in_group", "in_task"]
 
@@ -33,7 +32,7 @@ def in_task(
 
 @contextmanager
 def in_group(
-    workers: int, resources: Resources, restarts: int, folder: Path, function: Callable[..., Any], *arguments: Any
+    workers: int, resources: Resources, restarts: int, storage: Storage, function: Callable[..., Any], *arguments: Any
 ) -> Iterator[Callable[[], Any]]:
     """Run a function in each of several workers that Ray Train starts, as one group of torch.distributed.
 
@@ -44,14 +43,16 @@ def in_group(
         workers: how many.
         resources: of each.
         restarts: how often they are started anew at most.
-        folder: where Ray Train keeps its own files meanwhile; all workers see it.
+        storage: where Ray Train keeps its own files meanwhile.
         function: of a module; it is given the worker's device, and then `arguments`.
         arguments: what can be pickled.
     """
     import ray.train  # takes a second more than Ray, which a task need not wait for
     from ray.train.torch import TorchTrainer
 
-    shutil.rmtree(folder, ignore_errors=True)
+    above, name = storage.parent, storage.name
+    above.remove(name)
+    files, path = above.opened()
     trainer = TorchTrainer(
         _call_in_group,
         train_loop_config={"function": function, "arguments": arguments},
@@ -59,15 +60,16 @@ def in_group(
             num_workers=workers, use_gpu=resources.gpus > 0, resources_per_worker=resources.as_dict()
         ),
         run_config=ray.train.RunConfig(
-            name=folder.name,
-            storage_path=str(folder.parent),
+            name=name,
+            storage_path=path,
+            storage_filesystem=files,
             failure_config=ray.train.FailureConfig(max_failures=restarts, controller_failure_limit=0),
         ),
     )
     try:
         yield lambda: trainer.fit().return_value
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        above.remove(name)
 
 
 def _call(function: Callable[..., Any], *arguments: Any) -> Any:

@@ -6,6 +6,7 @@ import pytest
 
 from pipeline.basis import curves
 from pipeline.errors import InputError
+from pipeline.storage.folder import Folder
 
 ENTRIES = [
     {"step": 20, "train/loss": 0.5},
@@ -18,7 +19,7 @@ ENTRIES = [
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     for entry in ENTRIES:
-        curves.append(tmp_path, entry)
+        curves.append(Folder(tmp_path), entry)
     return tmp_path
 
 

@@ -1,4 +1,4 @@
-"""A driver to be killed: python -m training.drive <run folder> <hold file>."""
+"""A driver to be killed: python -m training.drive <run folder> <hold file> <machine.storage>."""
 
 import sys
 from pathlib import Path
@@ -12,7 +12,7 @@ from .small_task import CONFIG, SmallConfig, SmallTask
 
 def main() -> None:
     task = SmallConfig(hold_at=25, hold_file=sys.argv[2])
-    train_on_workers(SmallTask, task, CONFIG, MachineParams(), Path(sys.argv[1]))
+    train_on_workers(SmallTask, task, CONFIG, MachineParams(storage=sys.argv[3]), Path(sys.argv[1]))
 
 
 if __name__ == "__main__":

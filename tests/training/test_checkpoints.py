@@ -10,6 +10,7 @@ import torch
 
 from pipeline.basis import curves
 from pipeline.errors import InputError
+from pipeline.storage.folder import Folder
 from pipeline.training.checkpoints import (
     drop_older,
     locked,
@@ -26,54 +27,54 @@ def state(step: int, size: int = 3) -> dict:
 
 
 def test_a_state_is_read_back(tmp_path):
-    path = write_checkpoint(tmp_path, state(20))
+    path = write_checkpoint(Folder(tmp_path), state(20))
     assert read_checkpoint(path)["step"] == 20
     assert torch.equal(read_checkpoint(path)["members"][0]["model"]["w"], torch.full((3,), 20.0))
 
 
 def test_the_newest_two_of_a_generation_stay(tmp_path):
-    paths = [write_checkpoint(tmp_path, state(step)) for step in (10, 20, 30, 40)]
-    assert sorted(tmp_path.iterdir()) == paths[2:]
+    paths = [write_checkpoint(Folder(tmp_path), state(step)) for step in (10, 20, 30, 40)]
+    assert [Folder(path) for path in sorted(tmp_path.iterdir())] == paths[2:]
 
 
 def test_a_first_generation_begins_at_step_0(tmp_path):
-    generation = start_generation(tmp_path)
-    assert (generation.folder, generation.resume, generation.step) == (tmp_path / "gen-0001", None, 0)
+    generation = start_generation(Folder(tmp_path))
+    assert (generation.folder, generation.resume, generation.step) == (Folder(tmp_path / "gen-0001"), None, 0)
 
 
 def test_the_next_generation_goes_on_from_the_newest(tmp_path):
-    first = start_generation(tmp_path)
+    first = start_generation(Folder(tmp_path))
     for step in (10, 20, 30):
         write_checkpoint(first.folder, state(step))
         curves.append(first.folder, {"step": step, "train/loss": 1.0})
     curves.append(first.folder, {"step": 35, "train/loss": 2.0})
-    half_removed = first.folder / ".step-00000010.tmp"
+    half_removed = first.folder.path / ".step-00000010.tmp"
     half_removed.mkdir()
-    second = start_generation(tmp_path)
+    second = start_generation(Folder(tmp_path))
     assert (second.folder.name, second.step) == ("gen-0002", 30)
     assert not half_removed.exists()
-    assert second.resume == first.folder / "step-00000030"
-    assert [entry["step"] for entry in curves.entries(second.folder / "metrics.jsonl")] == [10, 20, 30]
-    assert [path.name for path in sorted(first.folder.glob("step-*"))] == ["step-00000020", "step-00000030"]
+    assert second.resume == first.folder.at("step-00000030")
+    assert [entry["step"] for entry in curves.entries(second.folder.path / "metrics.jsonl")] == [10, 20, 30]
+    assert [path.name for path in sorted(first.folder.path.glob("step-*"))] == ["step-00000020", "step-00000030"]
 
 
 def test_a_checkpoint_that_an_older_generation_writes_late_is_never_taken(tmp_path):
-    first = start_generation(tmp_path)
+    first = start_generation(Folder(tmp_path))
     write_checkpoint(first.folder, state(10))
-    second = start_generation(tmp_path)
+    second = start_generation(Folder(tmp_path))
     write_checkpoint(first.folder, state(500))  # an orphan of the first driver
-    third = start_generation(tmp_path)
-    assert third.resume == second.resume == first.folder / "step-00000010"
+    third = start_generation(Folder(tmp_path))
+    assert third.resume == second.resume == first.folder.at("step-00000010")
     write_checkpoint(third.folder, state(20))
     write_checkpoint(second.folder, state(900))
-    assert start_generation(tmp_path).resume == third.folder / "step-00000020"
+    assert start_generation(Folder(tmp_path)).resume == third.folder.at("step-00000020")
 
 
 @pytest.mark.parametrize("damage", ["cut", "no card", "empty card", "no state"])
 def test_a_damaged_newest_checkpoint_is_passed_over_with_one_line(tmp_path, capsys, damage):
-    first = start_generation(tmp_path)
+    first = start_generation(Folder(tmp_path))
     write_checkpoint(first.folder, state(10))
-    newest = write_checkpoint(first.folder, state(20))
+    newest = write_checkpoint(first.folder, state(20)).path
     content = (newest / "state.pt").read_bytes()
     if damage == "cut":
         (newest / "state.pt").write_bytes(content[: len(content) // 2])
@@ -81,7 +82,7 @@ def test_a_damaged_newest_checkpoint_is_passed_over_with_one_line(tmp_path, caps
         (newest / "checkpoint.json").write_text("")
     else:
         (newest / {"no card": "checkpoint.json", "no state": "state.pt"}[damage]).unlink()
-    second = start_generation(tmp_path)
+    second = start_generation(Folder(tmp_path))
     assert second.step == 10
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == 1
@@ -89,31 +90,31 @@ def test_a_damaged_newest_checkpoint_is_passed_over_with_one_line(tmp_path, caps
 
 
 def test_where_all_are_damaged_a_run_begins_anew(tmp_path, capsys):
-    first = start_generation(tmp_path)
-    (write_checkpoint(first.folder, state(10)) / "state.pt").write_bytes(b"")
-    assert start_generation(tmp_path).step == 0
+    first = start_generation(Folder(tmp_path))
+    (write_checkpoint(first.folder, state(10)).path / "state.pt").write_bytes(b"")
+    assert start_generation(Folder(tmp_path)).step == 0
     assert "passed over" in capsys.readouterr().out
 
 
 def test_older_checkpoints_go_once_a_generation_has_its_own(tmp_path):
-    first = start_generation(tmp_path)
+    first = start_generation(Folder(tmp_path))
     write_checkpoint(first.folder, state(10))
-    second = start_generation(tmp_path)
-    drop_older(second)
+    second = start_generation(Folder(tmp_path))
+    drop_older(Folder(tmp_path), second)
     assert newest_checkpoint(first.folder) is not None
     write_checkpoint(second.folder, state(20))
-    drop_older(second)
+    drop_older(Folder(tmp_path), second)
     assert newest_checkpoint(first.folder) is None
-    assert newest_checkpoint(second.folder) == second.folder / "step-00000020"
+    assert newest_checkpoint(second.folder) == second.folder.at("step-00000020")
 
 
 def test_a_full_disk_is_one_line_and_leaves_the_earlier_checkpoint(tmp_path):
-    earlier = write_checkpoint(tmp_path, state(10))
+    earlier = write_checkpoint(Folder(tmp_path), state(10))
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, hard))  # a write past it fails, as Python ignores the signal
     try:
         with pytest.raises(InputError, match=r"step-00000020: no space left") as error:
-            write_checkpoint(tmp_path, state(20, size=100_000))
+            write_checkpoint(Folder(tmp_path), state(20, size=100_000))
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert "\n" not in str(error.value)
@@ -129,9 +130,9 @@ def test_a_truly_full_disk_is_one_line(tmp_path):
     if mounted.returncode:
         pytest.skip("this root may not mount")
     try:
-        write_checkpoint(disk, state(10))
+        write_checkpoint(Folder(disk), state(10))
         with pytest.raises(InputError, match="no space left"):
-            write_checkpoint(disk, state(20, size=100_000))
+            write_checkpoint(Folder(disk), state(20, size=100_000))
         assert [path.name for path in disk.iterdir()] == ["step-00000010"]
     finally:
         subprocess.run(["umount", disk], check=True)
@@ -155,8 +156,8 @@ def test_a_second_driver_is_refused_with_the_first_ones_process_id(tmp_path):
 
 
 def test_an_unfinished_last_line_of_the_curves_is_dropped(tmp_path):
-    curves.append(tmp_path, {"step": 10, "train/loss": 1.0})
+    curves.append(Folder(tmp_path), {"step": 10, "train/loss": 1.0})
     with (tmp_path / "metrics.jsonl").open("a") as file:
         file.write('{"step": 2')
-    curves.cut(tmp_path, 100)
+    curves.cut(Folder(tmp_path), 100)
     assert (tmp_path / "metrics.jsonl").read_text() == '{"step": 10, "train/loss": 1.0}\n'

@@ -20,6 +20,8 @@ from pipeline.basis import curves
 from pipeline.cluster import start_ray
 from pipeline.errors import InputError
 from pipeline.params import MachineParams
+from pipeline.storage.folder import Folder
+from pipeline.storage.remote import storage_of
 from pipeline.training.checkpoints import Generation
 from pipeline.training.distributed import Result, _shows_entries, train_on_workers
 from pipeline.training.loop import train
@@ -78,8 +80,8 @@ def test_the_outcome_is_that_of_the_loop_alone(undisturbed):
     for name, value in task.model.state_dict().items():
         assert torch.equal(undisturbed.model[name], value), name
     assert [json.loads(line)["step"] for line in undisturbed.metrics.splitlines()][-2:] == [40, 40]
-    assert len(list(undisturbed.folder.glob("step-*"))) == 2, "the newest two checkpoints are kept"
-    times = [json.loads(line) for line in (undisturbed.folder / "times.jsonl").read_text().splitlines()]
+    assert len(list(undisturbed.folder.path.glob("step-*"))) == 2, "the newest two checkpoints are kept"
+    times = [json.loads(line) for line in (undisturbed.folder.path / "times.jsonl").read_text().splitlines()]
     assert len(times) == len(undisturbed.metrics.splitlines())
     assert "time" not in undisturbed.metrics
 
@@ -109,7 +111,7 @@ def test_two_workers_end_together_as_the_best_step_which_is_said(tmp_path, capfd
     result = train_on_workers(JudgedTask, SmallConfig(), UNSTEADY, MachineParams(workers=2), tmp_path / "small-0123")
     looks = {
         entry["step"]: entry["val/squared_error"]
-        for entry in curves.entries(result.folder / curves.METRICS)
+        for entry in curves.entries(result.folder.path / curves.METRICS)
         if "val/squared_error" in entry
     }
     assert result.step == min(looks, key=looks.get)
@@ -152,10 +154,9 @@ def train_beside_a_killer(machine: MachineParams, tmp_path: Path) -> Result:
         return train_on_workers(SmallTask, task, CONFIG, machine, tmp_path / "small-0123")
 
 
-@pytest.mark.usefixtures("one_worker")
-def test_a_killed_driver_leaves_no_orphan_and_the_same_command_goes_on(undisturbed, tmp_path, capfd):
-    run_folder, hold_file = tmp_path / "small-0123", tmp_path / "held"
-    command = [sys.executable, "-m", f"{__package__}.drive", str(run_folder), str(hold_file)]
+def killed_while_it_holds(run_folder: Path, hold_file: Path, storage: str = "") -> None:
+    """A driver that is killed while its worker holds; when this returns, the worker is gone, too."""
+    command = [sys.executable, "-m", f"{__package__}.drive", str(run_folder), str(hold_file), storage]
     driver = subprocess.Popen(command)
     try:
         wait_for(lambda: hold_file.exists() or driver.poll() is not None)
@@ -168,6 +169,12 @@ def test_a_killed_driver_leaves_no_orphan_and_the_same_command_goes_on(undisturb
         driver.kill()  # a failure above must not leave it waiting for good
         driver.wait()
     wait_for(lambda: not psutil.pid_exists(worker))
+
+
+@pytest.mark.usefixtures("one_worker")
+def test_a_killed_driver_leaves_no_orphan_and_the_same_command_goes_on(undisturbed, tmp_path, capfd):
+    run_folder, hold_file = tmp_path / "small-0123", tmp_path / "held"
+    killed_while_it_holds(run_folder, hold_file)
     assert sorted(path.name for path in (run_folder / "gen-0001").glob("step-*")) == ["step-00000010", "step-00000020"]
 
     result = train_on_workers(SmallTask, SmallConfig(), CONFIG, MachineParams(), run_folder)
@@ -204,11 +211,11 @@ def test_a_full_disk_met_by_two_workers_is_one_line(tmp_path):
 
 
 def test_held_out_losses_stand_beside_those_of_training_and_the_last_line_has_its_own(tmp_path, capsys):
-    show = _shows_entries("train latent", Generation(tmp_path, None, 0), 20)
+    show = _shows_entries("train latent", Generation(Folder(tmp_path), None, 0), 20, tmp_path / "seen.jsonl")
     rates = {"train/gradient_norm": 3.0, "train/learning_rate": 0.01}
 
     def log_and_show(entry: dict[str, float]) -> str:
-        curves.append(tmp_path, entry)
+        curves.append(Folder(tmp_path), entry)
         show()
         return capsys.readouterr().out
 
@@ -225,3 +232,28 @@ def test_more_workers_than_examples_are_refused(tmp_path):
     with pytest.raises(InputError, match=r"machine\.workers: found 8, accepted are at most 7"):
         train_on_workers(SmallTask, SmallConfig(), CONFIG, MachineParams(workers=8), tmp_path / "small-0123")
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.usefixtures("s3")
+def test_in_a_store_another_machine_goes_on_where_a_killed_driver_stopped(undisturbed, tmp_path, capfd):
+    machine = MachineParams(storage="s3://iin/runs")
+    killed_while_it_holds(tmp_path / "here/small-0123", tmp_path / "held", machine.storage)
+    assert_same(train_on_workers(SmallTask, SmallConfig(), CONFIG, machine, tmp_path / "there/small-0123"), undisturbed)
+    assert "going on from step 20" in capfd.readouterr().out
+    for place in ("here", "there"):  # what a driver has for itself
+        assert {path.name for path in (tmp_path / place / "small-0123").iterdir()} <= {"lock", "metrics.jsonl"}
+    run = storage_of(machine.storage, tmp_path / "small-0123")
+    assert run.names() == ["gen-0001", "gen-0002"]
+    assert run.at("gen-0001").names() == []
+    assert run.at("gen-0002").names() == ["step-00000030", "step-00000040"]
+
+
+@pytest.mark.usefixtures("ray_session")
+def test_in_a_store_two_workers_of_which_one_is_killed_end_as_in_a_folder(undisturbed, tmp_path, s3):
+    host, url = s3.removeprefix("http://"), "s3://any:any@iin/of-two?scheme=http&region=us-east-1&endpoint_override="
+    both = train_beside_a_killer(MachineParams(workers=2, storage=url + host), tmp_path)
+    assert both.folder.name == "gen-0001"
+    for name, value in undisturbed.model.items():
+        assert torch.allclose(both.model[name], value, atol=1e-5)
+    assert (tmp_path / "small-0123/metrics.jsonl").read_text() == both.metrics
+    assert both.folder.parent.names() == ["gen-0001"]
