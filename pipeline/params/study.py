@@ -52,7 +52,7 @@ class MachineParams(Section):
     data_root: PathName | None = None
     """Where torchvision's data sets lie; empty: where IIN_DATA_ROOT points, else they are downloaded."""
     storage: PathName = ".runs"
-    """Of checkpoints, curves and times: a folder, relative to the project, or a store that PyArrow has a file system for,
+    """Of checkpoints, curves and times: a folder, relative to the project, or a store that PyArrow can reach,
     such as `s3://bucket/folder` (`fsspec+<scheme>://…` for those of fsspec). With a store, what a driver has for itself
     lies in `.runs`, and so do trials of a sweep and shards of latents."""
 
