@@ -278,7 +278,7 @@ def _due(done: int, every: int, steps: int) -> bool:
 
 def _means_over_workers(figures: Mapping[str, Tensor], weight: float) -> list[dict[str, float]]:
     """Of each network."""
-    values = torch.stack([value.detach().float().reshape(-1) for value in figures.values()])
+    values = torch.stack([value.detach().double().reshape(-1) for value in figures.values()])
     if dist.is_available() and dist.is_initialized():
         values *= weight / dist.get_world_size()
         dist.all_reduce(values)
