@@ -69,7 +69,9 @@ def apart(state: State, configs: Sequence[Optimisation]) -> list[State]:
 
 def joined(states: Sequence[State], configs: Sequence[Optimisation]) -> State:
     """What a pack of networks goes on from, each from a state of its own; all have done as many steps."""
-    param_groups, values, taken = [], {}, 0
+    param_groups: list[dict[str, Any]] = []
+    values: dict[int, Any] = {}
+    taken = 0
     for numbers in _groups(configs):
         first = taken
         for number in numbers:
