@@ -101,26 +101,26 @@ def test_a_searched_learning_rate_reaches_the_trials_and_the_training(latents, t
     assert final.flow == params.flow
 
 
-def _children() -> list[psutil.Process]:
-    """Processes of Ray that run a pack."""
+def _running() -> list[psutil.Process]:
+    """Processes of Ray that run a pack; the folder that each works in bears its flows' names."""
     of_ray = psutil.Process().children(recursive=True)
     return [each for each in of_ray if each.name().startswith("ray::") and ".train" in " ".join(each.cmdline())]
 
 
 @pytest.mark.usefixtures("ray_session")
 def test_a_kill_of_the_process_of_trial_0_changes_no_byte_of_the_flow_file(latents, tmp_path, monkeypatch):
-    """Ray starts it anew behind the others, and gives its result last."""
+    """Ray moves what it starts anew behind the others, and gives its result last."""
     monkeypatch.setitem(MOST, "cpu", 2)
-    params = study(trials=4, num_blocks=(2,), scale=(0.5, 1.0, 1.5), steps=300, concurrent=1)
+    params = study(trials=4, num_blocks=(2,), scale=(0.5, 1.0, 1.5), steps=300)
     undisturbed, _, folder = swept(tmp_path / "undisturbed", latents, params, ESTIMATE)
     first = tmp_path / "killed" / folder.name / "trials" / "num_blocks-2-sizes-2-2-2" / METRICS
-    killed: list[int] = []
+    killed: list[str] = []
 
     def kill() -> None:
-        while not (first.is_file() and "train/" in first.read_text()):
+        while not (first.is_file() and "train/" in first.read_text() and len(running := _running()) == 2):
             time.sleep(0.02)
-        (process,) = _children()
-        killed.append(process.pid)
+        (process,) = (each for each in running if "number_0_" in each.cwd())
+        killed.append(process.cwd())
         process.kill()
 
     killer = threading.Thread(target=kill, daemon=True)
