@@ -22,7 +22,7 @@ from pipeline.tuning.search import sweep
 from pipeline.tuning.space import Candidate
 from pipeline.tuning.trial import MOST
 
-from .small_sweep import ESTIMATE, study, swept
+from .small_sweep import ESTIMATE, leave_ray_out, study, swept
 
 
 @pytest.fixture(scope="module")
@@ -154,3 +154,14 @@ def test_a_flow_that_ends_its_process_is_alone_to_be_lost(latents, tmp_path, mon
     again, whole, _ = swept(tmp_path, latents, params, ESTIMATE)
     assert again != content
     assert [trial.failure for trial in whole.trials] == ["", "", ""], "it is tried anew by the next sweep"
+
+
+@pytest.mark.usefixtures("ray_session")
+def test_rungs_and_generations_by_ray_are_those_of_one_process(latents, tmp_path, monkeypatch):
+    params = study(trials=6, steps=12, generation=3, search="tpe", sizes="simplex", rho=(0.5,), num_blocks=(2,))
+    params = params.changed(tune=params.tune.changed(early_stopping="halving", least=0.3))
+    content, choice, folder = swept(tmp_path / "ray", latents, params, ESTIMATE)
+    assert sorted(trial.stopped or 12 for trial in choice.trials) == [4, 4, 4, 4, 12, 12]
+    assert not list(folder.glob("trials/*/step-*"))
+    leave_ray_out(monkeypatch)
+    assert swept(tmp_path / "one", latents, params, ESTIMATE)[0] == content
