@@ -21,6 +21,7 @@ LONG = (
     "training/test_compiling",
     "extract/test_resume",
     "tuning/test_search",
+    "tuning/test_course",
     "interpret/test_decisions",
     "end_to_end/test_classifier",
     "prepare/test_sources",

@@ -14,6 +14,7 @@ from pipeline.flow_task import FlowData, FlowTask, FlowTaskConfig
 from pipeline.params import Optimisation
 from pipeline.training.checkpoints import State
 from pipeline.training.loop import Hooks, train, train_pack
+from pipeline.training.optimiser import apart, joined
 from pipeline.training.task import Member
 
 CPU = torch.device("cpu")
@@ -47,7 +48,13 @@ def optimisation(rate: float = 5e-3, decay: float = 0.01, **_: Any) -> Optimisat
 class Trained:
     """A pack that was trained, with the curves and states that it left."""
 
-    def __init__(self, base: FlowTaskConfig, flows: list[dict[str, Any]], resume: State | None = None) -> None:
+    def __init__(
+        self,
+        base: FlowTaskConfig,
+        flows: list[dict[str, Any]],
+        resume: State | None = None,
+        until: int | None = None,
+    ) -> None:
         self.curves: list[list[dict[str, float]]] = [[] for _ in flows]
         self.states: list[State] = []
         data: dict[int, FlowData] = {}
@@ -57,7 +64,7 @@ class Trained:
             data.setdefault(config.seed, FlowData(config, CPU))
             members.append(Member(FlowTask(config, CPU, data[config.seed]), optimisation(**flow), curve.append))
         self.pack = FlowPack(members)
-        self.failures = train_pack(self.pack, self._keep, resume)
+        self.failures = train_pack(self.pack, self._keep, resume, until)
         self.weights = [flow.state_dict() for flow in self.pack.model.flows]
 
     def _keep(self, state: State) -> None:
@@ -163,3 +170,18 @@ def test_members_of_other_optimisations_are_refused(base):
     members = [Member(FlowTask(of(base, (4, 2, 2)), CPU), config, print) for config in configs]
     with pytest.raises(ValueError, match="a pack is of one optimisation"):
         train_pack(FlowPack(members))
+
+
+def test_flows_that_stop_at_a_step_go_on_in_other_packs_and_end_in_the_same_bits(base, three):
+    configs = [optimisation(**flow) for flow in OTHERS]
+    first = Trained(base, OTHERS, until=10)
+    assert [state["step"] for state in first.states] == [5, 10]
+    states = apart(first.states[-1], configs)
+    sizes = [value.untyped_storage().nbytes() for state in states for value in state["members"][0]["model"].values()]
+    assert max(sizes) <= first.pack.model.rows[0].numel() * 4, "a part holds its own numbers alone"
+    for order in ([2, 0], [1]):
+        resume = joined([states[index] for index in order], [configs[index] for index in order])
+        found = Trained(base, [OTHERS[index] for index in order], resume)
+        for place, index in enumerate(order):
+            assert same(found.weights[place], three.weights[index])
+            assert first.curves[index] + found.curves[place] == three.curves[index]

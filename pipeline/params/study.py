@@ -168,15 +168,14 @@ class Params(Section):
                 f"data.concepts: {len(concepts)} concepts and the residual need at least {num_factors} dimensions, "
                 f"but backbone.num_dims is {num_dims}"
             )
-        if isinstance(self.flow.sizes, tuple):
-            if len(self.flow.sizes) != num_factors:
+        lists = {"flow.sizes": self.flow.sizes} if isinstance(self.flow.sizes, tuple) else {}
+        if isinstance(self.tune.sizes, tuple):
+            lists |= {f"tune.sizes.{number}": sizes for number, sizes in enumerate(self.tune.sizes)}
+        for key, sizes in lists.items():
+            if len(sizes) != num_factors:
                 raise ValueError(
-                    f"flow.sizes: found {len(self.flow.sizes)} sizes, "
-                    f"expected {num_factors}: residual, {', '.join(concepts)}"
+                    f"{key}: found {len(sizes)} sizes, expected {num_factors}: residual, {', '.join(concepts)}"
                 )
-            if own and sum(self.flow.sizes) != num_dims:
-                raise ValueError(
-                    f"flow.sizes: {list(self.flow.sizes)} sum to {sum(self.flow.sizes)}, "
-                    f"expected backbone.num_dims = {num_dims}"
-                )
+            if own and sum(sizes) != num_dims:
+                raise ValueError(f"{key}: {list(sizes)} sum to {sum(sizes)}, expected backbone.num_dims = {num_dims}")
         return self

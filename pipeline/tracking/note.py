@@ -22,6 +22,7 @@ from pipeline.tuning.flow_file import FlowChoice, Trial
 __all__ = ["headline", "in_words", "rounded", "run_note", "scores_table", "sweep_note", "tried"]
 
 RANKED_BY = (PROBE_GAP, SWAP_SCORE)
+MOST_CHARACTERS = 7000  # of 8,000, without the head of the table and what follows it
 
 
 def rounded(value: float) -> float:
@@ -102,17 +103,49 @@ def in_words(trial: Trial) -> str:
 
 
 def sweep_note(choice: FlowChoice, chosen: Trial) -> str:
-    """The description of a sweep: which of its trials was chosen and why, then all of them as a Markdown table."""
-    trials = choice.trials
-    first = f"{len(trials)} trials; chosen is trial {chosen.number}: {in_words(chosen)}, {choice.reason}"
+    """The description of a sweep: which of its trials was chosen and why, then a Markdown table of them.
+
+    MLflow takes 8,000 characters: of more trials those stand there that got furthest, with the highest `probe/gap`.
+    """
+    left = f", and {choice.not_begun} more that tune.minutes left" if choice.not_begun else ""
+    first = f"{len(choice.trials)} trials{left}; chosen is trial {chosen.number}: {in_words(chosen)}, {choice.reason}"
     settings = ["blocks" if name == "num_blocks" else name for name in tried(chosen)]
-    heading = ["trial", *settings, PROBE_GAP, "95% interval", PAIR_NATS, "chosen"]
-    rows = [f"| {' | '.join(heading)} |", "| --- " * len(heading) + "|"]
-    for trial in trials:
+    early = ["ended early"] if not all(trial.finished for trial in choice.trials) else []
+    heading = ["trial", *settings, PROBE_GAP, "95% interval", PAIR_NATS, *early, "chosen"]
+    rows = {}
+    for trial in choice.trials:
         scores = [_text(trial.probe_gap), _interval(trial.gap_low, trial.gap_high), _text(trial.pair_nats)]
-        cells = [str(trial.number), *tried(trial).values(), *scores, "yes" if trial == chosen else ""]
-        rows.append(f"| {' | '.join(cells)} |")
-    return f"{first}\n\n" + "\n".join(rows) + "\n"
+        end = "" if trial.finished else trial.failure.replace("|", "/") or f"stopped at step {trial.stopped}"
+        cells = [
+            str(trial.number),
+            *tried(trial).values(),
+            *scores,
+            *([end] if early else []),
+            "yes" if trial == chosen else "",
+        ]
+        rows[trial.number] = f"| {' | '.join(cells)} |"
+    shown, room = set(), MOST_CHARACTERS - len(first)
+    for trial in sorted(choice.trials, key=_by_rank):
+        room -= len(rows[trial.number]) + 1
+        if room < 0:
+            break
+        shown.add(trial.number)
+    rest = len(rows) - len(shown)
+    more = f"\nThe other {rest} are in flow.yaml, among the artifacts.\n" if rest else ""
+    head = [f"| {' | '.join(heading)} |", "| --- " * len(heading) + "|"]
+    table = [*head, *(row for number, row in rows.items() if number in shown)]
+    return f"{first}\n\n" + "\n".join(table) + f"\n{more}"
+
+
+def _by_rank(trial: Trial) -> tuple[bool, bool, int, float, float]:
+    gap, nats = trial.probe_gap, trial.pair_nats
+    return (
+        not trial.level,
+        bool(trial.failure),
+        -(trial.stopped or 1 << 62),
+        -(gap if gap is not None else 0.0),
+        nats if nats is not None else 0.0,
+    )
 
 
 def _in_brief(score: Score) -> str:

@@ -93,7 +93,13 @@ def find_run(store: Store, weights_sha256: str | None, fingerprint: str | None) 
 def search(store: Store, tags: Mapping[str, str]) -> list[Run]:
     """Runs of the experiment that carry all of `tags`, the latest first; deleted ones left out."""
     query = " and ".join(f"tags.`{key}` = '{value}'" for key, value in tags.items())
-    return list(store.client().search_runs([store.experiment_key], query, order_by=["attributes.start_time DESC"]))
+    client, order = store.client(), ["attributes.start_time DESC"]
+    page = client.search_runs([store.experiment_key], query, order_by=order)
+    runs = list(page)
+    while page.token:  # a page holds 1,000
+        page = client.search_runs([store.experiment_key], query, order_by=order, page_token=page.token)
+        runs += page
+    return runs
 
 
 def create_run(store: Store, name: str, params: Mapping[str, str], tags: Mapping[str, str]) -> str:

@@ -1,4 +1,4 @@
-"""A tune sweep: one parent run, and below it one child a trial."""
+"""A tune sweep: one parent run, and below it one child a trial; of one that failed the child failed, too."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,7 +16,8 @@ __all__ = ["log_sweep"]
 
 FLOW_SHA256 = "iin.flow_sha256"
 TRIAL = "iin.trial"
-CHOSEN = "chosen"
+CHOSEN, STOPPED = "chosen", "stopped"  # the latter the step, of a trial that was stopped early
+ENDED = ("FINISHED", "FAILED")
 PARENT = "mlflow.parentRunId"  # the pages nest by this tag alone
 
 
@@ -48,22 +49,27 @@ def log_sweep(store: Store, layer: str, flow_file: Path) -> str | None:
     for trial in choice.trials:
         child_tags = {**tags, KIND: "trial", PARENT: parent, TRIAL: str(trial.number)}
         child_tags[CHOSEN] = "true" if trial.number == choice.chosen else "false"
+        if trial.stopped is not None:
+            child_tags[STOPPED] = str(trial.stopped)
         _log_trial(store, trial, child_tags, children.get(str(trial.number)))
+    client.log_artifact(parent, str(flow_file))
     client.set_terminated(parent)
     return parent
 
 
 def _log_trial(store: Store, trial: Trial, tags: Mapping[str, str], run: Run | None) -> None:
-    if run is not None and run.info.status == "FINISHED":
+    if run is not None and run.info.status in ENDED:
         return
     name = f"trial {trial.number}: {in_words(trial)}"
-    run_id = create_run(store, name, tried(trial), tags) if run is None else str(run.info.run_id)
+    why = {NOTE: trial.failure} if trial.failure else {}
+    run_id = create_run(store, name, tried(trial), {**tags, **why}) if run is None else str(run.info.run_id)
     client = store.client()
     if run is None or not run.data.metrics:
         client.log_batch(run_id, metrics=_metrics(trial))
-    client.set_terminated(run_id)
+    client.set_terminated(run_id, "FAILED" if trial.failure else "FINISHED")
 
 
 def _metrics(trial: Trial) -> list[Metric]:
     figures = {PROBE_GAP: trial.probe_gap, PAIR_NATS: trial.pair_nats}
-    return [Metric(name, rounded(value), 0, 0) for name, value in figures.items() if value is not None]
+    step = trial.stopped or 0
+    return [Metric(name, rounded(value), 0, step) for name, value in figures.items() if value is not None]

@@ -6,7 +6,6 @@ state ends in the same weights, bit for bit with one worker, as one that was nev
 compiled is chosen by the caller and kept in the state.
 """
 
-import inspect
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ from pipeline.params import Optimisation
 from pipeline.training.checkpoints import MemberState, State
 from pipeline.training.compiling import CompiledModel, TracedModel
 from pipeline.training.members import Look, Running, not_finite
+from pipeline.training.optimiser import optimiser_of
 from pipeline.training.parameters import FlatModel, MovingAverage, StackedModel
 from pipeline.training.step import Loss, Step, Stepped, learning_rate
 from pipeline.training.task import Capturable, Member, Pack, Task
@@ -84,7 +84,10 @@ def train(
 
 
 def train_pack(
-    pack: Pack, checkpoint: Callable[[State], None] = lambda _state: None, resume: State | None = None
+    pack: Pack,
+    checkpoint: Callable[[State], None] = lambda _state: None,
+    resume: State | None = None,
+    until: int | None = None,
 ) -> list[str]:
     """Train the networks of a pack as `train` does one, each in place, and ending when it would end alone.
 
@@ -94,6 +97,8 @@ def train_pack(
         pack: the networks and their data.
         checkpoint: as of `Hooks`.
         resume: the state to go on from.
+        until: steps after which all of them stop, though their schedule is that of more; None: they take all. That step
+            is logged, looked at and kept, as the last one is.
 
     Returns:
         Of each network the line that says why it was frozen out; empty where it was not.
@@ -110,7 +115,7 @@ def train_pack(
     def prepared() -> tuple[StackedModel, nn.Module]:
         return StackedModel(pack.model), TracedModel(pack.model)
 
-    return _train(_Job(pack.members, pack.loss, prepared, captured=pack.on_device), checkpoint, resume)
+    return _train(_Job(pack.members, pack.loss, prepared, captured=pack.on_device, until=until), checkpoint, resume)
 
 
 @dataclass(frozen=True)
@@ -123,6 +128,7 @@ class _Job:
         prepared: once they have begun, what is stepped and what is called.
         captured: whether a GPU may replay a step as a graph.
         compiled: whether their step is.
+        until: steps to take, where these are fewer than the optimisation's.
     """
 
     members: Sequence[Member]
@@ -130,6 +136,7 @@ class _Job:
     prepared: Callable[[], tuple[FlatModel | StackedModel, nn.Module]]
     captured: bool
     compiled: bool = False
+    until: int | None = None
 
 
 def _train(job: _Job, checkpoint: Callable[[State], None], resume: State | None) -> list[str]:
@@ -137,7 +144,7 @@ def _train(job: _Job, checkpoint: Callable[[State], None], resume: State | None)
     config = job.members[0].config
     part = part_of(config.batch_size, rank, world)
     weight = (part.stop - part.start) * world / config.batch_size  # the mean over workers is then that over examples
-    first = resume["step"] if resume else 0
+    first, last_step = resume["step"] if resume else 0, job.until or config.steps
     states: Sequence[MemberState | None] = resume["members"] if resume else [None] * len(job.members)
     running = [Running(member, state) for member, state in zip(job.members, states, strict=True)]
     for member, state in zip(job.members, states, strict=True):
@@ -154,7 +161,7 @@ def _train(job: _Job, checkpoint: Callable[[State], None], resume: State | None)
             for parameter, value in zip(own, state["last"] or (), strict=True):
                 parameter.data.copy_(value)
     captured = job.captured and parameters[0].is_cuda
-    optimiser, configs = _optimiser(job.members, rows)
+    optimiser, configs = optimiser_of([member.config for member in job.members], rows)
     if resume:
         optimiser.load_state_dict(resume["optimiser"])
     else:
@@ -166,16 +173,16 @@ def _train(job: _Job, checkpoint: Callable[[State], None], resume: State | None)
         group["capturable"] = captured
     stepped = Stepped(job.loss, step_model, model, average, optimiser, configs, part, weight, world)
     step = Step(stepped, captured=captured)
-    for done in range(first + 1, config.steps + 1):
+    for done in range(first + 1, last_step + 1):
         going = [each for each in running if each.goes_on]
         if not going:
             break
         figures = step(done - 1)
         found = {}
-        if _due(done, config.validate_every, config.steps):  # first, as it says whether this step is the last one
+        if _due(done, config.validate_every, last_step):  # first, as it says whether this step is the last one
             with average.in_place() if average else nullcontext():
                 found = _look(going, done, rank)
-        due = [each for each in going if each.ended or _due(done, config.log_every, config.steps)]
+        due = [each for each in going if each.ended or _due(done, config.log_every, last_step)]
         if due:
             entries = _means_over_workers(figures, weight)
             for each, entry in zip(running, entries, strict=True):
@@ -187,7 +194,7 @@ def _train(job: _Job, checkpoint: Callable[[State], None], resume: State | None)
         _log_looks(found, done, rank)
         if all(each.failure for each in running):
             break
-        if _due(done, config.checkpoint_every, config.steps) or not any(each.goes_on for each in running):
+        if _due(done, config.checkpoint_every, last_step) or not any(each.goes_on for each in running):
             with average.in_place() if average else nullcontext() as last:
                 lasts = model.by_member(last) if last else [None] * len(running)
                 members = [each.state(own) for each, own in zip(running, lasts, strict=True)]
@@ -200,29 +207,6 @@ def _train(job: _Job, checkpoint: Callable[[State], None], resume: State | None)
     for each in running:
         each.member.task.model.eval()
     return [each.failure for each in running]
-
-
-def _optimiser(
-    members: Sequence[Member], rows: Sequence[Sequence[nn.Parameter]]
-) -> tuple[torch.optim.Optimizer, list[Optimisation]]:
-    """AdamW, a group for those who share rate and decay; and the config of each group."""
-    groups: dict[tuple[float, float], list[nn.Parameter]] = {}
-    configs: dict[tuple[float, float], Optimisation] = {}
-    for member, own in zip(members, rows, strict=True):
-        kind = (member.config.learning_rate, member.config.weight_decay)
-        groups.setdefault(kind, []).extend(own)
-        configs.setdefault(kind, member.config)
-    of_all = [{"params": own, "lr": rate, "weight_decay": decay} for (rate, decay), own in groups.items()]
-    betas = members[0].config.betas
-    return _AdamW(of_all, betas=betas, fused=True), list(configs.values())
-
-
-class _AdamW(torch.optim.AdamW):
-    # As torch has it, but for its guards against being compiled: they import the compiler, 1.3 s of CPU time.
-    add_param_group = inspect.unwrap(torch.optim.Optimizer.add_param_group)
-    state_dict = inspect.unwrap(torch.optim.Optimizer.state_dict)
-    load_state_dict = inspect.unwrap(torch.optim.Optimizer.load_state_dict)
-    step = torch.no_grad()(inspect.unwrap(torch.optim.AdamW.step))
 
 
 def part_of(batch_size: int, rank: int, world: int) -> slice:
@@ -272,8 +256,8 @@ def _log_looks(found: Mapping[Running, Look], step: int, rank: int) -> None:
             each.log("val", step, look.figures)
 
 
-def _due(done: int, every: int, steps: int) -> bool:
-    return done % every == 0 or done == steps
+def _due(done: int, every: int, last: int) -> bool:
+    return done % every == 0 or done == last
 
 
 def _means_over_workers(figures: Mapping[str, Tensor], weight: float) -> list[dict[str, float]]:

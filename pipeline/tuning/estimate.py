@@ -75,13 +75,13 @@ def estimate_layout(latents: Latents, params: FlowParams, seed: int) -> Layout:
 def spectrum_to_try(latents: Latents, params: Params) -> Layout | None:
     """Layout by the spectrum, which a sweep around the estimate tries as well.
 
-    None where there is none, or of more than 768 dimensions; a line says it.
+    None where there is none, or of more than 768 dimensions; a line says it. None, too, where sizes to try are listed.
 
     Args:
         latents: of the training split.
         params: all sections.
     """
-    if params.flow.sizes != "estimate":
+    if params.flow.sizes != "estimate" or isinstance(params.tune.sizes, tuple):
         return None
     if latents.num_dims > MOST_TRIED:
         print(

@@ -1,6 +1,8 @@
 """flow.yaml: the chosen candidate, and the table of trials that it was chosen from.
 
-The searched keys stand by their own names, `num_blocks` here.
+The searched keys stand by their own names, `num_blocks` here. A trial that was stopped early has a further `stopped:
+167`, the step; its figures are those of its best step until then. One that failed has no figures, and `failure: why`.
+Where `tune.minutes` left some untried, `not_begun` says how many.
 
 num_blocks: 6
 layout: {names: [residual, digit, colour], sizes: [16, 7, 9]}
@@ -14,7 +16,8 @@ trials:
   pair_nats: 96.1
   chosen: true
 
-Where no gap can be measured on the validation rows, `probe_gap` and `behind` are null.
+Where no gap can be measured on the validation rows, `probe_gap` and `behind` are null; `behind` is so of a trial that
+was stopped, too, as it is compared with none that trained on.
 """
 
 import io
@@ -32,6 +35,7 @@ from pipeline.tuning.space import SEARCHED, Candidate
 
 __all__ = ["FlowChoice", "Trial", "read_flow_file", "write_flow_file"]
 
+ALWAYS = "num_blocks"  # searched in every sweep
 DIGITS = 6  # below them, two runs on one machine agree
 
 
@@ -43,10 +47,12 @@ class Trial:
         number: in the order of the search, from 0.
         candidate: its settings, and its factors.
         probe_gap: `probe/gap`, with its interval `gap_low` to `gap_high`; these and the next two are None in all trials
-            of a sweep whose validation rows can't be probed.
+            of a sweep whose validation rows can't be probed, and in one that failed.
         behind_low: lower end of the 95 % interval of how far it is behind the trial of the highest `probe/gap`.
         behind_high: the upper end; 0 to 0 for that trial itself.
-        pair_nats: mean loss of held-out pairs.
+        pair_nats: mean loss of held-out pairs; None where it failed.
+        stopped: step at which it was stopped early; None: it took all.
+        failure: the line that says why it has no figures; empty: it has.
     """
 
     number: int
@@ -56,15 +62,22 @@ class Trial:
     gap_high: float | None
     behind_low: float | None
     behind_high: float | None
-    pair_nats: float
+    pair_nats: float | None
+    stopped: int | None = None
+    failure: str = ""
+
+    @property
+    def finished(self) -> bool:
+        """Whether it took all its steps, and may be chosen."""
+        return not self.failure and self.stopped is None
 
     @property
     def level(self) -> bool:
         """Whether its `probe/gap` may be as high as the highest: the interval of how far it is behind holds 0.
 
-        Where no gap was measured, all are level.
+        Where no gap was measured, all that finished are level.
         """
-        return self.behind_low is None or self.behind_low <= 0
+        return self.finished and (self.behind_low is None or self.behind_low <= 0)
 
 
 @dataclass(frozen=True)
@@ -76,19 +89,23 @@ class FlowChoice:
         estimate: sizes around which the sweep searched, residual first.
         trials: all that were tried, none where the params were passed on.
         chosen: number of the chosen trial, None likewise.
+        not_begun: trials that `tune.minutes` left untried.
     """
 
     candidate: Candidate
     estimate: tuple[int, ...]
     trials: tuple[Trial, ...] = ()
     chosen: int | None = None
+    not_begun: int = 0
 
     @property
     def reason(self) -> str:
         """Why the chosen trial was taken, by the rule of `tuning.trial.choose`; empty where nothing was tried."""
         level = [trial for trial in self.trials if trial.level]
-        if len(self.trials) < 2:
-            return "as it is the only trial" if self.trials else ""
+        finished = sum(trial.finished for trial in self.trials)
+        if finished < 2:
+            only = "as it is the only trial"
+            return (only if len(self.trials) == 1 else f"{only} that took all its steps") if finished else ""
         if len(level) == 1:
             return "as its probe/gap is the highest, and no other is level with it"
         fewest = f"as it has the fewest nats a pair of the {len(level)} trials"
@@ -102,6 +119,7 @@ def write_flow_file(path: Path, choice: FlowChoice) -> None:
         **choice.candidate.settings,
         "layout": choice.candidate.layout.as_dict(),
         "estimate": list(choice.estimate),
+        **({"not_begun": choice.not_begun} if choice.not_begun else {}),
         "trials": [_row(trial, trial.number == choice.chosen) for trial in choice.trials],
     }
     yaml, buffer = YAML(typ="safe", pure=True), io.StringIO()
@@ -123,7 +141,7 @@ def read_flow_file(path: Path) -> FlowChoice:
         candidate.applied(Params())  # which refuses an impossible value
         trials = tuple(_trial(row, candidate.layout.names) for row in content["trials"])
         chosen = next((row["number"] for row in content["trials"] if row["chosen"]), None)
-        return FlowChoice(candidate, tuple(content["estimate"]), trials, chosen)
+        return FlowChoice(candidate, tuple(content["estimate"]), trials, chosen, content.get("not_begun", 0))
     except InputError:
         raise
     except (KeyError, TypeError, ValueError) as error:
@@ -139,7 +157,9 @@ def _row(trial: Trial, chosen: bool) -> dict[str, Any]:
         "sizes": list(trial.candidate.layout.sizes),
         "probe_gap": _rounded(gap),
         "behind": _rounded(behind),
-        "pair_nats": round(trial.pair_nats, DIGITS),
+        "pair_nats": None if trial.pair_nats is None else round(trial.pair_nats, DIGITS),
+        **({} if trial.stopped is None else {"stopped": trial.stopped}),
+        **({"failure": trial.failure} if trial.failure else {}),
         "chosen": chosen,
     }
 
@@ -151,7 +171,8 @@ def _rounded(figures: dict[str, float | None]) -> dict[str, float] | None:
 
 
 def _candidate(content: dict[str, Any], layout: Layout) -> Candidate:
-    return Candidate({key: content[key] for key in SEARCHED}, layout)
+    searched = [key for key in SEARCHED if key == ALWAYS or key in content]
+    return Candidate({key: content[key] for key in searched}, layout)
 
 
 def _trial(row: dict[str, Any], names: tuple[str, ...]) -> Trial:
@@ -166,4 +187,6 @@ def _trial(row: dict[str, Any], names: tuple[str, ...]) -> Trial:
         behind["low"],
         behind["high"],
         row["pair_nats"],
+        row.get("stopped"),
+        row.get("failure", ""),
     )

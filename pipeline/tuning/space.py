@@ -8,10 +8,15 @@ from pipeline.params import FlowParams, Params
 
 __all__ = ["SEARCHED", "Candidate"]
 
-# What a sweep varies beside the sizes: a key of section `flow` or `train`, and how a line shows its value. Section
-# `tune` lists the values to try under the same key; what is chosen reaches the training through flow.yaml.
+# What a sweep can vary beside the sizes: a key of section `flow` or `train`, and how a line shows its value. Section
+# `tune` lists the values to try under the same key; a key of which it lists none is not searched, and in no candidate.
+# What is chosen reaches the training through flow.yaml.
 SEARCHED = {
     "num_blocks": "{} blocks",
+    "width": "width {}",
+    "learning_rate": "learning rate {}",
+    "rho": "rho {}",
+    "weight_decay": "weight decay {}",
 }
 
 
@@ -20,7 +25,7 @@ class Candidate:
     """A flow that may be trained.
 
     Attributes:
-        settings: value of each key in `SEARCHED`, in that order.
+        settings: value of each key of `SEARCHED` that is searched, in that order.
         layout: its factors.
 
     Example:
@@ -39,7 +44,7 @@ class Candidate:
     @property
     def words(self) -> str:
         """The settings as a line shows them, such as `8 blocks`."""
-        return ", ".join(words.format(self.settings[key]) for key, words in SEARCHED.items())
+        return ", ".join(SEARCHED[key].format(value) for key, value in self.settings.items())
 
     @property
     def name(self) -> str:

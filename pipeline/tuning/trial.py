@@ -1,10 +1,18 @@
-"""Trials of a sweep: train a pack of flows, score the best step of each on the validation rows; and which to take.
+"""Trials of a sweep: how they form packs, and to train a pack and score the best step of each flow.
 
-What a trial finds is kept in its folder, so a sweep that was killed does not train it again.
+What a trial finds is kept in its folder, so a sweep that was killed does not train it again:
+
+    <run folder>/trials/<candidate>/
+      metrics.jsonl                 its curves
+      figures-00000167.json         what it found at a rung, and
+      step-00000167/                what it goes on from there, until its generation has ended
+      figures.json                  what it found after all steps, or why it was frozen out
+      error.txt                     of an unexpected error
 """
 
 import gc
 import math
+import traceback
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -16,21 +24,21 @@ import torch
 
 from pipeline.basis import curves
 from pipeline.basis.layout import RESIDUAL, Layout
-from pipeline.errors import InputError
-from pipeline.files import read_json, write_json
+from pipeline.errors import InputError, one_line
+from pipeline.files import read_json, write_atomic, write_json
 from pipeline.flow_pack import FlowPack
 from pipeline.flow_task import FlowData, FlowTask, FlowTaskConfig
-from pipeline.params import Optimisation
+from pipeline.params import Optimisation, Params
 from pipeline.scores.statistics.intervals import bootstrap_interval
 from pipeline.storage.folder import Folder
 from pipeline.training.best import Merit
+from pipeline.training.checkpoints import State, read_checkpoint, write_checkpoint
 from pipeline.training.loop import train_pack
+from pipeline.training.optimiser import apart, joined
 from pipeline.training.task import Member
-from pipeline.tuning.flow_file import Trial
+from pipeline.tuning.space import Candidate
 
-__all__ = ["MOST", "Failure", "Figures", "TrialSetup", "choose", "known", "packs", "run_pack"]
-
-FIGURES = "figures.json"
+__all__ = ["MOST", "Failure", "Figures", "TrialSetup", "TrialSetups", "known", "packs", "run_pack"]
 
 # Flows in a pack at most, by device. On one core of a busy CPU a step of a default flow (12 blocks of 64, N = 32, 256
 # pairs) took 39 ms of CPU time alone, 71 in a pack of one, 42 in one of 2, 30 of 4, 26 of 8, and 23 of 16, which holds
@@ -55,7 +63,7 @@ class Figures(TypedDict):
 
 @final
 class Failure(TypedDict):
-    """Why a trial was frozen out, in one line."""
+    """Why a trial has no figures, in one line."""
 
     failure: str
 
@@ -69,12 +77,48 @@ class TrialSetup:
         task: what the flow learns from.
         train: its optimisation.
         folder: absolute, where it keeps its curves and figures.
+        until: step of the rung that it is trained to; None: all its steps.
+        since: step of the rung before, from whose state it goes on; 0: it begins.
     """
 
     number: int
     task: FlowTaskConfig
     train: Optimisation
     folder: Path
+    until: int | None = None
+    since: int = 0
+
+    @property
+    def figures(self) -> Path:
+        """What it finds there."""
+        return self.folder / ("figures.json" if self.until is None else f"figures-{self.until:08d}.json")
+
+    @property
+    def begins_from(self) -> Path:
+        """The state that it goes on from."""
+        return self.folder / f"step-{self.since:08d}"
+
+
+@dataclass(frozen=True)
+class TrialSetups:
+    """What the trials of a sweep have in common.
+
+    Attributes:
+        params: all sections.
+        latents: folder of the latents table.
+        folder: absolute, of the sweep.
+    """
+
+    params: Params
+    latents: Path
+    folder: Path
+
+    def of(self, number: int, candidate: Candidate, until: int | None = None, since: int = 0) -> TrialSetup:
+        """What trains a candidate; its folder bears its name, as two trials of one candidate are the same trial."""
+        own = candidate.applied(self.params)
+        train = own.train.changed(steps=self.params.tune.steps)
+        task = replace(FlowTaskConfig.of(own, self.latents, candidate.layout), patience=None)
+        return TrialSetup(number, task, train, self.folder / "trials" / candidate.name, until, since)
 
 
 def packs(setups: Sequence[TrialSetup], device: str, concurrent: int) -> list[list[TrialSetup]]:
@@ -102,7 +146,8 @@ def _shape(setup: TrialSetup) -> Hashable:
     task, own = setup.task, setup.task.flow
     one = Layout((RESIDUAL,), (task.layout.num_dims,))
     train = setup.train.changed(learning_rate=1.0, weight_decay=0.0)
-    return task.layout.names, replace(task, layout=one, seed=0, flow=own.changed(rho=0.5)), train
+    alike = replace(task, layout=one, seed=0, flow=own.changed(rho=0.5))
+    return task.layout.names, alike, train, setup.until, setup.since
 
 
 def _evenly(setups: list[TrialSetup], num: int) -> list[list[TrialSetup]]:
@@ -112,52 +157,74 @@ def _evenly(setups: list[TrialSetup], num: int) -> list[list[TrialSetup]]:
 
 def known(setup: TrialSetup) -> Figures | Failure | None:
     """What an earlier run of the same trial found; None where none did."""
-    if not (setup.folder / FIGURES).is_file():
-        return None
-    kept: Figures | Failure = read_json(setup.folder / FIGURES)
-    return kept
+    whole = replace(setup, until=None).figures
+    if setup.figures.is_file():
+        kept: Figures | Failure = read_json(setup.figures)
+        return kept
+    failed: Failure | None = read_json(whole) if whole.is_file() else None
+    return failed if failed and "failure" in failed else None  # it was frozen out on the way
 
 
-def run_pack(setups: Sequence[TrialSetup], device: torch.device) -> tuple[list[Figures | Failure], list[str]]:
+def run_pack(setups: Sequence[TrialSetup], device: torch.device) -> tuple[dict[int, str], list[str]]:
     """Train and score flows that form a pack; those of which an earlier run is known are left alone.
 
-    What does not fit into the memory of a GPU is halved and tried again.
+    What does not fit into the memory of a GPU is halved and tried again, and so is a pack in which there is any error:
+    then the flow that meets it has it alone.
 
     Returns:
-        What each trial found, in the order of `setups`; and a line for each time that a pack was halved.
-
-    Raises:
-        InputError: not even one of them fits, or a flow refuses the latents.
+        By number why a flow has found nothing: it refuses its input, does not fit alone, or met an unexpected error;
+        and a line for each time that a pack was too large. What the others found is in their folders.
     """
+    lost: dict[int, str] = {}
     said: list[str] = []
-    waiting = [list(setups)]
+    alike: dict[int, list[TrialSetup]] = {}
+    for setup in map(_sound, setups):
+        alike.setdefault(setup.since, []).append(setup)
+    waiting = list(alike.values())
     while waiting:
         pack = [setup for setup in waiting.pop(0) if not known(setup)]
-        if pack and not _trained(pack, device):
-            if len(pack) == 1:
-                raise InputError(
-                    f"machine.device: {device} has too little memory for one flow; accepted are smaller ones"
-                )
-            middle = len(pack) // 2
-            waiting = [pack[:middle], pack[middle:], *waiting]
+        fits, failure = _trained(pack, device) if pack else (True, "")
+        if not failure:
+            continue
+        if len(pack) == 1:
+            lost[pack[0].number] = failure
+            continue
+        middle = len(pack) // 2
+        waiting = [pack[:middle], pack[middle:], *waiting]
+        if not fits:
             said.append(
                 f"{len(pack)} flows at once are too many for the memory of {device}; half of them fit, or fewer"
             )
-    return [found for setup in setups if (found := known(setup))], said
+    return lost, said
 
 
-def _trained(setups: Sequence[TrialSetup], device: torch.device) -> bool:
-    """Train flows and write what each finds; whether they fit into the memory."""
+def _sound(setup: TrialSetup) -> TrialSetup:
+    """The same, from its beginning where the state that it would go on from is damaged."""
+    try:
+        if setup.since:
+            read_checkpoint(Folder(setup.begins_from))
+    except InputError:
+        return replace(setup, since=0)
+    return setup
+
+
+def _trained(setups: Sequence[TrialSetup], device: torch.device) -> tuple[bool, str]:
+    """Train flows and write what each finds; whether they fit into the memory, and the line of an error."""
     try:
         _train(setups, device)
+    except InputError as error:
+        return True, str(error)
     except torch.OutOfMemoryError:
-        fits = False
+        failure = f"machine.device: {device} has too little memory for one flow; accepted are smaller ones"
+    except Exception as error:  # of one flow; a sweep of hundreds goes on without it
+        for setup in setups:
+            write_atomic(setup.folder / "error.txt", traceback.format_exc())
+        return True, f"unexpected {type(error).__name__}: {one_line(error)}"
     else:
-        fits = True
-    if not fits:  # not before, as the error holds on to what it met
-        gc.collect()
-        torch.cuda.empty_cache()
-    return fits
+        return True, ""
+    gc.collect()  # not before, as the error holds on to what it met
+    torch.cuda.empty_cache()
+    return False, failure
 
 
 def _train(setups: Sequence[TrialSetup], device: torch.device) -> None:
@@ -166,15 +233,25 @@ def _train(setups: Sequence[TrialSetup], device: torch.device) -> None:
     for setup in setups:
         setup.folder.mkdir(parents=True, exist_ok=True)
         own = Folder(setup.folder)
-        curves.cut(own, -1)
+        curves.cut(own, setup.since or -1)
         if setup.task.seed not in data:
             data[setup.task.seed] = FlowData(setup.task, device)
         tasks.append(_Trial(setup.task, device, data[setup.task.seed]))
         members.append(Member(tasks[-1], setup.train, partial(curves.append, own)))
-    failures = train_pack(FlowPack(members))
+    configs, (since, until) = [setup.train for setup in setups], (setups[0].since, setups[0].until)
+    states = [read_checkpoint(Folder(setup.begins_from), str(device)) for setup in setups if since]
+
+    def keep(state: State) -> None:
+        if state["step"] == until:
+            for setup, own in zip(setups, apart(state, configs), strict=True):
+                write_checkpoint(Folder(setup.folder), own)
+
+    failures = train_pack(FlowPack(members), keep, joined(states, configs) if states else None, until)
     for setup, task, failure in zip(setups, tasks, failures, strict=True):
-        found: Figures | Failure = Failure(failure=failure) if failure else _score(task)
-        write_json(setup.folder / FIGURES, found)
+        if failure:
+            write_json(replace(setup, until=None).figures, Failure(failure=failure))
+        else:
+            write_json(setup.figures, _score(task))
 
 
 class _Trial(FlowTask):
@@ -199,12 +276,3 @@ def _score(task: FlowTask) -> Figures:
         gap_resamples=merit.resamples.tolist(),
         pair_nats=merit.cost,
     )
-
-
-def choose(trials: Sequence[Trial]) -> Trial:
-    """Among the trials level with the highest `probe/gap`, the one of the fewest pair nats; of equal ones the first.
-
-    All trials are scored on the same rows, and most of what makes each one's own interval wide is common to them and
-    cancels in the difference: two intervals may overlap although the difference is certain.
-    """
-    return min((trial for trial in trials if trial.level), key=lambda trial: (trial.pair_nats, trial.number))

@@ -139,6 +139,24 @@ WRONG = {
     "train: {clip: 0}": "train.clip: found 0: input should be greater than 0",
     "tune: {num_blocks: [4, 4]}": "tune.num_blocks: found [4, 4]: a value is listed twice; each may be listed once",
     "tune: {scale: [1.0, 0.0]}": "tune.scale.1: found 0.0: input should be greater than 0",
+    "tune: {num_blocks: []}": "tune.num_blocks: found []: list should have at least 1 item after validation, not 0",
+    "tune: {sizes: []}": "tune.sizes: found [], accepted are scale, simplex, or lists of sizes, one at least",
+    "tune: {sizes: cube}": "tune.sizes: found 'cube': input should be 'scale' or 'simplex' or input should be a list",
+    "tune: {sizes: [[16, 7, 8]]}": "tune.sizes.0: [16, 7, 8] sum to 31, expected backbone.num_dims = 32",
+    "tune: {sizes: [[16, 16]]}": "tune.sizes.0: found 2 sizes, expected 3: residual, digit, colour",
+    "tune: {sizes: [[16, 0, 16]]}": "tune.sizes.0.1: found 0: input should be greater than or equal to 1",
+    "tune: {sizes: [[16, 8, 8], [16, 8, 8]]}": "tune.sizes: found [[16, 8, 8], [16, 8, 8]]: a value is listed twice; "
+    "each may be listed once",
+    "tune: {search: bayes}": "tune.search: found 'bayes': input should be 'random', 'grid' or 'tpe'",
+    "tune: {search: grid, sizes: simplex}": "tune.sizes: found 'simplex', but tune.search is 'grid', and there are too "
+    "many sizes for that; accepted are scale or lists of sizes",
+    "tune: {width: 64}": "tune.width: found 64: input should be a list",
+    "tune: {rho: [1.0]}": "tune.rho.0: found 1.0: input should be less than 1",
+    "tune: {early_stopping: halving, least: 0.5}": "tune.least: found 0.5, which leaves no rung below all steps; "
+    "accepted with tune.reduction = 3 are shares up to 0.333",
+    "tune: {widths: [32]}": "tune.widths: unknown key; did you mean 'width'? accepted are trials, minutes, steps, "
+    "concurrent, search, generation, num_blocks, width, learning_rate, rho, weight_decay, sizes, scale, "
+    "early_stopping, reduction, least",
     "evaluate: {pairs: 5}": "evaluate.pairs: found 5: input should be greater than or equal to 100",
     "interpret: {columns: 99}": "interpret.columns: found 99: input should be less than or equal to 16",
     "machine: {device: tpu}": "machine.device: found 'tpu': input should be 'auto', 'cpu' or 'cuda'",

@@ -93,8 +93,8 @@ def write_results(root: Path) -> None:
     Image.new("RGB", (4, 4), (200, 30, 30)).save(places.figures(LAYER) / "swap_digit.png")
 
 
-def write_trials(root: Path) -> None:
-    choice = FlowChoice(Candidate({"num_blocks": 6}, LAYOUT), LAYOUT.sizes, TRIALS, chosen=1)
+def write_trials(root: Path, trials: tuple[Trial, ...] = TRIALS) -> None:
+    choice = FlowChoice(Candidate({"num_blocks": 6}, LAYOUT), LAYOUT.sizes, trials, chosen=1)
     write_flow_file(Places(root).flow_file(LAYER), choice)
 
 

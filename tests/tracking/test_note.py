@@ -1,5 +1,7 @@
 """What the description of a run says, before its table: the result, and what a person must know of it."""
 
+from dataclasses import replace
+
 from pipeline.basis.layout import Layout
 from pipeline.scores.findings import findings
 from pipeline.scores.statistics.score import Score
@@ -47,3 +49,24 @@ def test_the_table_of_a_sweep_leaves_a_gap_out_that_was_not_measured() -> None:
     first, *_, row, _, end = sweep_note(FlowChoice(candidate, LAYOUT.sizes, trials, 0), trials[0]).split("\n")
     assert first.endswith("as it has the fewest nats a pair of the 2 trials")
     assert (row, end) == ("| 0 | 6 | 3, 1 |  |  | 12 | yes |", "")
+
+
+def test_of_many_trials_the_best_stand_in_the_note_as_mlflow_takes_8000_characters() -> None:
+    candidate = Candidate({"num_blocks": 6, "learning_rate": 0.003}, LAYOUT)
+    trials = tuple(
+        Trial(number, candidate, 0.5 + number / 1000, 0.4, 0.6, 0.01, 0.1, 12.0, stopped=None if number % 3 else 55)
+        for number in range(400)
+    )
+    trials = (*trials[:-1], replace(trials[-1], behind_low=0.0, behind_high=0.0, stopped=None))
+    note = sweep_note(FlowChoice(candidate, LAYOUT.sizes, trials, 399, not_begun=7), trials[399])
+    assert 6500 < len(note) < 8000
+    first, _, _, _, *rows, empty, more, end = note.split("\n")
+    assert first.startswith(
+        "400 trials, and 7 more that tune.minutes left; chosen is trial 399: 6 blocks, learning rate"
+    )
+    numbers = [int(row.split(" | ")[0][2:]) for row in rows]
+    assert numbers == sorted(numbers)
+    assert numbers[-1] == 399
+    assert not any(number % 3 == 0 for number in numbers[:-1])
+    assert min(numbers) > 200
+    assert (empty, more, end) == ("", f"The other {400 - len(rows)} are in flow.yaml, among the artifacts.", "")

@@ -209,57 +209,6 @@ def test_unknown_weights_open_a_restored_run(project: Path) -> None:
     assert everything(store) == before
 
 
-def test_sweep(project: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    store = check_server("default", LAYER)
-    client = store.client()
-    parent = publish(store, LAYER, "tune")
-    assert parent is not None
-    children = client.search_runs([store.experiment_key], f"tags.`mlflow.parentRunId` = '{parent}'")
-    trials = sorted(
-        (
-            run.data.params["num_blocks"],
-            run.data.params["sizes"],
-            run.data.metrics["probe/gap"],
-            run.data.tags["chosen"],
-        )
-        for run in children
-    )
-    assert trials == [("4", "4, 2, 2", 0.81, "false"), ("6", "4, 2, 2", 0.92, "true"), ("8", "4, 2, 2", 0.9, "false")]
-    assert {run.info.status for run in children} == {"FINISHED"}
-    note = client.get_run(parent).data.tags["mlflow.note.content"]
-    assert note.splitlines() == [
-        "3 trials; chosen is trial 1: 6 blocks, sizes 4, 2, 2, as it has the fewest nats a pair of the 3 trials that "
-        "are level with the highest probe/gap, 0.920",
-        "",
-        "| trial | blocks | sizes | probe/gap | 95% interval | nll/pair_nats | chosen |",
-        "| --- | --- | --- | --- | --- | --- | --- |",
-        "| 0 | 4 | 4, 2, 2 | 0.81 | 0.79 to 0.83 | 92 |  |",
-        "| 1 | 6 | 4, 2, 2 | 0.92 | 0.9 to 0.94 | 91 | yes |",
-        "| 2 | 8 | 4, 2, 2 | 0.9 | 0.88 to 0.92 | 92 |  |",
-    ]
-    before = everything(store)
-    assert publish(store, LAYER, "tune") == parent
-    assert everything(store) == before
-    train(store, project, range(100, 300, 100))
-    assert runs(store)[0].data.tags["iin.sweep_run_id"] == parent
-    assert "warning" not in capfd.readouterr().err
-
-
-@pytest.mark.usefixtures("project")
-def test_interrupted_sweep_is_filled_up() -> None:
-    store = check_server("default", LAYER)
-    client = store.client()
-    parent = publish(store, LAYER, "tune")
-    query = f"tags.`mlflow.parentRunId` = '{parent}'"
-    lost = client.search_runs([store.experiment_key], query)[0]
-    client.delete_run(lost.info.run_id)
-    client.update_run(parent, status="RUNNING")
-    assert publish(store, LAYER, "tune") == parent
-    children = client.search_runs([store.experiment_key], query)
-    assert sorted(run.data.tags["iin.trial"] for run in children) == ["0", "1", "2"]
-    assert client.get_run(parent).info.status == "FINISHED"
-
-
 def test_what_belongs_together_is_told_by_the_lock(project: Path) -> None:
     write_iin(project, curve_lines(100))
     write_results(project)

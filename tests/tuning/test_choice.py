@@ -5,9 +5,10 @@ import pytest
 
 from pipeline.basis.layout import Layout
 from pipeline.scores.statistics.intervals import behind
+from pipeline.tuning.choice import best_first, choose, compared
 from pipeline.tuning.flow_file import FlowChoice, Trial
 from pipeline.tuning.space import Candidate
-from pipeline.tuning.trial import choose
+from pipeline.tuning.trial import Failure, Figures
 
 CANDIDATE = Candidate({"num_blocks": 6}, Layout(("residual", "digit", "colour"), (4, 1, 1)))
 
@@ -75,3 +76,40 @@ def test_what_trials_have_in_common_cancels_in_the_difference():
 def test_a_choice_says_why(trials: list[Trial], reason: str) -> None:
     chosen = choose(trials).number if trials else None
     assert FlowChoice(CANDIDATE, (4, 1, 1), tuple(trials), chosen).reason == reason
+
+
+def figures(gap: float, nats: float) -> Figures:
+    rng = np.random.default_rng(round(1000 * gap))
+    resamples = (gap + rng.normal(0, 0.01, 200)).tolist()
+    return Figures(probe_gap=gap, gap_low=gap - 0.02, gap_high=gap + 0.02, gap_resamples=resamples, pair_nats=nats)
+
+
+FOUND: dict[int, Figures | Failure] = {
+    0: figures(0.5, 80.0),
+    1: Failure(failure="lost"),
+    2: figures(0.99, 99.0),
+    3: figures(0.9, 95.0),
+    4: figures(0.89, 94.0),
+}
+
+
+def test_a_trial_that_failed_or_was_stopped_is_in_the_table_and_in_no_comparison():
+    trials = compared(dict.fromkeys(FOUND, CANDIDATE), FOUND, {2: 167})
+    assert [trial.number for trial in trials] == [0, 1, 2, 3, 4]
+    assert [trial.finished for trial in trials] == [True, False, False, True, True]
+    assert (trials[1].failure, trials[1].pair_nats) == ("lost", None)
+    assert (trials[2].stopped, trials[2].probe_gap, trials[2].behind_low) == (167, 0.99, None)
+    assert (trials[3].behind_low, trials[3].behind_high) == (0.0, 0.0), "the best of those that finished"
+    assert trials[0].behind_low > 0.3
+    assert choose(trials).number == 4
+    assert FlowChoice(CANDIDATE, (4, 1, 1), tuple(trials), 4).reason.startswith("as it has the fewest nats a pair of")
+
+
+def test_of_trials_that_took_as_many_steps_the_best_come_first():
+    found = {number: row for number, row in FOUND.items() if "failure" not in row}
+    candidates = dict.fromkeys(found, CANDIDATE)
+    assert best_first(candidates, found, 9) == [2, 4, 3, 0]
+    assert best_first(candidates, found, 2) == [2, 4]
+    assert best_first(dict.fromkeys((0, 3, 4), CANDIDATE), found, 1) == [4]
+    unmeasured = {number: {**row, "probe_gap": None, "gap_resamples": []} for number, row in found.items()}
+    assert best_first(candidates, unmeasured, 9) == [0, 4, 3, 2], "by nats alone"

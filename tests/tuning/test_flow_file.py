@@ -1,11 +1,13 @@
 """flow.yaml, read back and refused."""
 
+from dataclasses import replace
+
 import pytest
 
 from pipeline.basis.layout import Layout
 from pipeline.errors import InputError
 from pipeline.tuning.flow_file import FlowChoice, Trial, read_flow_file, write_flow_file
-from pipeline.tuning.space import SEARCHED, Candidate
+from pipeline.tuning.space import Candidate
 
 NAMES = ("residual", "digit")
 CHOICE = FlowChoice(
@@ -58,8 +60,21 @@ def test_a_gap_that_was_not_measured_is_null(tmp_path):
     assert read_flow_file(tmp_path / "flow.yaml") == choice
 
 
-def test_another_searched_key_stands_beside_the_first(tmp_path, monkeypatch):
-    monkeypatch.setitem(SEARCHED, "learning_rate", "learning rate {}")
+def test_a_trial_that_was_stopped_or_failed_says_so_and_so_does_a_budget_that_ended(tmp_path):
+    layout = Layout(NAMES, (4, 2))
+    stopped = Trial(1, Candidate({"num_blocks": 4}, layout), 0.8, 0.7, 0.9, None, None, 12.0, stopped=167)
+    failed = Trial(2, Candidate({"num_blocks": 8}, layout), None, None, None, None, None, None, failure="lost: it")
+    choice = FlowChoice(CHOICE.candidate, (4, 2), (replace(CHOICE.trials[1], number=0), stopped, failed), 0, 5)
+    write_flow_file(tmp_path / "flow.yaml", choice)
+    text = (tmp_path / "flow.yaml").read_text()
+    assert "not_begun: 5\ntrials:" in text
+    assert "  behind: null\n  pair_nats: 12.0\n  stopped: 167\n  chosen: false\n" in text
+    assert "  probe_gap: null\n  behind: null\n  pair_nats: null\n  failure: 'lost: it'\n  chosen: false\n" in text
+    back = read_flow_file(tmp_path / "flow.yaml")
+    assert (back.trials[1:], back.not_begun, back.chosen) == (choice.trials[1:], 5, 0)
+
+
+def test_another_searched_key_stands_beside_the_first(tmp_path):
     candidate = Candidate({"num_blocks": 6, "learning_rate": 0.003}, Layout(NAMES, (5, 1)))
     trial = Trial(0, candidate, 0.8, 0.7, 0.9, 0.0, 0.0, 12.0)
     choice = FlowChoice(candidate, (4, 2), (trial,), 0)

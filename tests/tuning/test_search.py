@@ -1,30 +1,28 @@
 """A tiny sweep through Ray Tune: what it tries, that two sweeps agree, and that a killed one goes on."""
 
-from contextlib import nullcontext
+import os
+import signal
+import threading
+import time
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
+import psutil
 import pytest
-import torch
 from training.small_latents import NUM_DIMS, write_latents
 
 from pipeline.basis.curves import METRICS, entries
 from pipeline.basis.layout import Layout
 from pipeline.cluster import start_ray
 from pipeline.errors import InputError
-from pipeline.flow_pack import FlowPack
-from pipeline.flow_task import FlowTaskConfig
-from pipeline.params import FlowParams, MachineParams, Params, TrainParams, TuneParams
-from pipeline.params.section import Positive
-from pipeline.training.loop import train_pack
-from pipeline.tuning.flow_file import FlowChoice, read_flow_file, write_flow_file
+from pipeline.params import MachineParams, TuneParams
+from pipeline.tuning import ray_packs
+from pipeline.tuning.flow_file import read_flow_file, write_flow_file
 from pipeline.tuning.search import sweep
-from pipeline.tuning.space import SEARCHED, Candidate
-from pipeline.tuning.trial import MOST, TrialSetup, run_pack
+from pipeline.tuning.space import Candidate
+from pipeline.tuning.trial import MOST
 
-CPU = torch.device("cpu")
-ESTIMATE = Layout(("residual", "digit", "colour"), (2, 2, 2))
+from .small_sweep import ESTIMATE, leave_ray_out, study, swept
 
 
 @pytest.fixture(scope="module")
@@ -36,15 +34,6 @@ def ray_session():
 @pytest.fixture(scope="module")
 def latents(tmp_path_factory) -> Path:
     return write_latents(tmp_path_factory.mktemp("latents"))
-
-
-def study(**tune: Any) -> Params:
-    return Params(
-        seed=5,
-        flow=FlowParams(num_blocks=2, width=8, depth=1, rho=0.9),
-        train=TrainParams(batch_size=32, learning_rate=3e-3, log_every=5, validate_every=10),
-        tune=TuneParams(trials=3, steps=10, concurrent=2, num_blocks=(1, 2), scale=(0.5, 1.0)).changed(**tune),
-    )
 
 
 @pytest.mark.usefixtures("ray_session")
@@ -80,57 +69,20 @@ def test_two_sweeps_write_the_same_flow_file(latents, tmp_path, capfd):
     assert [path.stat().st_mtime_ns for path in kept[1:]] == before[1:]
 
 
-def _one_after_another(packs: list[list[TrialSetup]], *_: object) -> list[SimpleNamespace]:
-    found = [run_pack(pack, CPU) for pack in packs]
-    return [SimpleNamespace(error=None, metrics={"found": outcomes, "said": said}) for outcomes, said in found]
-
-
-@pytest.fixture
-def without_ray(monkeypatch):
-    """A sweep in this process: what Ray Tune would run of each pack, one after another."""
-    torch.set_num_threads(1)
-    monkeypatch.setattr("pipeline.tuning.search.start_ray", lambda _machine: nullcontext(SimpleNamespace(device="cpu")))
-    monkeypatch.setattr("pipeline.tuning.search._run", _one_after_another)
-
-
-@pytest.mark.usefixtures("without_ray")
-def test_of_too_few_validation_rows_trials_go_by_nats_and_no_gap_is_said(tmp_path, capsys):
-    few = write_latents(tmp_path / "latents", num_val=4)
-    choice = sweep(study(trials=2), few, ESTIMATE, tmp_path / "tune-latent-0123")
-    assert all(trial.probe_gap is trial.gap_low is trial.behind_low is None for trial in choice.trials)
-    assert choice.chosen == min(choice.trials, key=lambda trial: trial.pair_nats).number
-    assert choice.reason == "as it has the fewest nats a pair of the 2 trials"
-    lines = capsys.readouterr().out.splitlines()
-    assert lines[0] == (
-        "validation rows: 4 originals have a value in every concept (in 'digit' 4, the fewest), and a probe needs 5; "
-        "so the best trial is that of the fewest held-out nats alone"
-    )
-    assert [line.partition(" nats")[0] for line in lines[1:]] == [
-        f"trial {trial.number}: {trial.candidate}, {trial.pair_nats:.2f}" for trial in choice.trials
-    ]
-
-
 @pytest.mark.usefixtures("ray_session")
 def test_a_wrong_input_met_in_a_trial_is_one_line(latents, tmp_path):
     foreign = Layout(("residual", "digit", "smile"), (2, 2, 2))
     with pytest.raises(InputError) as caught:
         sweep(study(), latents, foreign, tmp_path / "tune-latent-0123")
     assert str(caught.value) == (
-        f"trial of 2 blocks, sizes [2, 2, 2]: {latents}: concepts digit, colour and 6 dimensions, but the flow has "
-        "digit, smile and 6, in factors of [2, 2, 2]"
+        f"no trial is left: each of 3 failed, and trial 0 (2 blocks, sizes 2/2/2) as: {latents}: concepts digit, "
+        "colour and 6 dimensions, but the flow has digit, smile and 6, in factors of [2, 2, 2]"
     )
 
 
-class WiderTuneParams(TuneParams):
-    """Section `tune` with the values of a further key."""
-
-    learning_rate: tuple[Positive, ...] = (1e-4, 1e-2)
-
-
 @pytest.mark.usefixtures("ray_session")
-def test_a_further_searched_parameter_is_a_line_of_the_space_and_a_key_of_tune(latents, tmp_path, monkeypatch, capfd):
-    monkeypatch.setitem(SEARCHED, "learning_rate", "learning rate {}")
-    tune = WiderTuneParams(trials=3, steps=10, num_blocks=(2,), scale=(1.0,))
+def test_a_searched_learning_rate_reaches_the_trials_and_the_training(latents, tmp_path, capfd):
+    tune = TuneParams(trials=3, steps=10, num_blocks=(2,), scale=(1.0,), learning_rate=(1e-4, 1e-2))
     params = study().changed(tune=tune, train=study().train.changed(schedule="constant"))
     choice = sweep(params, latents, ESTIMATE, tmp_path / "tune-latent-0123")
     settings = [trial.candidate.settings for trial in choice.trials]
@@ -149,94 +101,67 @@ def test_a_further_searched_parameter_is_a_line_of_the_space_and_a_key_of_tune(l
     assert final.flow == params.flow
 
 
-def swept(tmp_path: Path, latents: Path, params: Params, name: str) -> tuple[bytes, FlowChoice, Path]:
-    folder = tmp_path / name / "tune-latent-0123"
-    choice = sweep(params, latents, Layout(("residual", "digit", "colour"), (4, 2, 2)), folder)
-    write_flow_file(tmp_path / name / "flow.yaml", choice)
-    return (tmp_path / name / "flow.yaml").read_bytes(), choice, folder
+def _running() -> list[psutil.Process]:
+    """Processes of Ray that run a pack; the folder that each works in bears its flows' names."""
+    of_ray = psutil.Process().children(recursive=True)
+    return [each for each in of_ray if each.name().startswith("ray::") and ".train" in " ".join(each.cmdline())]
 
 
-@pytest.mark.usefixtures("without_ray")
-def test_the_size_of_a_pack_changes_no_byte(tmp_path, monkeypatch):
-    latents = write_latents(tmp_path / "latents", num_dims=8)
-    params = study(trials=4, num_blocks=(2,), scale=(0.5, 1.0, 1.5))
-    contents, curves = [], []
-    for most in (1, 2, 4):
-        monkeypatch.setitem(MOST, "cpu", most)
-        content, _, folder = swept(
-            tmp_path, latents, params.changed(tune=params.tune.changed(concurrent=1)), f"of {most}"
-        )
-        contents.append(content)
-        curves.append([path.read_bytes() for path in sorted(folder.glob(f"trials/*/{METRICS}"))])
-    assert len(curves[0]) == 4
-    assert contents[0] == contents[1] == contents[2]
-    assert curves[0] == curves[1] == curves[2]
+@pytest.mark.usefixtures("ray_session")
+def test_a_kill_of_the_process_of_trial_0_changes_no_byte_of_the_flow_file(latents, tmp_path, monkeypatch):
+    """Ray moves what it starts anew behind the others, and gives its result last."""
+    monkeypatch.setitem(MOST, "cpu", 2)
+    params = study(trials=4, num_blocks=(2,), scale=(0.5, 1.0, 1.5), steps=300)
+    undisturbed, _, folder = swept(tmp_path / "undisturbed", latents, params, ESTIMATE)
+    first = tmp_path / "killed" / folder.name / "trials" / "num_blocks-2-sizes-2-2-2" / METRICS
+    killed: list[str] = []
+
+    def kill() -> None:
+        while not (first.is_file() and "train/" in first.read_text() and len(running := _running()) == 2):
+            time.sleep(0.02)
+        (process,) = (each for each in running if "number_0_" in each.cwd())
+        killed.append(process.cwd())
+        process.kill()
+
+    killer = threading.Thread(target=kill, daemon=True)
+    killer.start()
+    found, choice, _ = swept(tmp_path / "killed", latents, params, ESTIMATE)
+    killer.join(timeout=5)
+    assert len(killed) == 1
+    assert found == undisturbed
+    assert [trial.number for trial in choice.trials] == [0, 1, 2, 3]
 
 
-@pytest.mark.usefixtures("without_ray")
-def test_a_trial_that_diverges_is_said_and_left_out_and_all_that_do_are_one_line(tmp_path, monkeypatch, capsys):
-    latents = write_latents(tmp_path / "latents", num_dims=8)
-    monkeypatch.setitem(SEARCHED, "learning_rate", "learning rate {}")
-    tune = WiderTuneParams(trials=3, steps=10, num_blocks=(2,), scale=(1.0,), learning_rate=(1e30, 1e-2))
-    params = study().changed(tune=tune)
-    content, choice, folder = swept(tmp_path, latents, params, "one")
-    lost = [trial for trial in range(3) if trial not in [kept.number for kept in choice.trials]]
-    assert len(lost) == 1
-    lines = capsys.readouterr().out.splitlines()
-    assert lines[0].startswith(
-        f"trial {lost[0]}: 2 blocks, learning rate 1e+30, sizes 4/2/2: training diverged: pair_nats is nan at step 5; "
-    )
-    assert lines[0].endswith("; it is left out")
-    assert [line[:8] for line in lines[1:]] == [f"trial {trial.number}:" for trial in choice.trials]
-    assert b"1.0e+30" not in content
-    before = {path: path.stat().st_mtime_ns for path in folder.glob("trials/*/*")}
-    assert swept(tmp_path, latents, params, "one")[:2] == (content, choice), "and not tried again"
-    assert before == {path: path.stat().st_mtime_ns for path in folder.glob("trials/*/*")}
-
-    hopeless = params.changed(train=params.train.changed(learning_rate=1e30), tune=tune.changed(learning_rate=(1e31,)))
-    with pytest.raises(
-        InputError, match=r"^no trial is left: all 2 diverged; try a lower train.learning_rate or clip$"
-    ):
-        swept(tmp_path, latents, hopeless, "two")
+def deadly(drawn: dict[str, Any], **common: Any) -> None:
+    """Trial 1 ends its process."""
+    if any(flow["number"] == 1 for flow in drawn["flows"]):
+        os.kill(os.getpid(), signal.SIGKILL)
+    TRY_FLOWS(drawn, **common)
 
 
-def setups(params: Params, latents: Path, folder: Path) -> list[TrialSetup]:
-    layouts = [Layout(("residual", "digit", "colour"), sizes) for sizes in ((4, 2, 2), (2, 2, 4), (2, 5, 1))]
-    return [
-        TrialSetup(number, FlowTaskConfig.of(params, latents, layout), params.train, folder / str(number))
-        for number, layout in enumerate(layouts)
-    ]
+TRY_FLOWS = ray_packs.try_flows
 
 
-def test_a_pack_that_does_not_fit_is_halved_and_a_flow_that_does_not_is_one_line(tmp_path, monkeypatch):
-    params = study().changed(train=study().train.changed(steps=5))
-    latents = write_latents(tmp_path / "latents", num_dims=8)
-    whole, said = run_pack(setups(params, latents, tmp_path / "whole"), CPU)
-    assert said == []
-    room, tried = 1, []
-
-    def small(pack: FlowPack) -> list[str]:
-        tried.append(len(pack.members))
-        if len(pack.members) > room:
-            raise torch.OutOfMemoryError("CUDA out of memory")
-        return train_pack(pack)
-
-    monkeypatch.setattr("pipeline.tuning.trial.train_pack", small)
-    found, said = run_pack(setups(params, latents, tmp_path / "halved"), CPU)
-    assert tried == [3, 1, 2, 1, 1]
-    assert said == [
-        f"{num} flows at once are too many for the memory of cpu; half of them fit, or fewer" for num in (3, 2)
-    ]
-    assert found == whole
-    room = 0
-    with pytest.raises(InputError, match=r"^machine.device: cpu has too little memory for one flow; "):
-        run_pack(setups(params, latents, tmp_path / "none"), CPU)
+@pytest.mark.usefixtures("ray_session")
+def test_a_flow_that_ends_its_process_is_alone_to_be_lost(latents, tmp_path, monkeypatch):
+    monkeypatch.setattr(ray_packs, "MAX_RESTARTS", 0)
+    params = study(trials=3, num_blocks=(2,), scale=(0.5, 1.0, 1.5), concurrent=1)
+    with monkeypatch.context() as patched:
+        patched.setattr(ray_packs, "try_flows", deadly)
+        content, choice, _ = swept(tmp_path, latents, params, ESTIMATE)
+    assert [trial.failure for trial in choice.trials] == ["", ray_packs.KILLED, ""]
+    assert read_flow_file(tmp_path / "flow.yaml").trials[1] == choice.trials[1]
+    again, whole, _ = swept(tmp_path, latents, params, ESTIMATE)
+    assert again != content
+    assert [trial.failure for trial in whole.trials] == ["", "", ""], "it is tried anew by the next sweep"
 
 
-def test_no_trials_pass_the_params_on_without_ray(latents, tmp_path, monkeypatch):
-    monkeypatch.setattr("pipeline.tuning.search.start_ray", None)
-    choice = sweep(study(trials=0), latents, ESTIMATE, tmp_path / "tune-latent-0123")
-    assert choice == FlowChoice(Candidate({"num_blocks": 2}, ESTIMATE), ESTIMATE.sizes, (), None)
-    assert not list(tmp_path.iterdir())
-    write_flow_file(tmp_path / "flow.yaml", choice)
-    assert read_flow_file(tmp_path / "flow.yaml") == choice
+@pytest.mark.usefixtures("ray_session")
+def test_rungs_and_generations_by_ray_are_those_of_one_process(latents, tmp_path, monkeypatch):
+    params = study(trials=6, steps=12, generation=3, search="tpe", sizes="simplex", rho=(0.5,), num_blocks=(2,))
+    params = params.changed(tune=params.tune.changed(early_stopping="halving", least=0.3))
+    content, choice, folder = swept(tmp_path / "ray", latents, params, ESTIMATE)
+    assert sorted(trial.stopped or 12 for trial in choice.trials) == [4, 4, 4, 4, 12, 12]
+    assert not list(folder.glob("trials/*/step-*"))
+    leave_ray_out(monkeypatch)
+    assert swept(tmp_path / "one", latents, params, ESTIMATE)[0] == content
