@@ -73,6 +73,8 @@ def check_inputs(params: Params, places: Places) -> Checked:
     """
     outs = list(outputs(places, params.layers))
     _require_apart(_Named("machine.storage", params.machine.storage, [Path(params.machine.storage).resolve()]), outs)
+    if (cache := params.machine.cache) is not None:
+        _require_apart(_Named("machine.cache", cache, [Path(cache).resolve()]), outs)
     root = data_root(params.machine.data_root)
     if root is not None:
         _require_apart(_Named("machine.data_root", root, [Path(root).resolve()]), outs)
