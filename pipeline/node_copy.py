@@ -36,17 +36,18 @@ FORMAT = "1"  # of a copy
 SPLITS = ("train", "val")
 
 
-def node_latents(folder: Path, machine: MachineParams) -> tuple[Latents, Latents]:
+def node_latents(folder: Path, machine: MachineParams, backbone_sha256: str | None = None) -> tuple[Latents, Latents]:
     """Training and validation rows, from this node's copy, which is there as long as one of them is.
 
     Args:
         folder: `data/latents/<layer>`.
         machine: its `cache`, where the copy is made, and its `memory_budget`.
+        backbone_sha256: as of `load_latents`.
 
     Raises:
         InputError: as of `load_latents`; the copy can't be written, or the budget is more than this node has.
     """
-    splits = {split: Shards.of(folder, split) for split in SPLITS}
+    splits = {split: Shards.of(folder, split, backbone_sha256) for split in SPLITS}
     mapped = _bytes_of(splits) <= memory_budget(machine)
     place = _root(machine) / _name(splits)
     held = _Held(place, lambda beside: _write(beside, splits))

@@ -121,11 +121,10 @@ class Latents:
         labels = np.array(list(self.labels.values())).reshape(len(self.labels), len(self))
         return np.flatnonzero((labels >= 0).all(axis=0))
 
-    def draw(self, rng: np.random.Generator, rows: NDArray[np.int64] | None = None) -> NDArray[np.float32]:
-        """Draws z = mean + scale · ε [m, N] of rows of these numbers [m], ε from N(0, 1); None: of all, in order."""
-        chosen = slice(None) if rows is None else rows
-        mean = self.mean[chosen]
-        return mean + self.scale_of(chosen) * rng.standard_normal(mean.shape, dtype=np.float32)
+    def draw(self, rng: np.random.Generator, rows: slice | NDArray[np.int64] = slice(None)) -> NDArray[np.float32]:
+        """Draws z = mean + scale · ε [m, N] of rows of these numbers [m], or of all, in order; ε from N(0, 1)."""
+        mean = self.mean[rows]
+        return mean + self.scale_of(rows) * rng.standard_normal(mean.shape, dtype=np.float32)
 
     def scale_of(self, rows: slice | NDArray[np.int64]) -> NDArray[np.float32]:
         """Scale of rows of these numbers [m, N], or [1, N] where all have the same."""
