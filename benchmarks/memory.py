@@ -2,6 +2,7 @@
 
     python benchmarks/memory.py --rows 2000000 --workers 2             # beside the same training on 1,000 rows
     python benchmarks/memory.py --rows 2000000 --workers 2 --budget 1  # latents may fill 1 GB: read row by row
+    python benchmarks/memory.py --rows 400000 --parts                  # seconds of what comes before the steps
 
 The table is made by the product's own writer, of a layer with jitter, and is trained on by what stage train calls, but
 for MLflow. Memory is the sum over the driver and all processes below it of their proportional set sizes, so that pages
@@ -14,8 +15,10 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
@@ -28,12 +31,16 @@ from timing import machine
 from pipeline.basis.layout import Layout
 from pipeline.files import write_json
 from pipeline.flow_seeds import flow_card, save_flows, start_flows
-from pipeline.flow_task import flow_setup
+from pipeline.flow_task import FlowTaskConfig, Rows, flow_setup
+from pipeline.node_copy import node_latents
+from pipeline.pairing.moments import latent_moments
+from pipeline.pairing.sampler import pair_sampler
 from pipeline.params import Params
 from pipeline.tables.parquet import ROW_GROUP, latents_schema, write_table
 
 FEW, GB = 1000, 1e9
 CONCEPTS = ("digit", "colour")
+Found = TypeVar("Found")
 METADATA: dict[str, Any] = {
     "backbone_sha256": "0" * 64,
     "layer": "layer3",
@@ -51,10 +58,15 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--steps", type=int, default=200)
     parser.add_argument("--budget", type=float, help="machine.memory_budget, in GB")
+    parser.add_argument("--parts", action="store_true")
     parser.add_argument("--drive", type=Path, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.drive:
         train(arguments.drive, params_of(arguments), arguments.dims)
+        return
+    if arguments.parts:
+        print(machine(torch.device("cpu")))
+        time_parts(arguments.rows, arguments.dims, params_of(arguments))
         return
     print(f"{machine(torch.device('cpu'))}, {arguments.workers} workers, {arguments.steps} steps")
     print("| latents | table, GB | peak, GB | seconds |\n| --- | ---: | ---: | ---: |")
@@ -80,12 +92,44 @@ def params_of(arguments: argparse.Namespace) -> Params:
 
 def train(folder: Path, params: Params, dims: int) -> None:
     """What stage train does."""
-    sizes = (dims - 2 * (dims // 4), dims // 4, dims // 4)
-    setup, origin, latents = flow_setup(params, folder / "latents", Layout.of(CONCEPTS, sizes))
+    setup, origin, latents = flow_setup(params, folder / "latents", layout_of(dims))
     run_folder = folder / "runs" / "train-0123456789abcdef"
     card = flow_card(setup, params.train, origin, run_folder)
     with start_flows(setup, params.train, params.machine, run_folder) as finish:
         save_flows(folder / "iin", finish(), card, run_folder, latents)
+
+
+def time_parts(rows: int, dims: int, params: Params) -> None:
+    """Print seconds of CPU time of what comes before the first step, and of drawing the latents of a step."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name) / "latents"
+        write_latents(folder, rows, dims)
+        torch.set_num_threads(1)
+        print("| part | CPU, s |\n| --- | ---: |")
+
+        def timed(what: str, work: Callable[[], Found], times: int = 1) -> Found:
+            start = time.process_time()
+            for _ in range(times):
+                found = work()
+            print(f"| {what} | {(time.process_time() - start) / times:.3g} |", flush=True)
+            return found
+
+        own = params.machine.changed(cache=f"{name}/cache")
+        mapped = timed("the node's copy, made", lambda: node_latents(folder, own))[0]
+        read = timed("opened, as it is there", lambda: node_latents(folder, own.changed(memory_budget=1e-3)))[0]
+        timed("moments, of mapped rows", lambda: latent_moments(mapped))
+        timed("moments, of rows that are read", lambda: latent_moments(read))
+        timed("tables of pairs", lambda: pair_sampler(mapped, 0, "train/pairs").draw(0, 1))
+        config = FlowTaskConfig.of(params, folder, layout_of(dims))
+        for words, latents in (("mapped", mapped), ("read", read)):
+            drawn = Rows(config, latents, "train", torch.device("cpu"))
+            drawn.pairs(0, config.batch_size, slice(None))
+            timed(f"latents of a step, {words}", partial(drawn.pairs, 1, config.batch_size, slice(None)), 200)
+
+
+def layout_of(dims: int) -> Layout:
+    """Two factors of a quarter each, and the residual."""
+    return Layout.of(CONCEPTS, (dims - 2 * (dims // 4), dims // 4, dims // 4))
 
 
 def peak_of(command: list[str]) -> int:

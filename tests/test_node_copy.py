@@ -5,11 +5,13 @@ import re
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+import tracemalloc
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pytest
 import torch
 from training.small_latents import small_flow, write_latents
@@ -23,6 +25,7 @@ from pipeline.node_copy import how_read, node_latents
 from pipeline.pairing.moments import latent_moments
 from pipeline.params import MachineParams, Optimisation, Params
 from pipeline.tables.latents import Latents, load_latents
+from pipeline.tables.parquet import metadata_of, read_table, write_table
 from pipeline.tables.stored import StoredRows
 from pipeline.training.loop import train
 
@@ -127,6 +130,35 @@ def test_moments_in_blocks_are_those_of_all_rows(table: Path, monkeypatch: pytes
         found = latent_moments(latents)
         for part in ("mean", "covariance", "pairs"):
             torch.testing.assert_close(getattr(found, part), getattr(whole, part), rtol=1e-9, atol=1e-12)
+
+
+def peak_of(work: Callable[[], object]) -> int:
+    """Bytes of arrays at most at once, beyond those before; not of what is mapped, nor of Arrow's."""
+    tracemalloc.start()
+    work()
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    return peak
+
+
+def test_memory_is_a_table_or_where_rows_are_read_some_blocks(
+    tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, shards = write_latents(tmp_path, num_dims=100), 25
+    table, record = read_table(folder / "train-00000.parquet")
+    for shard in range(shards):
+        ids = pa.array(np.arange(480) + 480 * shard)
+        rows = table.set_column(0, "id", ids).set_column(1, "original", ids)
+        own = metadata_of(record) | {"shard": shard, "shards": shards}
+        write_table(folder / f"train-{shard:05d}.parquet", rows, own)
+    size = 2 * 4 * 480 * shards * 100
+    assert size < peak_of(lambda: load_latents(folder, "train")) < 1.25 * size
+    monkeypatch.setattr("pipeline.tables.latents.BLOCK", 100 * 200)
+    machine = MachineParams(cache=str(cache), memory_budget=TINY)
+    latents: list[Latents] = []
+    assert peak_of(lambda: latents.extend(node_latents(folder, machine))) < 0.25 * size, "copied a row group at a time"
+    assert peak_of(lambda: latent_moments(latents[0])) < 0.5 * size
+    assert peak_of(lambda: latent_moments(load_latents(folder, "train"))) < 1.5 * size
 
 
 @pytest.fixture
