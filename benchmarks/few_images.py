@@ -122,7 +122,7 @@ def measure(params: Params, part: Path, test: Latents, num_folds: int) -> Result
     """Train a flow on the training and validation rows in `part`, and measure it on the test rows."""
     few = load_latents(part, "train")
     layout = estimate_layout(few, params.flow, params.seed)
-    setup, _ = flow_setup(params, part, layout)
+    setup, _, _ = flow_setup(params, part, layout)
     states: list[State] = []
     begun = time.process_time()
     task = FlowTask(setup, CPU)
@@ -159,7 +159,7 @@ def probed(code: NDArray[np.float32], test: Latents, layout: Layout, num_folds: 
 
 def _latent_own(test: Latents, fold: int) -> float:
     """`probe/latent`: how well the same probes read the concepts from all of z."""
-    matrix = probe_matrix(test.mean, test.targets(), whole(test.num_dims), groups=test.original, seed=fold)
+    matrix = probe_matrix(test.mean[:], test.targets(), whole(test.num_dims), groups=test.original, seed=fold)
     return float(matrix.value.mean())
 
 

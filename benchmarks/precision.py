@@ -52,7 +52,7 @@ def measure(steps: int, layer: str, device: torch.device, precision: Precision) 
     candidate = read_flow_file(places.flow_file(layer)).candidate
     params = candidate.applied(load_params())
     params = params.changed(train=params.train.changed(steps=steps, validate_every=steps, precision=precision))
-    setup, _ = flow_setup(params, places.latents(layer), candidate.layout)
+    setup, _, _ = flow_setup(params, places.latents(layer), candidate.layout)
     clocked = ClockedTask(FlowTask(setup, device))
     train(clocked, params.train)
     seconds = [after - before for before, after in pairwise(clocked.begun)]

@@ -65,7 +65,7 @@ def run(preset: str, seed: int, layer: str, out: Path) -> None:
     candidate = read_flow_file(places.flow_file(layer)).candidate
     if preset != "paper":
         params = candidate.applied(params)
-    setup, _ = flow_setup(params, places.latents(layer), candidate.layout)
+    setup, _, _ = flow_setup(params, places.latents(layer), candidate.layout)
     config = params.train.changed(validate_every=100 if preset == "paper" else 50)
     if preset == "paper":
         config = config.changed(steps=10**9)  # its end is that of the clock

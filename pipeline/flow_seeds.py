@@ -3,7 +3,7 @@
 import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +14,12 @@ from pipeline.pairing.moments import latent_extent
 from pipeline.params import MachineParams, TrainParams
 from pipeline.scores.statistics.intervals import behind
 from pipeline.tables.axes import axes_file
-from pipeline.tables.latents import load_latents
+from pipeline.tables.latents import Latents, latents_sha256
 from pipeline.training.best import Merit
 from pipeline.training.compiling import COMPILE_FROM
 from pipeline.training.distributed import Result, start_pack, start_training
 
-__all__ = ["TrainedFlows", "chosen", "save_flows", "start_flows"]
+__all__ = ["TrainedFlows", "chosen", "flow_card", "save_flows", "start_flows"]
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,7 @@ def chosen(merits: Mapping[int, Merit]) -> int:
     return min(level, key=lambda seed: (merits[seed].cost, seed))
 
 
-def save_flows(folder: Path, trained: TrainedFlows, card: dict[str, Any], run_folder: Path) -> None:
+def save_flows(folder: Path, trained: TrainedFlows, card: dict[str, Any], run_folder: Path, train: Latents) -> None:
     """Write the chosen flow as the map of a layer and, of several seeds, all of them as whole maps in it.
 
     Args:
@@ -94,9 +94,9 @@ def save_flows(folder: Path, trained: TrainedFlows, card: dict[str, Any], run_fo
         trained: from `start_flows`.
         card: what a reader needs to know of the chosen one besides its seed and step.
         run_folder: where the maps of the seeds are made.
+        train: the training rows.
     """
-    latents = Path(trained.setup.latents)
-    extent, axes = latent_extent(load_latents(latents, "train")), axes_file(latents)
+    extent, axes = latent_extent(train), axes_file(Path(trained.setup.latents))
     several = len(trained.of_seed) > 1 or "seeds" in card
     beside = run_folder / "seeds"
     shutil.rmtree(beside, ignore_errors=True)
@@ -110,3 +110,29 @@ def save_flows(folder: Path, trained: TrainedFlows, card: dict[str, Any], run_fo
         save(beside / str(seed), seed, {key: value for key, value in card.items() if key != "seeds"} | {"seed": seed})
     own = card | ({"chosen_seed": trained.chosen} if several else {})
     save(folder, trained.chosen, own, beside if several else None)
+
+
+def flow_card(setup: FlowTaskConfig, params: TrainParams, origin: dict[str, Any], run: Path) -> dict[str, Any]:
+    """What a reader of a trained flow needs to know; no time, host or path.
+
+    Of a flow that is chosen among several seeds it says of how many, under `seeds`.
+
+    Args:
+        setup: what the flow learns from.
+        params: section `train`.
+        origin: where the latents come from, of `flow_setup`.
+        run: the folder of the run, whose name ends in its fingerprint.
+    """
+    return {
+        "layout": setup.layout.as_dict(),
+        "flow": asdict(setup.shape),
+        "layer": origin["layer"],
+        "rho": setup.flow.rho,
+        "seed": setup.seed,
+        **({"seeds": params.seeds} if params.seeds > 1 else {}),
+        "train": params.model_dump(),
+        "backbone_sha256": origin["backbone_sha256"],
+        "data_sha256": latents_sha256(Path(setup.latents), "train"),
+        "cut": origin["cut"],
+        "fingerprint": run.name.rpartition("-")[2],
+    }

@@ -2,10 +2,11 @@
 
 import copy
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -16,13 +17,15 @@ from pipeline.basis.layout import Layout
 from pipeline.errors import InputError
 from pipeline.flow import ClosedForm, Flow, FlowConfig, closed_form, graded_rho, pair_nats
 from pipeline.held_out import HeldOutRows, why_no_probe
+from pipeline.node_copy import how_read, node_latents
 from pipeline.pairing.moments import latent_moments
 from pipeline.pairing.sampler import pair_sampler
-from pipeline.params import FlowParams, Params, Precision, TrainParams
-from pipeline.tables.latents import Latents, latents_sha256, load_latents
+from pipeline.params import FlowParams, MachineParams, Params, Precision
+from pipeline.tables.latents import Latents, Vectors
+from pipeline.tables.stored import StoredRows
 from pipeline.training.best import Merit
 
-__all__ = ["FlowData", "FlowTask", "FlowTaskConfig", "Rows", "flow_card", "flow_setup", "restore_flow"]
+__all__ = ["FlowData", "FlowTask", "FlowTaskConfig", "Rows", "flow_setup", "restore_flow"]
 
 VALIDATION_PAIRS = 2048
 ROUNDING = 1e-3  # nats by which the start may seem worse than itself, as one is computed in float32
@@ -41,6 +44,7 @@ class FlowTaskConfig:
         input_noise: of section `train`.
         patience: of section `train`.
         precision: of section `train`.
+        machine: how much of a node's memory latents may fill, and where its copy of them lies.
     """
 
     latents: str
@@ -51,6 +55,7 @@ class FlowTaskConfig:
     input_noise: float = 0.0
     patience: int | None = None
     precision: Precision = "highest"
+    machine: MachineParams = field(default_factory=MachineParams)
 
     @classmethod
     def of(cls, params: Params, latents: Path, layout: Layout) -> "FlowTaskConfig":
@@ -64,6 +69,7 @@ class FlowTaskConfig:
             input_noise=params.train.input_noise,
             patience=params.train.patience,
             precision=params.train.precision,
+            machine=params.machine,
         )
 
     @property
@@ -84,7 +90,7 @@ class FlowData:
     """
 
     def __init__(self, config: FlowTaskConfig, device: torch.device) -> None:
-        self.train, self.val = (load_latents(Path(config.latents), split) for split in ("train", "val"))
+        self.train, self.val = node_latents(Path(config.latents), config.machine)
         self.moments = latent_moments(self.train)
         self._held_out: HeldOutRows | None = None
         self.train_rows, self.val_rows = (
@@ -137,7 +143,7 @@ class FlowTask:
     @property
     def on_device(self) -> bool:
         """Whether all that a step reads lies on the device; torch's exponential of a matrix reads its norm back."""
-        return self.config.flow.mixing != "learned_rotation"
+        return self.config.flow.mixing != "learned_rotation" and self.train_rows.on_device
 
     def initialise(self) -> None:
         """The closed form of all training rows; of a random start ActNorm from both members of the pairs of step 0."""
@@ -193,13 +199,20 @@ class FlowTask:
 
 
 class Rows:
-    """One split on the device, and its draws."""
+    """One split, and its draws: on the device or, where it is not to hold all of it, read at each step."""
 
     def __init__(self, config: FlowTaskConfig, latents: Latents, split: str, device: torch.device) -> None:
-        self.mean, self.scale = torch.from_numpy(latents.mean).to(device), torch.from_numpy(latents.scale).to(device)
-        self.num_factors, self.rho = config.layout.num_factors, config.flow.rho
-        self.sampler = pair_sampler(latents, config.seed, f"{split}/pairs").to(device)
+        self.mean, self.scale = placed(latents, device)
+        self.num_factors, self.rho, self._device = config.layout.num_factors, config.flow.rho, device
+        # rows that are read on the host are chosen there, by the same whole numbers, so that no step waits for a GPU
+        self._chooses = device if self.on_device else torch.device("cpu")
+        self.sampler = pair_sampler(latents, config.seed, f"{split}/pairs").to(self._chooses)
         self.noise = Counter(config.seed, f"{split}/noise")
+
+    @property
+    def on_device(self) -> bool:
+        """Whether all rows lie on the device."""
+        return isinstance(self.mean, Tensor)
 
     def tied(self, rho: float) -> "Rows":
         """The same rows, with another correlation of what pairs share."""
@@ -209,11 +222,30 @@ class Rows:
 
     def pairs(self, step: int | Tensor, num_pairs: int, part: slice) -> tuple[Tensor, Tensor]:
         """Latents z = mean + scale · ε of both members [2 P, N], all a then all b, and r of each factor [P, K + 1]."""
-        a, b, concept, distance = self.sampler.tensors(step, torch.arange(num_pairs, device=self.mean.device)[part])
+        a, b, concept, distance = self.sampler.tensors(step, torch.arange(num_pairs, device=self._chooses)[part])
         rows = torch.cat((a, b))
-        noise = self.noise.normals(step, members(num_pairs, part, self.mean.device), self.mean.shape[1])
-        z = self.mean[rows] + self.scale[rows] * noise
+        noise = self.noise.normals(step, members(num_pairs, part, self._device), self.mean.shape[1])
+        z = self._of(self.mean, rows) + self._of(self.scale, rows) * noise
+        concept, distance = concept.to(self._device), distance.to(self._device)
         return z, graded_rho(concept, distance, self.num_factors, self.rho, 1.0)
+
+    def _of(self, vectors: Tensor | Vectors, rows: Tensor) -> Tensor:
+        """Vectors of rows of these numbers [m, N] on the device, or [1, N] where all rows have the same."""
+        if isinstance(vectors, Tensor):
+            return vectors if len(vectors) == 1 else vectors[rows]
+        read = torch.from_numpy(vectors[rows.numpy()])
+        return read.pin_memory().to(self._device, non_blocking=True) if self._device.type == "cuda" else read
+
+
+def placed(latents: Latents, device: torch.device) -> tuple[Tensor | Vectors, Tensor | Vectors]:
+    """Means and scales of all rows on the device; as they are where they are stored, or more than half of a GPU."""
+    mean, scale = latents.mean, latents.scale
+    if isinstance(mean, StoredRows):
+        return mean, torch.from_numpy(scale).to(device) if isinstance(scale, np.ndarray) else scale
+    assert isinstance(scale, np.ndarray)
+    if device.type == "cuda" and mean.nbytes + scale.nbytes > torch.cuda.mem_get_info(device)[1] / 2:
+        return mean, torch.from_numpy(scale).to(device) if len(scale) == 1 else scale
+    return torch.from_numpy(mean).to(device), torch.from_numpy(scale).to(device)
 
 
 def members(num_pairs: int, part: slice, device: torch.device) -> Tensor:
@@ -230,41 +262,19 @@ def _require_fit(config: FlowTaskConfig, latents: Latents) -> None:
         )
 
 
-def flow_setup(params: Params, latents: Path, layout: Layout) -> tuple[FlowTaskConfig, dict[str, Any]]:
-    """What a worker needs to train a flow, and where its latents come from, as the card says it."""
-    table = load_latents(latents, "train")
-    if alone := pair_sampler(table, params.seed, "train/pairs").alone():
+def flow_setup(params: Params, latents: Path, layout: Layout) -> tuple[FlowTaskConfig, dict[str, Any], Latents]:
+    """What a worker needs to train a flow, where its latents come from, as the card says it, and the training rows.
+
+    As long as these are kept, so is this node's copy of them, which its workers then need not make.
+    """
+    train, val = node_latents(latents, params.machine)
+    print(how_read(train, params.machine), flush=True)
+    if alone := pair_sampler(train, params.seed, "train/pairs").alone():
         print(f"training {alone}", flush=True)
-    if reason := why_no_probe(load_latents(latents, "val"), params.seed):
+    if reason := why_no_probe(val, params.seed):
         print(f"validation rows: {reason}; so the best step is that of the fewest held-out nats alone", flush=True)
     setup = FlowTaskConfig.of(params, latents, layout)
-    return setup, {"backbone_sha256": table.backbone_sha256, "layer": table.layer, "cut": table.cut}
-
-
-def flow_card(setup: FlowTaskConfig, params: TrainParams, origin: dict[str, Any], run: Path) -> dict[str, Any]:
-    """What a reader of a trained flow needs to know; no time, host or path.
-
-    Of a flow that is chosen among several seeds it says of how many, under `seeds`.
-
-    Args:
-        setup: what the flow learns from.
-        params: section `train`.
-        origin: where the latents come from, of `flow_setup`.
-        run: the folder of the run, whose name ends in its fingerprint.
-    """
-    return {
-        "layout": setup.layout.as_dict(),
-        "flow": asdict(setup.shape),
-        "layer": origin["layer"],
-        "rho": setup.flow.rho,
-        "seed": setup.seed,
-        **({"seeds": params.seeds} if params.seeds > 1 else {}),
-        "train": params.model_dump(),
-        "backbone_sha256": origin["backbone_sha256"],
-        "data_sha256": latents_sha256(Path(setup.latents), "train"),
-        "cut": origin["cut"],
-        "fingerprint": run.name.rpartition("-")[2],
-    }
+    return setup, {"backbone_sha256": train.backbone_sha256, "layer": train.layer, "cut": train.cut}, train
 
 
 def restore_flow(config: FlowConfig, state: dict[str, Tensor]) -> Flow:

@@ -1,15 +1,22 @@
 """What of a machine, or of a cluster, one worker gets."""
 
 import os
+import platform
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 
 from pipeline.errors import InputError
 from pipeline.params import MachineParams
 
-__all__ = ["Resources", "require", "resources_here", "worker_resources"]
+__all__ = ["GB", "Resources", "memory_budget", "node_memory", "require", "resources_here", "worker_resources"]
+
+GB = 1e9
+SHARE = 0.5  # of a node's memory, that latents may fill where params do not say
+LIMITS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")  # of a container
 
 
 @dataclass(frozen=True)
@@ -72,3 +79,29 @@ def resources_here(machine: MachineParams) -> Resources:
     cpus = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1  # not on macOS
     available = {"CPU": cpus, "GPU": torch.cuda.device_count()}
     return require(machine, available, "this machine")
+
+
+def node_memory() -> int:
+    """Bytes of memory that processes of this node may use in all: the machine's, or what its container is given."""
+    total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    for limit in LIMITS:
+        with suppress(OSError, ValueError):  # there is no such file, or it says that there is no limit
+            total = min(total, int(Path(limit).read_text()))
+    return total
+
+
+def memory_budget(machine: MachineParams) -> float:
+    """Bytes of this node's memory that latents may fill: `machine.memory_budget`, or half of it.
+
+    Raises:
+        InputError: the params say more than there is.
+    """
+    memory = node_memory()
+    if machine.memory_budget is None:
+        return SHARE * memory
+    if machine.memory_budget * GB > memory:
+        raise InputError(
+            f"params.yaml: machine.memory_budget: found {machine.memory_budget:g} GB, accepted are at most the "
+            f"{memory / GB:.1f} GB of memory of this node ({platform.node()})"
+        )
+    return machine.memory_budget * GB

@@ -6,6 +6,7 @@ from pipeline.interpretation.iin import load_iin, seed_folders
 from pipeline.interpretation.interpretation import Interpretation
 from pipeline.interpretation.rows import Rows
 from pipeline.judge.network import load_judge
+from pipeline.node_copy import node_latents
 from pipeline.params import load_params
 from pipeline.places import Places
 from pipeline.scores.findings import findings
@@ -22,8 +23,8 @@ def main() -> None:
     store = check_server(params.study, layer)
     interpretation = Interpretation.open(places.models.folder, layer)
     folder, sha256 = places.latents(layer), interpretation.backbone.sha256
-    train, test = (load_latents(folder, split, sha256) for split in ("train", "test"))
-    rows = Rows.of(interpretation, test, load_images(places.images, "test"))
+    train, _ = node_latents(folder, params.machine, sha256)
+    rows = Rows.of(interpretation, load_latents(folder, "test", sha256), load_images(places.images, "test"))
     maps = {seed: load_iin(path) for seed, path in seed_folders(places.iin(layer)).items()}
     others = [rows.by(iin) for seed, iin in maps.items() if seed != interpretation.iin.seed]
     scores, transitions = evaluate(rows, load_judge(places.judge), train, params.evaluate, params.seed, others)

@@ -2,8 +2,8 @@
 
 from pipeline.basis.curves import METRICS
 from pipeline.entry import layer_argument, run
-from pipeline.flow_seeds import save_flows, start_flows
-from pipeline.flow_task import flow_card, flow_setup
+from pipeline.flow_seeds import flow_card, save_flows, start_flows
+from pipeline.flow_task import flow_setup
 from pipeline.params import load_params
 from pipeline.places import Places
 from pipeline.runs import run_folder
@@ -15,7 +15,7 @@ def main() -> None:
     params, layer, places = load_params(), layer_argument(), Places()
     candidate = read_flow_file(places.flow_file(layer)).candidate
     params = candidate.applied(params)
-    setup, origin = flow_setup(params, places.latents(layer), candidate.layout)
+    setup, origin, train = flow_setup(params, places.latents(layer), candidate.layout)
     storage = run_folder(params.machine.storage, "train", layer)
     card = flow_card(setup, params.train, origin, storage)
     with start_flows(setup, params.train, params.machine, storage) as finish:
@@ -23,7 +23,7 @@ def main() -> None:
         from pipeline.tracking.tracker import RunTracker
 
         with RunTracker(check_server(params.study, layer), layer, card, storage / METRICS):
-            save_flows(places.iin(layer), finish(), card, storage)
+            save_flows(places.iin(layer), finish(), card, storage, train)
 
 
 if __name__ == "__main__":

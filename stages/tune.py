@@ -1,10 +1,10 @@
 """Choose the number of blocks and the factor sizes by Ray Tune: models/layers/<layer>/flow.yaml."""
 
 from pipeline.entry import layer_argument, run
+from pipeline.node_copy import how_read, node_latents
 from pipeline.params import load_params
 from pipeline.places import Places
 from pipeline.runs import run_folder
-from pipeline.tables.latents import load_latents
 from pipeline.tracking.publish import publish
 from pipeline.tracking.store import check_server
 from pipeline.tuning.estimate import estimate_layout, spectrum_to_try
@@ -16,7 +16,8 @@ def main() -> None:
     """Estimate the sizes, try flows around them, write the choice, and show the sweep in MLflow."""
     params, layer, places = load_params(), layer_argument(), Places()
     store = check_server(params.study, layer)
-    latents = load_latents(places.latents(layer), "train")
+    latents, _ = node_latents(places.latents(layer), params.machine)  # kept, so that trials here need make no copy
+    print(how_read(latents, params.machine), flush=True)
     estimate = estimate_layout(latents, params.flow, params.seed)
     spectrum = spectrum_to_try(latents, params) if params.tune.trials > 1 else None
     runs = run_folder(params.machine.storage, "tune", layer)

@@ -11,10 +11,11 @@ import torch
 from training.small_latents import small_flow
 
 from pipeline.flow_pack import FlowPack, tasks_of_seeds
-from pipeline.flow_seeds import TrainedFlows, chosen, save_flows, start_flows
-from pipeline.flow_task import FlowTask, FlowTaskConfig, flow_card
+from pipeline.flow_seeds import TrainedFlows, chosen, flow_card, save_flows, start_flows
+from pipeline.flow_task import FlowTask, FlowTaskConfig
 from pipeline.interpretation.iin import load_iin, seed_folders
 from pipeline.params import MachineParams, TrainParams
+from pipeline.tables.latents import load_latents
 from pipeline.training.best import Merit
 from pipeline.training.distributed import Result
 from pipeline.training.task import Member
@@ -79,7 +80,8 @@ def result(setup: FlowTaskConfig, seed: int) -> Result:
 def saved(setup: FlowTaskConfig, trained: TrainedFlows, seeds: int, folder: Path) -> Path:
     origin: dict[str, Any] = {"backbone_sha256": "0" * 64, "layer": "latent", "cut": {}}
     train = TRAIN.changed(seeds=seeds)
-    save_flows(folder / "iin", trained, flow_card(setup, train, origin, folder / "train-latent-0123"), folder)
+    card = flow_card(setup, train, origin, folder / "train-latent-0123")
+    save_flows(folder / "iin", trained, card, folder, load_latents(Path(setup.latents), "train"))
     return folder / "iin"
 
 

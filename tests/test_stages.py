@@ -21,6 +21,7 @@ PLUMBING = {
     "pipeline.progress": "what is printed while a stage runs",
     "pipeline.cluster": "where work runs; the same study on another machine is the same study",
     "pipeline.machine": "what of it a worker gets",
+    "pipeline.node_copy": "where a node's processes find rows, which are the same bits wherever they lie",
     "pipeline.workers": "likewise: in which process a function runs",
     "pipeline.storage": "keeps bytes as they are given, wherever that is",
     "pipeline.runs": "names the folder of checkpoints, after what dvc.yaml lists",

@@ -1,10 +1,11 @@
 """How T models the density of test latents: likelihood, pairs, total correlation, on draws z = mean + scale · ε."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TypeVar
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from pipeline.basis.draws import draw_seed
 from pipeline.flow import graded_rho, latent_nats, pair_nats
@@ -45,7 +46,11 @@ def densities(test: Rows, train: Latents, num_pairs: int, seed: int) -> dict[str
     own = test.interpretation.draws_own_images
     if own:
         print("nll/gain_over_gaussian is left out: a generator's latents are drawn from a Gaussian", flush=True)
-    fitted = train.draw(_rng(seed, "evaluate/train_noise"))
+
+    def fitted() -> Iterator[NDArray[np.float32]]:
+        noise = _rng(seed, "evaluate/train_noise")
+        return (train.draw(noise, block) for block in train.blocks())
+
     scores = likelihood_scores(
         nats.numpy(),
         latent_nats(drawn_code, drawn_log_abs_det).numpy(),

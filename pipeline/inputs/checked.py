@@ -78,6 +78,8 @@ def check_inputs(params: Params, places: Places) -> Checked:
     _require_apart(_Named("machine.storage", own, [Path(own).resolve()]), outs)
     if is_url(storage):
         Remote(storage).require_writable()
+    if (cache := params.machine.cache) is not None:
+        _require_apart(_Named("machine.cache", cache, [Path(cache).resolve()]), outs)
     root = data_root(params.machine.data_root)
     if root is not None:
         _require_apart(_Named("machine.data_root", root, [Path(root).resolve()]), outs)

@@ -53,7 +53,7 @@ class Rows:
                 f"latents of layer '{latents.layer}' ({latents.reduce}) are not what the map of layer '{iin.layer}' "
                 f"({iin.reduce}) was trained on; run `dvc repro`"
             )
-        return cls(interpretation, latents, images, interpretation.transform(torch.from_numpy(latents.mean)))
+        return cls(interpretation, latents, images, interpretation.transform(torch.from_numpy(latents.mean[:])))
 
     def by(self, iin: Iin) -> Self:
         """The same rows by another map of the same latents."""
@@ -67,7 +67,7 @@ class Rows:
     @property
     def means(self) -> Tensor:
         """The latents' means, z [n, N]."""
-        return torch.from_numpy(self.latents.mean)
+        return torch.from_numpy(self.latents.mean[:])
 
     def outputs(self, codes: Tensor, recipients: NDArray[np.int64] | None = None) -> Tensor:
         """`Interpretation.outputs` of codes [m, N], whose recipients are rows [m]; None: all rows, in their order."""

@@ -4,6 +4,8 @@ No draw is needed: noise of two originals is independent, so that it adds to the
 The same covariance says how far the latents reach.
 """
 
+from collections.abc import Callable
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -29,13 +31,37 @@ def latent_moments(latents: Latents) -> Moments:
     Raises:
         InputError: no two originals share a value of a concept.
     """
-    mean = latents.mean.mean(axis=0, dtype=np.float64)
-    centred = latents.mean - mean
-    variance = centred.var(axis=0) + np.square(latents.scale, dtype=np.float64).mean(axis=0)
+    num, blocks = len(latents), latents.blocks()
+
+    def total(of: Callable[[slice], NDArray[np.float64]]) -> NDArray[np.float64]:
+        return np.asarray(sum(of(block) for block in blocks))
+
+    mean = total(lambda block: latents.mean[block].sum(axis=0, dtype=np.float64)) / num
+
+    def centred(block: slice) -> NDArray[np.float64]:
+        return np.asarray(latents.mean[block] - mean)
+
+    rest = total(lambda block: centred(block).sum(axis=0)) / num  # what rounding leaves of the mean
+    variance = total(lambda block: np.square(centred(block) - rest).sum(axis=0)) / num + _noise(latents)
     unit = np.sqrt(np.where(variance > 0, variance, 1))
-    correlation, _ = shrunk_correlation(centred / unit, latents.original)
-    pairs = pair_sampler(latents, 0, "moments").second_moments(centred)
+    parts = _parts(latents.original)
+    products = [np.zeros((len(unit), len(unit))) for _ in parts]
+    for block in blocks:
+        standard = centred(block) / unit
+        for product, part in zip(products, parts, strict=True):
+            own = standard[part[block]]
+            product += own.T @ own
+    correlation, _ = _shrunk_by_parts(products, [int(part.sum()) for part in parts])
+    pairs = pair_sampler(latents, 0, "moments").second_moments(latents.mean, mean, latents.rows_at_once)
     return Moments(*(torch.from_numpy(part) for part in (mean, correlation * np.outer(unit, unit), pairs)))
+
+
+def _noise(latents: Latents) -> NDArray[np.float64]:
+    """Mean variance of the noise [N]."""
+    if len(latents.scale) != len(latents):
+        return np.asarray(np.square(latents.scale[0:1], dtype=np.float64)[0])
+    sums = (np.square(latents.scale[block], dtype=np.float64).sum(axis=0) for block in latents.blocks())
+    return np.asarray(sum(sums) / len(latents))
 
 
 def latent_extent(latents: Latents) -> Extent:
@@ -101,10 +127,14 @@ def shrunk_correlation(standard: NDArray[np.float64], original: NDArray[np.int64
         original: of each row [n]; of one original alone there is nothing to leave out, and the share is 1.
     """
     rows = [standard[part] for part in _parts(original)]
-    products, counts = [own.T @ own for own in rows], [len(own) for own in rows]
+    return _shrunk_by_parts([own.T @ own for own in rows], [len(own) for own in rows])
+
+
+def _shrunk_by_parts(products: list[NDArray[np.float64]], counts: list[int]) -> tuple[NDArray[np.float64], float]:
+    """The same from Σ x xᵀ of each part [N, N] and its number of rows."""
     everything = np.sum(products, axis=0)
-    share = _best_share(products, counts) if len(rows) > 1 else 1.0
-    return _shrunk(everything / len(standard), share), share
+    share = _best_share(products, counts) if len(products) > 1 else 1.0
+    return _shrunk(everything / sum(counts), share), share
 
 
 def _best_share(products: list[NDArray[np.float64]], counts: list[int]) -> float:

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from pipeline.basis.counter import Counter, below, share
 from pipeline.errors import InputError
-from pipeline.pairing.pairs import Partners, Spans
+from pipeline.pairing.pairs import Indexed, Partners, Spans
 
 if TYPE_CHECKING:  # a classifier's pairs are of no table of latents
     from pipeline.tables.latents import Latents
@@ -88,13 +88,18 @@ class Neighbours:
         b = torch.where(self._original[a] == self._original[b], self._next_other[b], b)
         return self._order[a], self._order[b], (self._values[a] - self._values[b]).abs()
 
-    def second_moment(self, rows: NDArray[np.floating]) -> NDArray[np.float64]:
-        """Mean of x_a x_bᵀ over drawn pairs that are no further apart than the length, made symmetric [N, N]."""
-        numbers, counter = torch.arange(MOMENT_PAIRS), Counter(0, "moments")
-        picked = self.pick(counter.words(0, numbers), counter.words(1, numbers))
-        a, b, distance = (column.numpy() for column in picked)
-        near = distance <= 1
-        moment = rows[a[near]].astype(np.float64).T @ rows[b[near]] / max(int(near.sum()), 1)
+    def second_moment(self, rows: Indexed, centre: NDArray[np.float64] | float, size: int) -> NDArray[np.float64]:
+        """As of `Partners`, over drawn pairs that are no further apart than the length."""
+        counter, moment, num = Counter(0, "moments"), np.zeros(2 * (rows.shape[1],)), 0
+        for start in range(0, MOMENT_PAIRS, size):
+            numbers = torch.arange(start, min(start + size, MOMENT_PAIRS))
+            picked = self.pick(counter.words(0, numbers), counter.words(1, numbers))
+            a, b, distance = (column.numpy() for column in picked)
+            near = distance <= 1
+            x_a, x_b = (rows[member[near]] - np.float64(centre) for member in (a, b))
+            moment += x_a.T @ x_b
+            num += int(near.sum())
+        moment /= max(num, 1)
         return np.asarray((moment + moment.T) / 2)
 
 
@@ -178,9 +183,17 @@ class PairSampler:
             {k: r.to(self._device) for k, r in enumerate(self._concepts.values()) if isinstance(r, Neighbours)},
         )
 
-    def second_moments(self, rows: NDArray[np.floating]) -> NDArray[np.float64]:
-        """Of each concept the mean of x_a x_bᵀ over its pairs, symmetric [K, N, N], for x of each row [n, N]."""
-        return np.stack([concept.second_moment(rows) for concept in self._concepts.values()])
+    def second_moments(
+        self, rows: Indexed, centre: NDArray[np.float64] | float = 0.0, size: int = MOMENT_PAIRS
+    ) -> NDArray[np.float64]:
+        """Of each concept the mean of x_a x_bᵀ over its pairs, symmetric [K, N, N].
+
+        Args:
+            rows: of which x is what is left without the centre [n, N].
+            centre: [N], or 0.
+            size: how many rows are read at once.
+        """
+        return np.stack([concept.second_moment(rows, centre, size) for concept in self._concepts.values()])
 
     def alone(self) -> str:
         """Rows that can't be paired, a count for each concept that has any; empty where every row has a partner."""
@@ -209,7 +222,7 @@ class PairSampler:
             a = b = torch.zeros_like(number)
         else:
             member = first[concept] + below(words, num_rows[concept])
-            a, b = classes.rows(member, below(others, classes.num_partners[member]))
+            a, b = (rows.long() for rows in classes.rows(member, below(others, classes.num_partners[member])))
         distance = torch.zeros_like(a, dtype=torch.float64)
         for k, rows in graded.items():
             mine = concept == k

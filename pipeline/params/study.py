@@ -1,5 +1,6 @@
 """All sections of params.yaml as one frozen object, and what must hold between them."""
 
+import os
 from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
@@ -7,7 +8,7 @@ from pydantic import Field, field_validator, model_validator
 from pipeline.params.data import DataParams
 from pipeline.params.flow import FlowParams, TrainParams, TuneParams, require_mixing
 from pipeline.params.networks import BackboneParams, JudgeParams, LatentsParams
-from pipeline.params.section import Count, PathName, Section
+from pipeline.params.section import Count, PathName, Positive, Section
 
 __all__ = ["DATA_ROOT", "EvaluateParams", "InterpretParams", "MachineParams", "Params"]
 
@@ -55,6 +56,18 @@ class MachineParams(Section):
     """Of checkpoints, curves and times: a folder, relative to the project, or a store that PyArrow can reach,
     such as `s3://bucket/folder` (`fsspec+<scheme>://…` for those of fsspec). With a store, what a driver has for itself
     lies in `.runs`, and so do trials of a sweep and shards of latents."""
+    memory_budget: Positive | None = None
+    """GB of a node's memory that latents may fill, once for all its workers; empty: half of it. More are read row by
+    row from a copy on the node's disk."""
+    cache: PathName | None = None
+    """Folder of that copy, on a disk of each node's own; empty: in its folder for temporary files."""
+
+    @field_validator("cache")
+    @classmethod
+    def _absolute(cls, cache: str | None) -> str | None:
+        if cache is not None and not os.path.isabs(cache):  # noqa: PTH117  its own words are kept
+            raise ValueError("each node has its own, so that an absolute path is accepted")
+        return cache
 
 
 class Params(Section):

@@ -1,6 +1,7 @@
 """The latents table as arrays; on disk it is one shard after another, `<split>-00000.parquet` and so on, and a card."""
 
 import hashlib
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from itertools import zip_longest
 from pathlib import Path
@@ -12,11 +13,43 @@ from numpy.typing import NDArray
 
 from pipeline.errors import InputError
 from pipeline.files import read_json, sha256_file
-from pipeline.tables.parquet import category_columns, read_schema, read_table, value_columns, vector_column
+from pipeline.tables.parquet import (
+    category_columns,
+    concept_column,
+    read_groups,
+    read_schema,
+    value_column,
+    value_columns,
+    vector_column,
+)
+from pipeline.tables.stored import StoredRows
 
-__all__ = ["LATENTS_CARD", "Latents", "latents_sha256", "load_latents", "shard_name", "shards_of"]
+__all__ = [
+    "LATENTS_CARD",
+    "Columns",
+    "Latents",
+    "Shards",
+    "Vectors",
+    "latents_sha256",
+    "load_latents",
+    "shard_name",
+    "shards_of",
+]
 
 LATENTS_CARD = "card.json"  # beside the shards: what noise there is
+BLOCK = 2**22  # numbers of the rows that statistics take at once, 32 MiB in float64
+
+Vectors = NDArray[np.float32] | StoredRows
+
+
+@dataclass(frozen=True)
+class Columns:
+    """What rows have beside their vectors, as `Latents` has it."""
+
+    id: NDArray[np.int64]
+    original: NDArray[np.int64]
+    labels: dict[str, NDArray[np.int64]]
+    values: dict[str, NDArray[np.float32]]
 
 
 @dataclass(frozen=True)
@@ -27,7 +60,7 @@ class Latents:
         id: [n].
         original: [n]; copies of one image share it.
         mean: [n, N], the latent.
-        scale: [n, N], standard deviation of its noise.
+        scale: standard deviation of its noise [n, N], or [1, N] where all rows have the same.
         labels: concept → category [n], −1 where it is missing, in the order of the factors.
         values: continuous concept → value [n, D], NaN where it is missing.
         backbone_sha256: of the weights that gave these latents.
@@ -39,12 +72,13 @@ class Latents:
         channels: which axis of the layer they are, `first` or `last`; None where it makes no difference.
         axes_sha256: of the file of the principal directions that they lie along; None: along the layer's own.
         image_range: the values of grey images of more than 8 bits that became black and white, where there are any.
+        held: what keeps a node's copy of the rows on disk, where they are read from one.
     """
 
     id: NDArray[np.int64]
     original: NDArray[np.int64]
-    mean: NDArray[np.float32]
-    scale: NDArray[np.float32]
+    mean: Vectors
+    scale: Vectors
     labels: dict[str, NDArray[np.int64]]
     values: dict[str, NDArray[np.float32]]
     backbone_sha256: str
@@ -56,6 +90,7 @@ class Latents:
     channels: Literal["first", "last"] | None = None
     axes_sha256: str | None = None
     image_range: tuple[float, float] | None = None
+    held: object | None = field(default=None, repr=False, compare=False)
 
     def __len__(self) -> int:
         return len(self.id)
@@ -86,14 +121,122 @@ class Latents:
         labels = np.array(list(self.labels.values())).reshape(len(self.labels), len(self))
         return np.flatnonzero((labels >= 0).all(axis=0))
 
-    def draw(self, rng: np.random.Generator, rows: NDArray[np.int64] | None = None) -> NDArray[np.float32]:
-        """Draws z = mean + scale · ε [m, N] of rows of these numbers [m], ε from N(0, 1); None: of all, in order."""
-        mean, scale = (self.mean, self.scale) if rows is None else (self.mean[rows], self.scale[rows])
-        return mean + scale * rng.standard_normal(mean.shape, dtype=np.float32)
+    def draw(self, rng: np.random.Generator, rows: slice | NDArray[np.int64] = slice(None)) -> NDArray[np.float32]:
+        """Draws z = mean + scale · ε [m, N] of rows of these numbers [m], or of all, in order; ε from N(0, 1)."""
+        mean = self.mean[rows]
+        return mean + self.scale_of(rows) * rng.standard_normal(mean.shape, dtype=np.float32)
+
+    def scale_of(self, rows: slice | NDArray[np.int64]) -> NDArray[np.float32]:
+        """Scale of rows of these numbers [m, N], or [1, N] where all have the same."""
+        return self.scale[rows] if len(self.scale) == len(self) else self.scale[:]
+
+    @property
+    def rows_at_once(self) -> int:
+        """How many rows are read at once by what goes over all of them, so that its memory is bounded."""
+        return max(1, BLOCK // self.num_dims)
+
+    def blocks(self) -> list[slice]:
+        """All rows, so many at once."""
+        starts = range(0, len(self), self.rows_at_once)
+        return [slice(start, min(start + self.rows_at_once, len(self))) for start in starts]
+
+
+@dataclass(frozen=True)
+class Shards:
+    """A split as it lies on disk, whose schemas and metadata were read.
+
+    Attributes:
+        paths: in the order of their rows.
+        whole: what an error of all rows names.
+        card: of the layer.
+        metadata: of the first shard.
+        checksums: of the row groups of all shards.
+        rows: how many there are.
+        kept: as of `Latents`.
+        vectors: names of the columns that hold them: `mean` and, where each row has its own, `scale`.
+    """
+
+    paths: list[Path]
+    whole: Path
+    card: dict[str, Any]
+    metadata: dict[str, Any]
+    checksums: list[str]
+    rows: int
+    kept: NDArray[np.int64]
+    vectors: tuple[str, ...]
+
+    @classmethod
+    def of(cls, folder: Path, split: str, backbone_sha256: str | None = None) -> "Shards":
+        """Look at the shards of a split; args and errors are those of `load_latents`."""
+        paths = shards_of(folder, split)
+        card = read_json(folder / LATENTS_CARD)
+        vectors = ("mean", "scale") if card["noise"] == "encoder" else ("mean",)
+        schemas, records = zip(*(read_schema(path) for path in paths), strict=True)
+        for path, schema, record in zip(paths, schemas, records, strict=True):
+            needed = dict.fromkeys(vectors, "column")
+            needed |= {concept_column(concept): "concept column" for concept in record["concepts"]}
+            for name, kind in needed.items():
+                if name not in schema.names:
+                    raise InputError(f"{path}: no {kind} '{name}'; its columns are {', '.join(schema.names)}")
+            _require_backbone(path, record["backbone_sha256"], backbone_sha256 or records[0]["backbone_sha256"])
+        num_dims = schemas[0].field("mean").type.list_size
+        kept = np.setdiff1d(np.arange(num_dims), np.array(card.get("constant", ()), np.int64))
+        if not len(kept):
+            raise InputError(f"{folder}: all {num_dims} numbers of layer '{records[0]['layer']}' are constant")
+        whole = paths[0] if len(paths) == 1 else folder / f"{split}-*.parquet"
+        checksums = [checksum for record in records for checksum in record["checksums"]]
+        rows = sum(record["rows"] for record in records)
+        return cls(paths, whole, card, records[0], checksums, rows, kept, vectors)
+
+    def read(self, take: Callable[[str, NDArray[np.float32]], None]) -> Columns:
+        """Read all rows once, a row group at a time.
+
+        Args:
+            take: is given the name of a column of vectors and its next rows [m, N], in turn.
+
+        Raises:
+            InputError: a shard was changed or damaged, or a concept has no two values.
+        """
+        concepts = self.metadata["concepts"]
+        wanted = {"id", "original", *map(concept_column, concepts), *map(value_column, concepts)}
+        parts = []
+        for group in (group for path in self.paths for group in read_groups(path)):
+            for name in self.vectors:
+                vectors = vector_column(group, name)
+                take(name, vectors if len(self.kept) == vectors.shape[1] else vectors[:, self.kept])
+            parts.append(group.select([name for name in group.column_names if name in wanted]))
+        table = pa.concat_tables(parts)
+        labels = category_columns(table, concepts, self.whole)
+        return Columns(table["id"].to_numpy(), table["original"].to_numpy(), labels, value_columns(table, concepts))
+
+    def latents(self, columns: Columns, vectors: Mapping[str, Vectors], held: object | None = None) -> Latents:
+        """The rows, from what was read of them."""
+        card, metadata = self.card, self.metadata
+        scale = np.zeros(len(self.kept), np.float32)
+        if card["noise"] == "jitter":
+            scale = (card["jitter"] * np.array(card["std"])[self.kept]).astype(np.float32)
+        return Latents(
+            id=columns.id,
+            original=columns.original,
+            mean=vectors["mean"],
+            scale=vectors.get("scale", scale[None]),
+            labels=columns.labels,
+            values=columns.values,
+            backbone_sha256=metadata["backbone_sha256"],
+            layer=metadata["layer"],
+            reduce=metadata["reduce"],
+            kept=self.kept,
+            image_shape=(metadata["image_shape"][0], metadata["image_shape"][1]),
+            graded=metadata.get("graded", {}),
+            channels=metadata.get("channels"),
+            axes_sha256=card.get("axes_sha256"),
+            image_range=tuple(metadata["image_range"]) if "image_range" in metadata else None,
+            held=held,
+        )
 
 
 def load_latents(folder: Path, split: str, backbone_sha256: str | None = None) -> Latents:
-    """Read the shards of a split.
+    """Read the shards of a split into this process's memory.
 
     Args:
         folder: `data/latents/<layer>`.
@@ -103,53 +246,15 @@ def load_latents(folder: Path, split: str, backbone_sha256: str | None = None) -
     Raises:
         InputError: if a shard is missing, no latents table, was changed, or stems from another backbone.
     """
-    paths = shards_of(folder, split)
-    card = read_json(folder / LATENTS_CARD)
-    shards = [_read_shard(path, card["noise"] == "encoder", backbone_sha256) for path in paths]
-    metadata = shards[0][1]
-    for path, (_, other) in zip(paths, shards, strict=True):
-        _require_backbone(path, other["backbone_sha256"], metadata["backbone_sha256"])  # all shards are of one
-    table = pa.concat_tables([rows for rows, _ in shards])
-    whole = paths[0] if len(paths) == 1 else folder / f"{split}-*.parquet"  # what an error of all rows names
-    mean = vector_column(table, "mean")
-    kept = np.setdiff1d(np.arange(mean.shape[1]), np.array(card.get("constant", ()), np.int64))
-    if not len(kept):
-        raise InputError(f"{folder}: all {mean.shape[1]} numbers of layer '{metadata['layer']}' are constant")
-    if card["noise"] == "encoder":
-        scale = vector_column(table, "scale")
-    elif card["noise"] == "none":
-        scale = np.zeros_like(mean)
-    else:
-        mean = mean[:, kept]
-        scale = np.broadcast_to((card["jitter"] * np.array(card["std"])[kept]).astype(np.float32), mean.shape).copy()
-    return Latents(
-        id=table["id"].to_numpy(),
-        original=table["original"].to_numpy(),
-        mean=mean,
-        scale=scale,
-        labels=category_columns(table, metadata["concepts"], whole),
-        values=value_columns(table, metadata["concepts"]),
-        backbone_sha256=metadata["backbone_sha256"],
-        layer=metadata["layer"],
-        reduce=metadata["reduce"],
-        kept=kept,
-        image_shape=(metadata["image_shape"][0], metadata["image_shape"][1]),
-        graded=metadata.get("graded", {}),
-        channels=metadata.get("channels"),
-        axes_sha256=card.get("axes_sha256"),
-        image_range=tuple(metadata["image_range"]) if "image_range" in metadata else None,
-    )
+    shards = Shards.of(folder, split, backbone_sha256)
+    arrays = {name: np.empty((shards.rows, len(shards.kept)), np.float32) for name in shards.vectors}
+    taken = dict.fromkeys(arrays, 0)
 
+    def take(name: str, rows: NDArray[np.float32]) -> None:
+        arrays[name][taken[name] : taken[name] + len(rows)] = rows
+        taken[name] += len(rows)
 
-def _read_shard(path: Path, noisy: bool, backbone_sha256: str | None) -> tuple[pa.Table, dict[str, Any]]:
-    """Rows and metadata of a shard that has the columns it needs and stems from the backbone on disk."""
-    table, metadata = read_table(path)
-    for name in ("mean", "scale") if noisy else ("mean",):
-        if name not in table.column_names:
-            raise InputError(f"{path}: no column '{name}'; its columns are {', '.join(table.column_names)}")
-    if backbone_sha256 is not None:
-        _require_backbone(path, metadata["backbone_sha256"], backbone_sha256)
-    return table.replace_schema_metadata(None), metadata
+    return shards.latents(shards.read(take), arrays)
 
 
 def _require_backbone(path: Path, sha256: str, expected: str) -> None:

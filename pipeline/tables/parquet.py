@@ -8,7 +8,7 @@ row groups, each with a checksum of its own, so that a table need not fit in mem
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -34,6 +34,7 @@ __all__ = [
     "latents_schema",
     "metadata_of",
     "read_group",
+    "read_groups",
     "read_schema",
     "read_table",
     "table_writer",
@@ -169,7 +170,7 @@ def read_table(path: Path, columns: Sequence[str] | None = None) -> tuple[pa.Tab
     if missing:
         raise InputError(f"{path}: no column '{missing[0]}'; its columns are {', '.join(schema.names)}")
     if columns is None:
-        groups = [read_group(path, group) for group in range(len(group_rows(path)))]
+        groups = list(read_groups(path))
         return pa.concat_tables(groups) if groups else schema.empty_table(), record
     try:
         table = pq.read_table(path, columns=list(columns))
@@ -201,23 +202,29 @@ def group_rows(path: Path) -> list[int]:
 
 
 def read_group(path: Path, group: int) -> pa.Table:
-    """The rows of one row group, without metadata.
+    """The rows of one row group, without metadata; raises what `read_groups` does."""
+    return next(read_groups(path, [group]))
+
+
+def read_groups(path: Path, groups: Iterable[int] | None = None) -> Iterator[pa.Table]:
+    """The rows of one row group after another, without metadata; of these numbers, or of all.
 
     Raises:
-        InputError: as `read_schema`, and if the group is damaged or its checksum differs.
+        InputError: as `group_rows`, and if a group is damaged or its checksum differs.
     """
     _, record = read_schema(path)
-    try:
-        with pq.ParquetFile(path) as file:
-            table = file.read_row_group(group).replace_schema_metadata(None)
-    except (pa.ArrowException, OSError) as error:
-        raise InputError(f"{path}: truncated or damaged ({one_line(error)})") from None
-    expected = record["checksums"][group]
-    if (found := _checksum(table)) != expected:
-        raise InputError(
-            f"{path}: found checksum {found[:12]}, expected {expected[:12]}: rows of group {group} were changed"
-        )
-    return table
+    with pq.ParquetFile(path) as file:
+        for group in range(len(group_rows(path))) if groups is None else groups:
+            try:
+                table = file.read_row_group(group).replace_schema_metadata(None)
+            except (pa.ArrowException, OSError) as error:
+                raise InputError(f"{path}: truncated or damaged ({one_line(error)})") from None
+            expected = record["checksums"][group]
+            if (found := _checksum(table)) != expected:
+                raise InputError(
+                    f"{path}: found checksum {found[:12]}, expected {expected[:12]}: rows of group {group} were changed"
+                )
+            yield table
 
 
 def _concept_fields(categories: Sequence[str], values: Mapping[str, int]) -> list[pa.Field]:

@@ -236,9 +236,12 @@ def rank_and_world() -> tuple[int, int]:
 
 
 def _share_models(members: Sequence[Member], world: int) -> None:
-    """Give every worker the networks of rank 0."""
+    """Give every worker the networks of rank 0: number by number, as pickled each view would bring its whole vector."""
     for model in [member.task.model for member in members] if world > 1 else []:
-        model.load_state_dict(from_rank_0(model.state_dict()))
+        for value in model.state_dict().values():
+            shared = value.contiguous()
+            dist.broadcast(shared, 0)
+            value.copy_(shared)
 
 
 def _look(running: Sequence[Running], step: int, rank: int) -> dict[Running, Look]:

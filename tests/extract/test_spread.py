@@ -54,8 +54,8 @@ def test_a_layer_without_noise_gets_jitter_and_its_constants_stay_out(tmp_path: 
     assert test.kept.tolist() == [0, 1, 3, 4]
     assert np.array_equal(test.mean, (values(9, 5) + 1)[:, [0, 1, 3, 4]])  # exact
     expected = 0.1 * np.concatenate(parts).astype(np.float64).std(axis=0)[[0, 1, 3, 4]]
-    assert test.scale == pytest.approx(np.tile(expected, (9, 1)), rel=1e-6)  # of the training rows
-    assert test.scale.flags.writeable
+    assert test.scale == pytest.approx(expected[None], rel=1e-6)  # of the training rows, and one for all
+    assert test.scale_of(np.array([3, 8])) == pytest.approx(expected[None], rel=1e-6)
 
 
 def test_a_layer_that_says_nothing_is_refused(tmp_path: Path) -> None:

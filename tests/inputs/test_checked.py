@@ -100,6 +100,12 @@ def test_what_a_stage_would_remove_is_refused(project: Path, output: str, sectio
     assert sorted(path for path in project.parent.rglob("*")) == before
 
 
+def test_a_cache_in_what_a_stage_would_remove_is_refused(project: Path) -> None:
+    cache = f"{project}/models/judge/copies"
+    assert refusal(machine={"cache": cache}) == f"machine.cache: {cache} lies in models/judge, {REMOVED}"
+    assert checked(machine={"cache": f"{project}/copies"}) == Checked({}, {})
+
+
 def test_a_link_that_leads_to_what_a_stage_would_remove_is_refused(project: Path) -> None:
     Path("data").mkdir()
     shutil.move("photos", "data/images")

@@ -30,6 +30,8 @@ def test_gaussian_nats_agree_with_scipy() -> None:
     train, test = (rng.normal(size=(n, 5)) @ mix + 3 for n in (400, 50))
     density = multivariate_normal(train.mean(axis=0), np.cov(train.T, ddof=0))
     np.testing.assert_allclose(gaussian_nats(train, test), -density.logpdf(test))
+    blocks = np.array_split(train, 7)
+    np.testing.assert_allclose(gaussian_nats(lambda: iter(blocks), test), -density.logpdf(test))
 
 
 def test_on_its_training_rows_no_other_gaussian_is_better() -> None:

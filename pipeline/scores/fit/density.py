@@ -11,6 +11,7 @@ theoretical analysis of multivariate correlation, IBM Journal of Research and De
 dimensions, under a Gaussian. A covariance that is singular is refused: its log-determinant would be noise.
 """
 
+from collections.abc import Callable, Iterable, Iterator
 from math import log
 
 import numpy as np
@@ -34,6 +35,8 @@ __all__ = ["bits_per_dim", "block_total_correlation", "gaussian_nats", "likeliho
 _SINGULAR = 1e-10  # smallest eigenvalue of a correlation matrix that a float64 log-determinant can bear
 _NUM_PERMUTATIONS = 20
 
+Blocks = Callable[[], Iterable[ArrayLike]]  # the rows of a table, some at a time; each call begins anew
+
 
 def scale_and_correlation(rows: NDArray[np.float64], name: str) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Standard deviations [N] and correlation matrix [N, N] of `rows` [n, N], both with ddof 0.
@@ -42,18 +45,32 @@ def scale_and_correlation(rows: NDArray[np.float64], name: str) -> tuple[NDArray
         ValueError: names `name` and a dimension that is constant, or says that some dimensions determine another, as
             they always do for n ≤ N.
     """
-    num_rows, num_dims = rows.shape
-    scale = rows.std(axis=0)
-    constant = scale <= 1e-12 * np.abs(rows).max(axis=0)
+    _, scale, correlation = _gaussian(lambda: [rows], name)
+    return scale, correlation
+
+
+def _gaussian(
+    blocks: Callable[[], Iterable[NDArray[np.float64]]], name: str
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """Mean [N], standard deviations [N] and correlation [N, N] of rows that are gone over four times, as above."""
+    num_rows = sum(len(rows) for rows in blocks())
+    mean = _sum(rows.sum(axis=0) for rows in blocks()) / num_rows
+    scale = np.sqrt(_sum(np.square(rows - mean).sum(axis=0) for rows in blocks()) / num_rows)
+    largest = np.max([np.abs(rows).max(axis=0) for rows in blocks()], axis=0)
+    constant = scale <= 1e-12 * largest
     if constant.any():
         raise ValueError(f"{name}: dimension {int(np.argmax(constant))} is constant over {num_rows} rows")
-    standard = (rows - rows.mean(axis=0)) / scale
-    correlation = standard.T @ standard / num_rows
+    standard = ((rows - mean) / scale for rows in blocks())
+    correlation = _sum(rows.T @ rows for rows in standard) / num_rows
     if np.linalg.eigvalsh(correlation)[0] < _SINGULAR:
         raise ValueError(
-            f"{name}: the covariance of {num_rows} rows of {num_dims} dimensions is singular; some determine another"
+            f"{name}: the covariance of {num_rows} rows of {len(scale)} dimensions is singular; some determine another"
         )
-    return scale, correlation
+    return mean, scale, correlation
+
+
+def _sum(parts: Iterable[NDArray[np.float64]]) -> NDArray[np.float64]:
+    return np.asarray(sum(parts))
 
 
 def bits_per_dim(nats: ArrayLike, n_dims: int, seed: int = 0, groups: ArrayLike | None = None) -> Score:
@@ -79,22 +96,29 @@ def bits_per_dim(nats: ArrayLike, n_dims: int, seed: int = 0, groups: ArrayLike 
     return Score(score.value) if np.ndim(nats) == 0 else score
 
 
-def gaussian_nats(train: ArrayLike, test: ArrayLike) -> NDArray[np.float64]:
+def gaussian_nats(train: ArrayLike | Blocks, test: ArrayLike) -> NDArray[np.float64]:
     """Nats [m] of each test latent [m, N] under the full-covariance Gaussian of greatest likelihood on `train` [n, N].
+
+    Args:
+        train: rows, or what gives the same blocks of them at each call, so that they need not be in memory at once.
+        test: rows.
 
     Raises:
         ValueError: if a number is not finite, the widths differ, or the covariance of `train` is singular.
     """
-    fitted, held = checked_rows(train, "train"), checked_rows(test, "test")
-    if fitted.ndim != 2 or held.ndim != 2 or fitted.shape[1] != held.shape[1]:
-        raise ValueError(
-            f"test: found shape {held.shape}; latents as wide as those of train, {fitted.shape}, are expected"
-        )
-    scale, correlation = scale_and_correlation(fitted, "train")
+
+    def blocks() -> Iterator[NDArray[np.float64]]:
+        for rows in train() if callable(train) else [train]:
+            yield checked_rows(rows, "train")
+
+    width, held = next(blocks()).shape[1:], checked_rows(test, "test")
+    if held.ndim != 2 or held.shape[1:] != width:
+        raise ValueError(f"test: found shape {held.shape}; latents as wide as those of train, {width}, are expected")
+    mean, scale, correlation = _gaussian(blocks, "train")
     factor = np.linalg.cholesky(correlation)
-    white = solve_triangular(factor, ((held - fitted.mean(axis=0)) / scale).T, lower=True)
+    white = solve_triangular(factor, ((held - mean) / scale).T, lower=True)
     log_det = np.log(scale * np.diag(factor)).sum()
-    return np.asarray(0.5 * (white**2).sum(axis=0) + log_det + 0.5 * fitted.shape[1] * log(2 * np.pi))
+    return np.asarray(0.5 * (white**2).sum(axis=0) + log_det + 0.5 * len(mean) * log(2 * np.pi))
 
 
 def likelihood_scores(

@@ -171,7 +171,7 @@ def shared_pairs(
             continue
         member = rng.integers(partners.num_rows, size=pairs_each)
         a, b = partners.spans.rows(member, rng.integers(partners.spans.num_partners[member]))
-        drawn_a.append(a)
-        drawn_b.append(b)
+        drawn_a.append(a.astype(np.int64))
+        drawn_b.append(b.astype(np.int64))
         names += [name] * pairs_each
     return SharedPairs(np.concatenate(drawn_a), np.concatenate(drawn_b), np.array(names), alone)
