@@ -68,6 +68,8 @@ class PlainTask:
         if setup.double:
             self.model.double()
             rows = self.task.train_rows
+            assert isinstance(rows.mean, Tensor)
+            assert isinstance(rows.scale, Tensor)
             rows.mean, rows.scale = rows.mean.double(), rows.scale.double()
 
     def initialise(self) -> None:

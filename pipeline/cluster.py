@@ -23,7 +23,7 @@ from pipeline.errors import InputError
 from pipeline.machine import Resources, require
 from pipeline.params import MachineParams
 
-__all__ = ["start_ray", "without_line"]
+__all__ = ["alive_nodes", "start_ray", "without_line"]
 
 SETTINGS = {
     "RAY_USAGE_STATS_ENABLED": "0",
@@ -61,6 +61,11 @@ def start_ray(machine: MachineParams) -> Iterator[Resources]:
     finally:
         ray.shutdown()
         shutil.rmtree(folder, ignore_errors=True)  # Ray never removes its session's folder
+
+
+def alive_nodes() -> list[str]:
+    """Addresses of the nodes that Ray has, in order."""
+    return sorted(node["NodeManagerAddress"] for node in ray.nodes() if node["Alive"])
 
 
 @contextmanager

@@ -12,7 +12,16 @@ import torch
 from pipeline.errors import InputError
 from pipeline.params import MachineParams
 
-__all__ = ["GB", "Resources", "memory_budget", "node_memory", "require", "resources_here", "worker_resources"]
+__all__ = [
+    "GB",
+    "Resources",
+    "is_out_of_memory",
+    "memory_budget",
+    "node_memory",
+    "require",
+    "resources_here",
+    "worker_resources",
+]
 
 GB = 1e9
 SHARE = 0.5  # of a node's memory, that latents may fill where params do not say
@@ -79,6 +88,17 @@ def resources_here(machine: MachineParams) -> Resources:
     cpus = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1  # not on macOS
     available = {"CPU": cpus, "GPU": torch.cuda.device_count()}
     return require(machine, available, "this machine")
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an error says that there is too little memory, of a GPU or of the machine.
+
+    Example:
+        >>> is_out_of_memory(MemoryError()), is_out_of_memory(RuntimeError("no such layer"))
+        (True, False)
+    """
+    of_cpu = isinstance(error, RuntimeError) and "DefaultCPUAllocator" in str(error)  # torch has no type of its own
+    return of_cpu or isinstance(error, (MemoryError, torch.OutOfMemoryError))
 
 
 def node_memory() -> int:

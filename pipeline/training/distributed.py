@@ -15,7 +15,8 @@ from typing import Any, Generic, TypeVar
 import torch
 
 from pipeline.basis import curves
-from pipeline.errors import InputError
+from pipeline.errors import InputError, one_line
+from pipeline.machine import is_out_of_memory
 from pipeline.params import MachineParams, Optimisation
 from pipeline.progress import Progress, following
 from pipeline.storage.folder import Storage
@@ -163,9 +164,7 @@ def _started(
 
             def finish() -> list[Result | str]:
                 with following(_shows_entries(name, generation, config.steps, run_folder / curves.METRICS)):
-                    refusal = wait()
-                if refusal:
-                    raise InputError(refusal)
+                    wait()
                 drop_older(storage, generation)
                 return results_of(name, generation, config.steps)
 
@@ -197,59 +196,53 @@ class _Job:
     generation: Generation
 
 
-def _work(device: str, job: _Job) -> str | None:
-    """What each worker runs; gives the line of a wrong input, which a new start would not mend."""
+def _work(device: str, job: _Job) -> None:
+    """What each worker runs; an InputError of any of them ends all."""
     torch.set_num_threads(job.cpus)
     if device.startswith("cuda"):
         os.environ["CUBLAS_WORKSPACE_CONFIG"] = ":4096:8"
         torch.use_deterministic_algorithms(True, warn_only=True)
-    training, generation = job.training, job.generation
+    generation = job.generation
+    start = from_rank_0(newest_checkpoint(generation.folder) or generation.resume)  # the newest where it starts anew
     try:
-        own = newest_checkpoint(generation.folder)  # where it is started anew
-        start = from_rank_0(own or generation.resume)
-        resume = read_checkpoint(start, device) if start else None
-        tasks = training.task_factory(training.task_config, torch.device(device))
-        folders = [curves_folder(generation.folder, number) for number in range(len(tasks))]
-        for folder in folders if rank_and_world()[0] == 0 else ():
-            curves.cut(folder, resume["step"] if resume else -1)
-        hooks = _hooks(generation.folder, folders)
-        if training.pack_factory is None:
-            train(tasks[0], training.config, hooks[0], resume, compile_step=job.compile_step)
-            return None
-        members = [Member(task, training.config, of.log) for task, of in zip(tasks, hooks, strict=True)]
-        try:
-            failures = train_pack(training.pack_factory(members), hooks[0].checkpoint, resume)
-        except torch.OutOfMemoryError:
-            if rank_and_world()[1] > 1:
-                raise  # the others wait for this worker, and would not hear of a line
-            return f"{len(tasks)} networks at once do not fit into the memory of {device}; accepted are fewer"
-        return f"none of {len(failures)} is left: {failures[0]}" if all(failures) else None
-    except InputError as error:
-        return str(error)
+        _train(torch.device(device), job, read_checkpoint(start, device) if start else None)
+    except (RuntimeError, MemoryError) as error:
+        if not is_out_of_memory(error):
+            raise
+        rank, world = rank_and_world()
+        whose = f"worker {rank} of {world}, " if world > 1 else ""
+        raise InputError(
+            f"{whose}{device}: too little memory for the training ({one_line(error)}); accepted are a smaller "
+            "batch_size or network, or more machine.workers"
+        ) from None
 
 
-def _hooks(generation_folder: Storage, folders: Sequence[Storage]) -> list[Hooks]:
-    """Of each network, whose curves go into its own folder; one checkpoint holds them all."""
-    unwritten: list[InputError] = []  # by rank 0 alone; said to the others at the next checkpoint, where all meet
-
-    def log(folder: Storage, entry: dict[str, float]) -> None:
-        try:
-            curves.append(folder, entry)
-        except InputError as error:
-            unwritten.append(error)
+def _train(device: torch.device, job: _Job, resume: State | None) -> None:
+    training, generation = job.training, job.generation
+    tasks = training.task_factory(training.task_config, device)
+    folders = [curves_folder(generation.folder, number) for number in range(len(tasks))]
+    for folder in folders if rank_and_world()[0] == 0 else ():
+        curves.cut(folder, resume["step"] if resume else -1)
 
     def checkpoint(state: State) -> None:
-        if rank_and_world()[0] == 0 and not unwritten:
-            try:
-                for folder in folders:  # with a checkpoint come the curves up to its step
-                    folder.flush()
-                write_checkpoint(generation_folder, state)
-            except InputError as error:
-                unwritten.append(error)
-        if refusal := from_rank_0(unwritten[0] if unwritten else None):
-            raise refusal
+        if rank_and_world()[0] == 0:
+            for folder in folders:  # with a checkpoint come the curves up to its step
+                folder.flush()
+            write_checkpoint(generation.folder, state)
 
-    return [Hooks(log=partial(log, folder), checkpoint=checkpoint) for folder in folders]
+    logs = [partial(curves.append, folder) for folder in folders]
+    if training.pack_factory is None:
+        train(tasks[0], training.config, Hooks(logs[0], checkpoint), resume, compile_step=job.compile_step)
+        return
+    members = [Member(task, training.config, log) for task, log in zip(tasks, logs, strict=True)]
+    try:
+        failures = train_pack(training.pack_factory(members), checkpoint, resume)
+    except torch.OutOfMemoryError:
+        raise InputError(
+            f"{len(tasks)} networks at once do not fit into the memory of {device}; accepted are fewer"
+        ) from None
+    if all(failures):
+        raise InputError(f"none of {len(failures)} is left: {failures[0]}")
 
 
 def _shown(entry: dict[str, float], held_out: dict[str, float]) -> dict[str, float]:

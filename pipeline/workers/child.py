@@ -15,6 +15,7 @@ from contextlib import contextmanager, suppress
 from typing import IO, Any
 
 from pipeline.entry import die_with_parent
+from pipeline.errors import InputError
 from pipeline.machine import Resources
 from pipeline.progress import NOTE
 
@@ -36,6 +37,7 @@ def in_child(
         arguments: what can be pickled.
 
     Raises:
+        InputError: the function refuses its input.
         RuntimeError: the function raised an error, or was killed too often; what it wrote to its stderr follows.
     """
     call = pickle.dumps((function, (resources.device, *arguments)))
@@ -48,7 +50,10 @@ def in_child(
                 given, code = children[-1].stdout.read(), children[-1].wait()
                 if code == 0:
                     _show_notes(words)
-                    return pickle.loads(given)
+                    result, refusal = pickle.loads(given)
+                    if refusal:
+                        raise InputError(refusal)
+                    return result
                 if code > 0 or len(children) > restarts:
                     words.seek(0)
                     raise RuntimeError(f"a worker ended in {code}\n{words.read().decode(errors='replace')}".rstrip())
@@ -95,8 +100,12 @@ def _main() -> None:
     answer = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # what a library prints is no answer
     function, arguments = pickle.load(sys.stdin.buffer)
+    try:
+        given = (function(*arguments), "")
+    except InputError as error:
+        given = (None, str(error))
     with answer:
-        pickle.dump(function(*arguments), answer)
+        pickle.dump(given, answer)
 
 
 if __name__ == "__main__":

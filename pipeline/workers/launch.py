@@ -51,9 +51,13 @@ def launching(machine: MachineParams, storage: Storage) -> Iterator[Launcher]:
         yield Launcher(resources, start, start)
         return
     from pipeline.cluster import start_ray  # a worker without a cluster need not wait for Ray's imports
-    from pipeline.workers.on_ray import in_group, in_task
+    from pipeline.workers.on_ray import in_task
 
     with start_ray(machine) as resources:
         one = partial(in_task, resources, MAX_RESTARTS)
-        group = partial(in_group, machine.workers, resources, MAX_RESTARTS, storage)
-        yield Launcher(resources, one if machine.workers == 1 else group, one)
+        if machine.workers == 1:
+            yield Launcher(resources, one, one)
+            return
+        from pipeline.workers.group import in_group  # Ray Train takes a second more than Ray
+
+        yield Launcher(resources, partial(in_group, machine.workers, resources, MAX_RESTARTS, storage), one)

@@ -1,17 +1,22 @@
-"""A function in processes that Ray has: one task, or the workers of Ray Train."""
+"""A function in one process that Ray has; and what is done about a process or a node that is lost."""
 
 import signal
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import ray
+from ray.exceptions import RayTaskError, WorkerCrashedError
 
+from pipeline.cluster import alive_nodes
 from pipeline.entry import die_with_parent
+from pipeline.errors import InputError, one_line
 from pipeline.machine import Resources
-from pipeline.storage.folder import Storage
 
-__all__ = ["in_group", "in_task"]
+__all__ = ["await_nodes", "call", "in_task", "lost_too_often"]
+
+PATIENCE = 60.0  # seconds for which a node that was lost is waited for
 
 
 @contextmanager
@@ -21,63 +26,72 @@ def in_task(
     """Run a function in one process that Ray has; see `in_child`.
 
     Ray Train, which has workers meet, would start four processes more for one.
+
+    Raises:
+        InputError: the function refuses its input, its process was lost too often, or a node that has room for it.
     """
     options = {"num_cpus": resources.cpus, "num_gpus": resources.gpus, "max_calls": 1}  # a process of its own
-    task = ray.remote(**options, max_retries=restarts)(_call).remote(function, resources.device, *arguments)
+    task = ray.remote(**options, max_retries=restarts)(call).remote(function, resources.device, *arguments)
+
+    def wait() -> Any:
+        while not ray.wait([task], timeout=5)[0]:  # Ray itself would wait for a node without end
+            await_nodes(1, resources)
+        try:
+            return ray.get(task)
+        except RayTaskError as error:
+            if isinstance(error.cause, InputError):
+                raise InputError(str(error.cause)) from None
+            raise
+        except WorkerCrashedError as error:
+            raise lost_too_often(restarts, error) from None
+
     try:
-        yield lambda: ray.get(task)
+        yield wait
     finally:
         ray.cancel(task, force=True)
 
 
-@contextmanager
-def in_group(
-    workers: int, resources: Resources, restarts: int, storage: Storage, function: Callable[..., Any], *arguments: Any
-) -> Iterator[Callable[[], Any]]:
-    """Run a function in each of several workers that Ray Train starts, as one group of torch.distributed.
+def await_nodes(workers: int, resources: Resources) -> None:
+    """Wait until the cluster has what so many workers need, which a node that was lost may bring back.
 
-    Seven parameters, as `function` and `arguments` are one call; see `in_child`. What waits also starts them, and gives
-    what the first worker gives. Where one is killed, all are started anew.
-
-    Args:
-        workers: how many.
-        resources: of each.
-        restarts: how often they are started anew at most.
-        storage: where Ray Train keeps its own files meanwhile.
-        function: of a module; it is given the worker's device, and then `arguments`.
-        arguments: what can be pickled.
+    Raises:
+        InputError: it has not for a minute.
     """
-    import ray.train  # takes a second more than Ray, which a task need not wait for
-    from ray.train.torch import TorchTrainer
+    end = time.monotonic() + PATIENCE
+    said = False
+    while missing := _missing(workers, resources):
+        if not said:
+            print(f"lost a node: Ray has {missing}; waiting {PATIENCE:.0f} s for its return", flush=True)
+            said = True
+        if time.monotonic() > end:
+            raise InputError(
+                f"a node of the cluster was lost and did not return within {PATIENCE:.0f} s: Ray has {missing}, on "
+                f"{', '.join(alive_nodes())}; the same command goes on from the last checkpoint once it is back, or "
+                "with fewer machine.workers"
+            )
+        time.sleep(0.5)
 
-    above, name = storage.parent, storage.name
-    above.remove(name)
-    files, path = above.opened()
-    trainer = TorchTrainer(
-        _call_in_group,
-        train_loop_config={"function": function, "arguments": arguments},
-        scaling_config=ray.train.ScalingConfig(
-            num_workers=workers, use_gpu=resources.gpus > 0, resources_per_worker=resources.as_dict()
-        ),
-        run_config=ray.train.RunConfig(
-            name=name,
-            storage_path=path,
-            storage_filesystem=files,
-            failure_config=ray.train.FailureConfig(max_failures=restarts, controller_failure_limit=0),
-        ),
+
+def lost_too_often(restarts: int, error: BaseException) -> InputError:
+    """What is said where workers are lost again and again, as of too little memory."""
+    return InputError(
+        f"a worker was lost {restarts + 1} times, as when memory is short, the last time by: {one_line(error)}; the "
+        "same command goes on from the last checkpoint"
     )
-    try:
-        yield lambda: trainer.fit().return_value
-    finally:
-        above.remove(name)
 
 
-def _call(function: Callable[..., Any], *arguments: Any) -> Any:
+def call(function: Callable[..., Any], *arguments: Any) -> Any:
+    """Call a function in a worker, which ends with the node that started it."""
     die_with_parent(signal.SIGKILL)
     return function(*arguments)
 
 
-def _call_in_group(settings: dict[str, Any]) -> Any:
-    from ray.train.torch import get_device
-
-    return _call(settings["function"], str(get_device()), *settings["arguments"])
+def _missing(workers: int, resources: Resources) -> str:
+    """What Ray has of what is too little; empty where nothing is."""
+    has = ray.cluster_resources()
+    few = [
+        f"{has.get(kind, 0):.0f} {kind}s of the {workers * each:.0f} needed"
+        for kind, each in resources.as_dict().items()
+        if has.get(kind, 0) < workers * each
+    ]
+    return ", ".join(few)

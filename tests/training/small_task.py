@@ -2,7 +2,9 @@
 
 import os
 import resource
+import signal
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +15,7 @@ from pipeline.basis.draws import draw_seed
 from pipeline.errors import InputError
 from pipeline.params import Optimisation
 from pipeline.training.best import Merit
+from pipeline.training.loop import rank_and_world
 
 CONFIG = Optimisation(steps=40, batch_size=7, learning_rate=0.02, log_every=5, validate_every=10, checkpoint_every=10)
 
@@ -21,27 +24,41 @@ UNSTEADY = CONFIG.changed(steps=80, learning_rate=0.3, schedule="constant")  # s
 SEED = 3
 
 
+def _refuse() -> None:
+    raise InputError("table.parquet: no such column")
+
+
+ENDS: dict[str, Callable[[], object]] = {
+    "wrong input": _refuse,
+    "defect": lambda: {}["nothing"],
+    "memory": lambda: torch.empty(10**15),
+    "kill": lambda: os.kill(os.getpid(), signal.SIGKILL),
+}
+
+
 @dataclass(frozen=True)
 class SmallConfig:
     """What goes wrong.
 
     Before step `hold_at` the first process to get there writes its id to `hold_file` and waits for good; from step
-    `fill_from` on no file may grow beyond 2,000 bytes, as on a disk that is all but full.
+    `fill_from` on no file may grow beyond 2,000 bytes, as on a disk that is all but full. In the worker of rank `of`
+    the task ends in what `ends` names, a key of `ENDS`, before step `ends_at`, or where it is made; and says when.
     """
 
     hold_at: int | None = None
     hold_file: str = ""
-    refuse: str = ""
     fill_from: int | None = None
+    ends: str = ""
+    ends_at: int | None = None
+    of: int = 0
 
 
 class SmallTask:
     """y = sin(Σ x) by a net whose first bias is set from the first batch."""
 
     def __init__(self, config: SmallConfig, device: torch.device) -> None:
-        if config.refuse:
-            raise InputError(config.refuse)
         self.config, self.device = config, device
+        self._end(None)
         torch.manual_seed(0)
         self.model = nn.Sequential(nn.Linear(4, 16), nn.Tanh(), nn.Linear(16, 1)).to(device)
 
@@ -55,6 +72,7 @@ class SmallTask:
         self.model[0].bias.copy_(self.batch("train", 0)[0].mean())
 
     def loss(self, model: nn.Module, step: int, part: slice) -> tuple[Tensor, dict[str, Tensor]]:
+        self._end(step)
         if step == self.config.hold_at:
             hold(Path(self.config.hold_file))
         if step == self.config.fill_from:
@@ -62,6 +80,11 @@ class SmallTask:
         x, y = self.batch("train", step)
         loss = (model(x[part]) - y[part]).square().mean()
         return loss, {"squared_error": loss}
+
+    def _end(self, step: int | None) -> None:
+        if self.config.ends and (step, rank_and_world()[0]) == (self.config.ends_at, self.config.of):
+            Path(self.config.hold_file or os.devnull).touch()
+            ENDS[self.config.ends]()
 
     def validate(self) -> dict[str, float]:
         x, y = self.batch("val", 0, 50)

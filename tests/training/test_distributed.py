@@ -15,6 +15,7 @@ import psutil
 import pytest
 import ray
 import torch
+from ray.train import TrainingFailedError
 
 from pipeline.basis import curves
 from pipeline.cluster import start_ray
@@ -25,6 +26,7 @@ from pipeline.storage.remote import storage_of
 from pipeline.training.checkpoints import Generation
 from pipeline.training.distributed import Result, _shows_entries, train_on_workers
 from pipeline.training.loop import train
+from pipeline.workers import launch
 
 from .small_task import CONFIG, UNSTEADY, JudgedTask, SmallConfig, SmallTask
 
@@ -65,6 +67,12 @@ def wait_for(condition: Callable[[], object]) -> None:
     while not condition():
         assert time.monotonic() < end, "waited in vain"
         time.sleep(0.05)
+
+
+def workers_left() -> list[int]:
+    """Ids of the workers of Ray Train that this process's Ray still has."""
+    below = psutil.Process().children(recursive=True)
+    return [process.pid for process in below if "RayTrainWorker" in str(process.as_dict(["cmdline"])["cmdline"])]
 
 
 def assert_same(found: Result, expected: Result) -> None:
@@ -193,11 +201,42 @@ def test_a_wrong_input_met_by_a_worker_is_one_line_without_a_new_start(tmp_path,
     with pytest.raises(InputError, match=r"^table\.parquet: no such column$"):
         train_on_workers(
             SmallTask,
-            SmallConfig(refuse="table.parquet: no such column"),
+            SmallConfig(ends="wrong input"),
             CONFIG,
             one_worker,
             tmp_path / "small-0123",
         )
+
+
+@pytest.mark.usefixtures("ray_session")
+@pytest.mark.parametrize(
+    ("ends", "step", "error", "words"),
+    [
+        ("wrong input", None, InputError, r"^table\.parquet: no such column$"),
+        ("wrong input", 25, InputError, r"^table\.parquet: no such column$"),
+        ("memory", 25, InputError, r"^worker 1 of 2, cpu: too little memory for the training \(.*\); accepted are .*"),
+        ("defect", 25, TrainingFailedError, r"(?s)Rank 1 .*Traceback.*KeyError: 'nothing'"),
+    ],
+)
+def test_what_one_worker_of_two_meets_ends_both_at_once(ends, step, error, words, tmp_path, capfd):
+    """The other waits for it meanwhile, as it would for half an hour."""
+    sign = tmp_path / "sign"
+    task = SmallConfig(ends=ends, ends_at=step, of=1, hold_file=str(sign))
+    with pytest.raises(error, match=words):
+        train_on_workers(SmallTask, task, CONFIG, MachineParams(workers=2), tmp_path / "small-0123")
+    assert time.time() - sign.stat().st_mtime < 20
+    assert "anew" not in capfd.readouterr().out
+    wait_for(lambda: not workers_left())
+
+
+@pytest.mark.usefixtures("ray_session")
+def test_workers_that_are_killed_again_and_again_end_in_a_line(tmp_path, capfd, monkeypatch):
+    monkeypatch.setattr(launch, "MAX_RESTARTS", 1)
+    task = SmallConfig(ends="kill", ends_at=15, of=1)
+    with pytest.raises(InputError, match=r"^a worker was lost 2 times, as when memory is short, .*; the same command"):
+        train_on_workers(SmallTask, task, CONFIG, MachineParams(workers=2), tmp_path / "small-0123")
+    assert capfd.readouterr().out.count("all 2 start anew") == 1
+    wait_for(lambda: not workers_left())
 
 
 @pytest.mark.usefixtures("ray_session")

@@ -2,7 +2,6 @@
 
 import json
 import os
-import re
 import shutil
 import sys
 from dataclasses import dataclass, replace
@@ -12,6 +11,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from pipeline.errors import InputError
 from pipeline.flow_pack import FlowPack, tasks_of_seeds
 from pipeline.flow_task import FlowTask, FlowTaskConfig
 from pipeline.params import MachineParams, Optimisation
@@ -133,5 +133,5 @@ class TooLarge(FlowPack):
 )
 def test_a_pack_of_which_nothing_can_come_is_one_line(configs, tmp_path, diverging, pack, line):
     training = _Training(tasks_of, Flows(configs, diverging=diverging), SEEDS, pack)
-    found = _work("cpu", _Job(training, False, 1, Generation(tmp_path, None, 0)))
-    assert re.fullmatch(line, found)
+    with pytest.raises(InputError, match=f"^{line}$"):
+        _work("cpu", _Job(training, False, 1, Generation(tmp_path, None, 0)))
