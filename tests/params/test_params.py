@@ -287,18 +287,7 @@ def test_a_wrong_key_ends_the_check_stage_in_one_line(tmp_path: Path) -> None:
 
 
 def test_other_names_of_concepts_are_taken(tmp_path: Path) -> None:
-    names = [
-        "scale",
-        "id",
-        "split",
-        "image",
-        "mean",
-        "type",
-        "values",
-        "train",
-        "hair.colour",
-        "hair colour",
-        "Größe (cm)",
-    ]
+    names = ["scale", "id", "split", "image", "mean", "type", "values", "train"]
+    names += ["hair.colour", "hair colour", "Größe (cm)"]
     text = f"data: {{concepts: {names}}}"
     assert load_params(_write(tmp_path, text)).data.concepts == tuple(names)
