@@ -144,7 +144,8 @@ WRONG = {
     "machine: {device: tpu}": "machine.device: found 'tpu': input should be 'auto', 'cpu' or 'cuda'",
     "machine: {memory_budget: 0}": "machine.memory_budget: found 0: input should be greater than 0",
     "machine: {memory_budget: 8GB}": "machine.memory_budget: found '8GB': input should be a valid number",
-    "machine: {cache: mine}": "machine.cache: found 'mine': each node has its own, so that an absolute path is accepted",
+    "machine: {cache: mine}": "machine.cache: found 'mine': each node has its own, so that an absolute path is "
+    "accepted",
     "machine: {workers: 0}": "machine.workers: found 0: input should be greater than or equal to 1",
     "layers: [latent, conv1]": "layers: found ['latent', 'conv1']: backbone.kind 'autoencoder' has one layer, "
     "accepted is [latent]",
