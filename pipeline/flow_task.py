@@ -18,7 +18,7 @@ from pipeline.errors import InputError
 from pipeline.flow import ClosedForm, Flow, FlowConfig, closed_form, graded_rho, pair_nats
 from pipeline.held_out import HeldOutRows, why_no_probe
 from pipeline.node_copy import how_read, node_latents
-from pipeline.pairing.moments import latent_moments
+from pipeline.pairing.moments import node_moments
 from pipeline.pairing.sampler import pair_sampler
 from pipeline.params import FlowParams, MachineParams, Params, Precision
 from pipeline.tables.latents import Latents, Vectors
@@ -91,7 +91,7 @@ class FlowData:
 
     def __init__(self, config: FlowTaskConfig, device: torch.device) -> None:
         self.train, self.val = node_latents(Path(config.latents), config.machine)
-        self.moments = latent_moments(self.train)
+        self.moments = node_moments(self.train)
         self._held_out: HeldOutRows | None = None
         self.train_rows, self.val_rows = (
             Rows(config, latents, split, device) for latents, split in ((self.train, "train"), (self.val, "val"))

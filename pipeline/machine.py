@@ -113,15 +113,17 @@ def node_memory() -> int:
 def memory_budget(machine: MachineParams) -> float:
     """Bytes of this node's memory that latents may fill: `machine.memory_budget`, or half of it.
 
+    Of a cluster the head may have less than the nodes that train: there it is all of it at most.
+
     Raises:
-        InputError: the params say more than there is.
+        InputError: the params say more than there is, and RAY_ADDRESS names no cluster.
     """
     memory = node_memory()
     if machine.memory_budget is None:
         return SHARE * memory
-    if machine.memory_budget * GB > memory:
+    if machine.memory_budget * GB > memory and not os.environ.get("RAY_ADDRESS"):
         raise InputError(
             f"params.yaml: machine.memory_budget: found {machine.memory_budget:g} GB, accepted are at most the "
             f"{memory / GB:.1f} GB of memory of this node ({platform.node()})"
         )
-    return machine.memory_budget * GB
+    return min(machine.memory_budget * GB, memory)

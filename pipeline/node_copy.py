@@ -24,13 +24,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.errors import InputError
-from pipeline.files import atomic_folder, disk_errors
+from pipeline.files import atomic_file, atomic_folder, disk_errors
 from pipeline.machine import GB, memory_budget
 from pipeline.params import MachineParams
 from pipeline.tables.latents import Columns, Latents, Shards, Vectors
 from pipeline.tables.stored import StoredRows
 
-__all__ = ["how_read", "node_latents"]
+__all__ = ["how_read", "node_latents", "once_a_node"]
+
+Array = NDArray[Any]
 
 FORMAT = "1"  # of a copy
 SPLITS = ("train", "val")
@@ -64,15 +66,39 @@ def how_read(train: Latents, machine: MachineParams) -> str:
     return words + "they are, once for all processes"
 
 
+def once_a_node(latents: Latents, name: str, make: Callable[[], Mapping[str, Array]]) -> dict[str, Array]:
+    """Arrays that follow from rows of a node's copy: the first of its processes makes them, the others wait and read.
+
+    Args:
+        latents: of `node_latents`, as they were opened; those from elsewhere have what they need made here.
+        name: of these arrays.
+        make: gives them.
+    """
+    if not isinstance(latents.held, _Held):
+        return dict(make())
+    path = latents.held.folder / f"{name}.npz"
+    with path.with_suffix(".lock").open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not path.is_file():
+            with atomic_file(path) as beside, beside.open("wb") as file:
+                np.savez(file, allow_pickle=False, **make())
+    with np.load(path) as found:
+        return dict(found)
+
+
 class _Held:
     """A copy that this process uses, until the object is gone or the process ends.
 
     Args:
         folder: of the copy.
         make: writes it to a folder, where nobody did.
+
+    Attributes:
+        folder: of the copy.
     """
 
     def __init__(self, folder: Path, make: Callable[[Path], None]) -> None:
+        self.folder = folder
         weakref.finalize(self, _release, folder, _locked(folder, make))
 
 

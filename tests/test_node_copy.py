@@ -22,7 +22,7 @@ from pipeline.files import write_json
 from pipeline.flow_task import FlowTask, FlowTaskConfig, flow_setup
 from pipeline.machine import memory_budget, node_memory
 from pipeline.node_copy import how_read, node_latents
-from pipeline.pairing.moments import latent_moments
+from pipeline.pairing.moments import latent_moments, node_moments
 from pipeline.params import MachineParams, Optimisation, Params
 from pipeline.tables.latents import Latents, load_latents
 from pipeline.tables.parquet import metadata_of, read_table, write_table
@@ -132,6 +132,18 @@ def test_moments_in_blocks_are_those_of_all_rows(table: Path, monkeypatch: pytes
             torch.testing.assert_close(getattr(found, part), getattr(whole, part), rtol=1e-9, atol=1e-12)
 
 
+def test_moments_are_computed_once_a_node(table: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    machine = MachineParams(cache=str(cache))
+    first, second = (node_latents(table, machine)[0] for _ in range(2))
+    expected = latent_moments(load_latents(table, "train"))
+    found = [node_moments(first)]
+    monkeypatch.setattr("pipeline.pairing.moments.latent_moments", lambda _: pytest.fail("they are there already"))
+    found.append(node_moments(second))
+    for moments in found:
+        for part in ("mean", "covariance", "pairs"):
+            assert torch.equal(getattr(moments, part), getattr(expected, part))
+
+
 def peak_of(work: Callable[[], object]) -> int:
     """Bytes of arrays at most at once, beyond those before; not of what is mapped, nor of Arrow's."""
     tracemalloc.start()
@@ -238,13 +250,16 @@ def test_a_cache_that_is_a_file_is_one_line(table: Path, tmp_path: Path) -> None
             node_latents(table, MachineParams(cache=str(tmp_path / place)))
 
 
-def test_the_budget_is_half_of_the_memory_or_as_params_say() -> None:
+def test_the_budget_is_half_of_the_memory_or_as_params_say(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
     assert 1e8 < node_memory() <= os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     assert memory_budget(MachineParams()) == node_memory() / 2
     assert memory_budget(MachineParams(memory_budget=0.5)) == 5e8
     message = r"machine\.memory_budget: found 1e\+06 GB, accepted are at most the \d+\.\d GB of memory of this node"
     with pytest.raises(InputError, match=message):
         memory_budget(MachineParams(memory_budget=1e6))
+    monkeypatch.setenv("RAY_ADDRESS", "10.0.0.1:6379")  # whose nodes may have more than its head
+    assert memory_budget(MachineParams(memory_budget=1e6)) == node_memory()
 
 
 def test_the_choice_is_said(table: Path, cache: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:

@@ -12,11 +12,12 @@ from numpy.typing import NDArray
 
 from pipeline.basis.draws import draw_seed
 from pipeline.flow import Moments
+from pipeline.node_copy import once_a_node
 from pipeline.pairing.sampler import pair_sampler
 from pipeline.tables.extent import Extent
 from pipeline.tables.latents import Latents
 
-__all__ = ["latent_extent", "latent_moments", "shrunk_correlation"]
+__all__ = ["latent_extent", "latent_moments", "node_moments", "shrunk_correlation"]
 
 _INSIDE = 0.999  # of the training latents
 _FOLDS = 5
@@ -54,6 +55,16 @@ def latent_moments(latents: Latents) -> Moments:
     correlation, _ = _shrunk_by_parts(products, [int(part.sum()) for part in parts])
     pairs = pair_sampler(latents, 0, "moments").second_moments(latents.mean, mean, latents.rows_at_once)
     return Moments(*(torch.from_numpy(part) for part in (mean, correlation * np.outer(unit, unit), pairs)))
+
+
+def node_moments(latents: Latents) -> Moments:
+    """The same of the training rows of a node's copy, which one of its processes computes for all."""
+
+    def compute() -> dict[str, NDArray[np.float64]]:
+        return {name: part.numpy() for name, part in vars(latent_moments(latents)).items()}
+
+    found = once_a_node(latents, "moments", compute)
+    return Moments(**{name: torch.from_numpy(part) for name, part in found.items()})
 
 
 def _noise(latents: Latents) -> NDArray[np.float64]:
