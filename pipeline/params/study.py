@@ -53,6 +53,8 @@ class MachineParams(Section):
     """Where torchvision's data sets lie; empty: where IIN_DATA_ROOT points, else they are downloaded."""
     storage: PathName = ".runs"
     """Folder of checkpoints, times and rates; relative to the project."""
+    code: Literal["shared", "shipped"] = "shared"
+    """How the nodes of a cluster come by the package `pipeline`: a folder that all of them see, or Ray sends it."""
 
 
 class Params(Section):
