@@ -8,13 +8,14 @@ is killed by SIGKILL. The nodes reach each other by that network alone, and noth
 
 import argparse
 import os
+import shlex
 import shutil
 import signal
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,12 +45,11 @@ class Node:
         return ["ip", "netns", "exec", self.namespace, *command]
 
     def environment(self) -> dict[str, str]:
-        """Variables of what runs here: where the cluster is, and by which interface workers reach each other."""
+        """Variables of what runs here: where the cluster is."""
         address = {"RAY_ADDRESS": f"{NETWORK}.1:{PORT}", "RAY_AUTH_MODE": "disabled"}
-        route = {"GLOO_SOCKET_IFNAME": INTERFACE, "NCCL_SOCKET_IFNAME": INTERFACE}
         # a caller that ran a local Ray has told its own to listen on 127.0.0.1 alone
         inherited = {key: value for key, value in os.environ.items() if key != "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"}
-        return inherited | address | route | {"RAY_USAGE_STATS_ENABLED": "0"}
+        return inherited | address | {"RAY_USAGE_STATS_ENABLED": "0"}
 
     def processes(self) -> list[int]:
         """Ids of all processes on this host."""
@@ -69,10 +69,10 @@ def why_not() -> str:
 
 
 @contextmanager
-def cluster(num_nodes: int, cpus: int, *head_options: str) -> Iterator[list[Node]]:
+def cluster(num_nodes: int, cpus: int, *head_options: str, hidden: Sequence[Path] = ()) -> Iterator[list[Node]]:
     """A head, which comes first, and `num_nodes - 1` more, each with `cpus` CPUs, until the end of the block.
 
-    `head_options` are further ones of `ray start --head`.
+    `head_options` are further ones of `ray start --head`; `hidden` are folders that only the head sees.
     """
     prefix = f"iin-{os.getpid()}"
     folder = Path(tempfile.mkdtemp(prefix=f"{prefix}-", dir="/tmp"))  # of sockets, whose paths have 107 bytes at most
@@ -84,7 +84,8 @@ def cluster(num_nodes: int, cpus: int, *head_options: str) -> Iterator[list[Node
             log = folder / f"{node.namespace}.log"
             join = [f"--address={NETWORK}.1:{PORT}"]
             head = ["--head", f"--port={PORT}", "--include-dashboard=false", f"--temp-dir={folder}", *head_options]
-            started.append(_start(node, cpus, log, head if node == nodes[0] else join))
+            of_head = node == nodes[0]
+            started.append(_start(node, cpus, log, head if of_head else join, () if of_head else hidden))
             _wait(node, started[-1], log)
         yield nodes
     finally:
@@ -102,6 +103,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="run a command on the head of a Ray cluster of network namespaces")
     parser.add_argument("--nodes", type=int, default=2, help="of the cluster, its head included")
     parser.add_argument("--cpus", type=int, default=1, help="of each node, as Ray counts them")
+    parser.add_argument("--hide", type=Path, nargs="+", default=[], help="folders that only the head sees")
     parser.add_argument("command", nargs="+", metavar="-- COMMAND")
     arguments = parser.parse_args()
     reason = why_not()
@@ -110,7 +112,7 @@ def main() -> int:
         return 1
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda number, _: sys.exit(128 + number))
-    with cluster(arguments.nodes, arguments.cpus) as nodes:
+    with cluster(arguments.nodes, arguments.cpus, hidden=arguments.hide) as nodes:
         head = nodes[0]
         return subprocess.run(head.command(*arguments.command), env=head.environment(), check=False).returncode
 
@@ -130,9 +132,12 @@ def _connect(nodes: list[Node], switch: str) -> None:
             _ip("-n", node.namespace, "link", "set", link, "up")
 
 
-def _start(node: Node, cpus: int, log: Path, role: list[str]) -> "subprocess.Popen[bytes]":
+def _start(node: Node, cpus: int, log: Path, role: list[str], hidden: Sequence[Path]) -> "subprocess.Popen[bytes]":
     ray = str(Path(sys.executable).parent / "ray")
-    command = node.command(ray, "start", "--block", f"--node-ip-address={node.ip}", f"--num-cpus={cpus}", *role)
+    start = [ray, "start", "--block", f"--node-ip-address={node.ip}", f"--num-cpus={cpus}", *role]
+    # `ip netns exec` gives it mounts of its own: an empty folder lies over each hidden one
+    mounts = [f"mount -t tmpfs none {shlex.quote(str(folder))}" for folder in hidden]
+    command = node.command("sh", "-c", " && ".join([*mounts, f"exec {shlex.join(start)}"]))
     environment = {name: value for name, value in node.environment().items() if name != "RAY_ADDRESS"}
     with log.open("wb") as out:
         return subprocess.Popen(command, env=environment, stdout=out, stderr=out, start_new_session=True)

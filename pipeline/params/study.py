@@ -69,6 +69,9 @@ class MachineParams(Section):
             raise ValueError("each node has its own, so that an absolute path is accepted")
         return cache
 
+    code: Literal["shared", "shipped"] = "shared"
+    """How the nodes of a cluster come by the package `pipeline`: a folder that all of them see, or Ray sends it."""
+
 
 class Params(Section):
     """All sections of params.yaml, and what must hold between them."""

@@ -4,6 +4,7 @@ A worker that raises an error leaves the others waiting for it, where they meet 
 which looks at each worker in turn and kills them all at once; what it was says whether they start anew.
 """
 
+import os
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -17,7 +18,9 @@ from ray.train.v2._internal.exceptions import (  # which Ray Train raises to its
     WorkerGroupStartupTimeoutError,
     WorkerHealthCheckFailedError,
 )
+from ray.util import get_node_ip_address
 
+from pipeline.cluster.sight import ROUTE, interface_of
 from pipeline.errors import InputError
 from pipeline.machine import Resources
 from pipeline.storage.folder import Storage
@@ -105,8 +108,21 @@ class _Torch(TorchConfig):  # type: ignore[misc]
 
 
 class _Backend(TorchConfig().backend_cls):  # type: ignore[misc] # Ray Train has no public name for it
+    def on_start(self, worker_group: Any, backend_config: TorchConfig) -> None:
+        """As Ray has it; but each worker reaches the others by the address by which Ray knows its node."""
+        worker_group.execute(_take_route)
+        super().on_start(worker_group, backend_config)
+
     def on_shutdown(self, worker_group: Any, backend_config: TorchConfig) -> None:
         """Nothing, as the workers are killed next, and Ray waits 30 s for a group of which one has failed."""
+
+
+def _take_route() -> None:
+    """What gloo would find by the name of the host is often 127.0.0.1; who set a route keeps it."""
+    interface = interface_of(get_node_ip_address())
+    for name in (ROUTE, "NCCL_SOCKET_IFNAME") if interface != "lo" else (ROUTE,):
+        if interface:
+            os.environ.setdefault(name, interface)
 
 
 def _lost(error: TrainingFailedError | RayActorError) -> BaseException:
@@ -124,6 +140,8 @@ def _lost(error: TrainingFailedError | RayActorError) -> BaseException:
         cause = error.controller_failure
         if not isinstance(cause, (WorkerGroupStartupFailedError, WorkerGroupStartupTimeoutError, RayError)):
             raise error
+    elif isinstance(error, RayActorError) and error.actor_init_failed:
+        raise error
     return cause
 
 

@@ -1,8 +1,12 @@
-"""A driver for the head of a cluster: python over_two_nodes.py <folder>; each worker leaves its address there."""
+"""A driver for the head of a cluster: python over_two_nodes.py <folder> [shipped].
+
+Each worker leaves its address in the folder.
+"""
 
 import os
 import sys
 from pathlib import Path
+from typing import Literal
 
 import torch
 from training.small_task import CONFIG, SmallConfig, SmallTask
@@ -24,8 +28,9 @@ class SeenTask(SmallTask):
 
 def main() -> None:
     folder = Path(sys.argv[1])
-    task = SmallConfig(hold_file=str(folder))
-    result = train_on_workers(SeenTask, task, CONFIG, MachineParams(workers=2), folder / "small-0123")
+    code: Literal["shared", "shipped"] = "shipped" if "shipped" in sys.argv else "shared"
+    machine = MachineParams(workers=2, storage=str(folder), code=code)
+    result = train_on_workers(SeenTask, SmallConfig(hold_file=str(folder)), CONFIG, machine, folder / "small-0123")
     (folder / "metrics.jsonl").write_text(result.metrics)
 
 

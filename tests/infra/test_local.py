@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -14,7 +15,7 @@ import torch
 from imports import ROOT
 from training.small_task import CONFIG, SmallConfig, SmallTask
 
-from infra.local.nodes import why_not
+from infra.local.nodes import cluster, why_not
 from pipeline.training.loop import train
 
 NODES = [sys.executable, ROOT / "infra/local/nodes.py"]
@@ -48,6 +49,33 @@ def test_a_training_over_two_nodes_is_that_of_the_loop_alone(tmp_path: Path, cap
     last = next(entry for entry in reversed(entries) if "val/squared_error" in entry)
     assert last["step"] == CONFIG.steps
     assert last["val/squared_error"] == pytest.approx(task.validate()["squared_error"], rel=1e-4)
+
+
+def test_a_node_that_sees_other_code_or_storage_is_refused_and_shipped_code_is_run(tmp_path: Path) -> None:
+    storage, shared = tmp_path / "storage", tmp_path / "shared"
+    for folder in (storage, shared):
+        folder.mkdir()
+    paths = os.pathsep.join(path for path in sys.path if path)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", paths)
+        with cluster(2, 1, hidden=[storage, ROOT / "pipeline"]) as (head, _):
+
+            def drive(*arguments: object) -> "subprocess.CompletedProcess[str]":
+                command = head.command(
+                    sys.executable, str(ROOT / "tests/infra/over_two_nodes.py"), *map(str, arguments)
+                )
+                return subprocess.run(command, env=head.environment(), capture_output=True, text=True, check=False)
+
+            refused, shipped = drive(storage), drive(shared, "shipped")
+    node = "node 10.77.0.2: found"
+    code = rf"(another package `pipeline`, in \S*|no package `pipeline`), expected that of {ROOT}/pipeline: .*"
+    line = rf"error: {node} {code}; {node} another {storage}, or none, expected the folder of this host: .*\n"
+    assert (refused.returncode, refused.stdout) == (1, "")
+    assert re.fullmatch(line, refused.stderr), refused.stderr
+    assert (shipped.returncode, shipped.stderr) == (0, "")
+    assert shipped.stdout.startswith(f"2 nodes: code shipped, {shared}, ")
+    assert {path.name for path in shared.glob("node-*")} == {"node-10.77.0.1", "node-10.77.0.2"}
+    assert not list(tmp_path.rglob(".seen-*"))
 
 
 def test_a_command_that_fails_is_said_and_its_cluster_ends(tmp_path: Path) -> None:

@@ -6,22 +6,28 @@ that is not there.
 
 import logging
 import os
+import secrets
 import shutil
 import signal
-import socket
 import sys
 import tempfile
 import threading
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
 
 import ray
-from ray._private import ray_constants  # there is no public switch once Ray is imported; see _start
-from ray.exceptions import AuthenticationError
+from ray._private import ray_constants, services  # there is no public switch once Ray is imported; see _start
 
+import pipeline
+from pipeline.cluster.joining import join, read_auth_anew
+from pipeline.cluster.preflight import look_at_nodes
 from pipeline.errors import InputError
 from pipeline.machine import Resources, require
 from pipeline.params import MachineParams
+from pipeline.places import Places
 
 __all__ = ["alive_nodes", "start_ray", "without_line"]
 
@@ -30,7 +36,15 @@ SETTINGS = {
     "RAY_TRAIN_HEALTH_CHECK_INTERVAL_S": "0.25",  # with Ray's 2 s, the end of a training is seen as late
 }
 
-UNAUTHENTICATED = "Unauthenticated"  # in the lines of Ray's C++ part, which its error does not say
+PATIENCE = 120  # seconds, where Ray gives up after 30: on a busy machine its start takes longer
+
+PATIENT = {
+    "RAY_gcs_server_port_wait_time_s": f"{PATIENCE}",
+    "RAY_agent_register_timeout_ms": f"{PATIENCE}000",
+    "RAY_worker_register_timeout_seconds": f"{PATIENCE}",
+    # Nobody reclaims this machine: Ray Train need not start a process that waits for it.
+    "RAY_TRAIN_ENABLE_PREEMPTION_WATCHER": "0",
+}
 
 
 @contextmanager
@@ -40,7 +54,8 @@ def start_ray(machine: MachineParams) -> Iterator[Resources]:
     A Ray that this process already has is used and left alone. Gives what one worker gets of it.
 
     Raises:
-        InputError: the cluster cannot be joined, or has less than `machine` asks for.
+        InputError: the cluster cannot be joined, has less than `machine` asks for, or a node of it sees other files or
+            code than this process.
     """
     if ray.is_initialized():
         yield require(machine, ray.cluster_resources(), "Ray")
@@ -50,17 +65,22 @@ def start_ray(machine: MachineParams) -> Iterator[Resources]:
     # Sockets live below this folder and their paths may have 107 bytes at most: not below a long TMPDIR.
     folder = tempfile.mkdtemp(prefix="ray-", dir="/tmp")
     on_sigterm = signal.getsignal(signal.SIGTERM)
-    try:
-        if os.environ.get("RAY_ADDRESS"):
-            _join(os.environ["RAY_ADDRESS"])
+    with ExitStack() as stack:
+        stack.callback(shutil.rmtree, folder, ignore_errors=True)  # Ray never removes its session's folder
+        address = os.environ.get("RAY_ADDRESS")
+        if not address:
+            stack.enter_context(_own_token())
+        stack.callback(ray.shutdown)
+        if address:
+            # a node then gets the code from Ray, before any that it has itself
+            own_code = {"py_modules": [str(Path(pipeline.__file__).parent)]} if machine.code == "shipped" else None
+            join(address, own_code)
+            look_at_nodes(machine, Places().images.parent)
         else:
             _start(folder)
         if threading.current_thread() is threading.main_thread():
             signal.signal(signal.SIGTERM, on_sigterm)  # in place of Ray's, which prints its stack and ends in any code
         yield require(machine, ray.cluster_resources(), "Ray")
-    finally:
-        ray.shutdown()
-        shutil.rmtree(folder, ignore_errors=True)  # Ray never removes its session's folder
 
 
 def alive_nodes() -> list[str]:
@@ -100,22 +120,24 @@ def without_line(text: str) -> Iterator[list[str]]:
         os.close(stderr)
 
 
-def _join(address: str) -> None:
-    host, _, port = address.removeprefix("ray://").rpartition(":")
-    refusals: list[str] = []
+@contextmanager
+def _own_token() -> Iterator[None]:
+    """A token for a Ray of this process alone, which would write one to the home folder, for all that follow."""
+    if os.environ.get("RAY_AUTH_MODE", "token") != "token":
+        yield
+        return
+    own = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
+    before = {name: os.environ.get(name) for name in own}
+    os.environ.update(own)
+    read_auth_anew()
     try:
-        if host:  # Ray itself would ask for many minutes
-            socket.create_connection((host, int(port)), timeout=10).close()
-        with without_line(UNAUTHENTICATED) as refusals:
-            ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
-    except (OSError, ValueError, AuthenticationError) as error:
-        if refusals or isinstance(error, AuthenticationError):
-            raise InputError(
-                f"RAY_ADDRESS={address}: the cluster asks for a token, and RAY_AUTH_MODE is "
-                f"{os.environ.get('RAY_AUTH_MODE', 'not set')}; expected is RAY_AUTH_MODE=token, with the token of the "
-                "cluster's head in ~/.ray/auth_token, in the file that RAY_AUTH_TOKEN_PATH names, or in RAY_AUTH_TOKEN"
-            ) from None
-        raise InputError(f"RAY_ADDRESS={address}: no Ray cluster answers there ({error})") from None
+        yield
+    finally:
+        for name, value in before.items():
+            os.environ.pop(name)
+            if value is not None:
+                os.environ[name] = value
+        read_auth_anew()
 
 
 def _start(folder: str) -> None:
@@ -123,19 +145,30 @@ def _start(folder: str) -> None:
     # 127.0.0.1; the constant is read when Ray is imported, the variable by the processes that it starts.
     os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"
     ray_constants.ENABLE_RAY_CLUSTER = False
-    # Nobody reclaims this machine: Ray Train need not start a process that waits for it.
-    os.environ.setdefault("RAY_TRAIN_ENABLE_PREEMPTION_WATCHER", "0")
+    for name, value in PATIENT.items():
+        os.environ.setdefault(name, value)
+    get_node, end = services.get_node, time.monotonic() + PATIENCE
+
+    def patient(*arguments: Any) -> Any:
+        while True:
+            try:
+                return get_node(*arguments)
+            except RuntimeError:
+                if time.monotonic() > end:
+                    raise
+                time.sleep(0.5)
+
+    services.get_node = patient  # Ray's own 30 s have no switch
     try:
-        _init(folder)
+        ray.init(
+            address="local", include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR, _temp_dir=folder
+        )
     except Exception as error:  # Ray has no type of its own for it
-        if "timed out during startup" not in str(error):
+        if "timed out" not in str(error).lower():
             raise
-        print("Ray did not start within its 30 s, as happens on a busy machine; one more try", file=sys.stderr)
-        ray.shutdown()
-        _init(folder)
-
-
-def _init(folder: str) -> None:
-    ray.init(
-        address="local", include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR, _temp_dir=folder
-    )
+        raise InputError(
+            f"Ray did not start on this machine within {PATIENCE} s, as happens on a busy one; the same command tries "
+            "again"
+        ) from None
+    finally:
+        services.get_node = get_node
