@@ -67,7 +67,7 @@ def main() -> None:
     parser.add_argument("measured", type=Path, nargs="*")
     parser.add_argument("--pack", type=int, default=8)
     parser.add_argument("--flows", type=int)
-    parser.add_argument("--steps", type=int, default=160)
+    parser.add_argument("--steps", type=int, default=240)
     parser.add_argument("--out", type=Path)
     parser.add_argument("--picture", type=Path)
     arguments = parser.parse_args()
@@ -175,7 +175,7 @@ def draw(measured: list[Path], picture: Path) -> None:
     for panel, what in ((left, "CPU time of the driver, seconds"), (right, "memory of the driver, MiB")):
         panel.set_xlabel("flows that have ended")
         panel.set_ylabel(what)
-        panel.set_ylim(bottom=0)
+        panel.set_ylim(0, 1.08 * panel.get_ylim()[1])
         panel.set_xlim(left=0)
         panel.grid(color="#e6e8ec", lw=0.8)
         panel.legend(frameon=False, loc="upper left" if panel is left else "lower right")

@@ -87,7 +87,7 @@ class Packs:
         """The process of a pack has ended too often."""
         pack = self.running[key]
         rest = [setup for setup in pack if not known(setup)]
-        if len(pack) > 1:
+        if rest and len(pack) > 1:
             numbers = ", ".join(str(setup.number) for setup in rest)
             print(f"the process of trials {numbers} was killed; each is tried alone", flush=True)
             self._waiting = [[setup] for setup in rest] + self._waiting
@@ -115,7 +115,7 @@ class _Searcher(Searcher):  # type: ignore[misc]  # Ray's class is untyped here
         return None if pack is None else {"flows": [self._packs.plain(setup) for setup in pack]}
 
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
-        if error or result is None:
+        if error or not result or "lost" not in result:
             self._packs.killed(trial_id)
         else:
             self._packs.done(trial_id, dict(result["lost"]), result["said"])

@@ -243,7 +243,7 @@ def of_two_workers(rank: int, meet: str) -> tuple[str, list[int]]:
 
 
 def test_what_rank_0_alone_sees_in_held_out_rows_ends_two_workers_alike(tmp_path):
-    with ProcessPoolExecutor(2, get_context("fork")) as pool:
+    with ProcessPoolExecutor(2, get_context("spawn")) as pool:
         (line, steps), (other_line, of_other) = pool.map(partial(of_two_workers, meet=str(tmp_path / "meet")), range(2))
     assert line == other_line
     assert "training diverged: squared_error is" in line

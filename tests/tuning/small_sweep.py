@@ -1,5 +1,9 @@
-"""A sweep small enough for a second, by Ray Tune or in this process."""
+"""A sweep small enough for a second, by Ray Tune or in this process; or by a driver of its own, which can be killed.
 
+python -m tuning.small_sweep FOLDER LATENTS
+"""
+
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
 from pathlib import Path
@@ -51,3 +55,19 @@ def leave_ray_out(monkeypatch: pytest.MonkeyPatch) -> None:
     torch.set_num_threads(1)
     monkeypatch.setattr("pipeline.tuning.search.start_ray", lambda _machine: nullcontext(SimpleNamespace(device="cpu")))
     monkeypatch.setattr("pipeline.tuning.search.run_by_ray", _one_after_another)
+
+
+CLIMBING = study(
+    trials=6,
+    steps=12,
+    generation=3,
+    search="tpe",
+    sizes="simplex",
+    rho=(0.5,),
+    num_blocks=(2,),
+    early_stopping="halving",
+    least=0.3,
+)
+
+if __name__ == "__main__":
+    swept(Path(sys.argv[1]), Path(sys.argv[2]), CLIMBING, ESTIMATE)

@@ -8,18 +8,16 @@ import torch
 from training.small_latents import write_latents
 
 from pipeline.basis.curves import METRICS, entries
-from pipeline.basis.layout import Layout
 from pipeline.errors import InputError
 from pipeline.flow_pack import FlowPack
-from pipeline.flow_task import FlowTaskConfig
-from pipeline.params import Params, TuneParams
+from pipeline.params import TuneParams
 from pipeline.training.loop import train_pack
 from pipeline.tuning.flow_file import FlowChoice, read_flow_file, write_flow_file
 from pipeline.tuning.search import sweep
 from pipeline.tuning.space import Candidate
-from pipeline.tuning.trial import MOST, TrialSetup, known, run_pack
+from pipeline.tuning.trial import MOST, TrialSetup, run_pack
 
-from .small_sweep import CPU, ESTIMATE, leave_ray_out, study, swept
+from .small_sweep import ESTIMATE, leave_ray_out, study, swept
 
 
 @pytest.fixture(scope="module")
@@ -114,43 +112,6 @@ def test_one_flow_that_meets_an_error_is_alone_to_be_lost_and_is_tried_again_the
     assert [(trial.probe_gap, trial.pair_nats) for trial in found.trials if not trial.failure] == ends[:2] + ends[3:]
     assert "RuntimeError: a defect" in (folder / "trials" / found.trials[2].candidate.name / "error.txt").read_text()
     assert swept(tmp_path / "one", latents, params)[0] == undisturbed
-
-
-def setups(params: Params, latents: Path, folder: Path) -> list[TrialSetup]:
-    layouts = [Layout(("residual", "digit", "colour"), sizes) for sizes in ((4, 2, 2), (2, 2, 4), (2, 5, 1))]
-    return [
-        TrialSetup(number, FlowTaskConfig.of(params, latents, layout), params.train, folder / str(number))
-        for number, layout in enumerate(layouts)
-    ]
-
-
-def test_a_pack_that_does_not_fit_is_halved_and_a_flow_that_does_not_is_one_line(latents, tmp_path, monkeypatch):
-    params = study().changed(train=study().train.changed(steps=5))
-    assert run_pack(setups(params, latents, tmp_path / "whole"), CPU) == ({}, [])
-    room, tried = 1, []
-
-    def small(pack: FlowPack, *arguments: Any) -> list[str]:
-        tried.append(len(pack.members))
-        if len(pack.members) > room:
-            raise torch.OutOfMemoryError("CUDA out of memory")
-        return train_pack(pack, *arguments)
-
-    monkeypatch.setattr("pipeline.tuning.trial.train_pack", small)
-    lost, said = run_pack(setups(params, latents, tmp_path / "halved"), CPU)
-    assert lost == {}
-    assert tried == [3, 1, 2, 1, 1]
-    assert said == [
-        f"{num} flows at once are too many for the memory of cpu; half of them fit, or fewer" for num in (3, 2)
-    ]
-    whole, halved = (
-        [known(setup) for setup in setups(params, latents, tmp_path / name)] for name in ("whole", "halved")
-    )
-    assert halved == whole
-    assert None not in whole
-    room = 0
-    lost, _ = run_pack(setups(params, latents, tmp_path / "none"), CPU)
-    why = "machine.device: cpu has too little memory for one flow; accepted are smaller ones"
-    assert lost == dict.fromkeys(range(3), why)
 
 
 def test_no_trials_pass_the_params_on_without_ray(latents, tmp_path, monkeypatch):

@@ -1,14 +1,23 @@
-"""How trials are cut into packs."""
+"""How trials are cut into packs, and what becomes of packs that do not fit or were killed."""
 
 from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
+from training.small_latents import write_latents
 
 from pipeline.basis.layout import Layout
+from pipeline.flow_pack import FlowPack
 from pipeline.flow_task import FlowTaskConfig
 from pipeline.params import FlowParams, Params, TrainParams
-from pipeline.tuning.trial import MOST, TrialSetup, packs
+from pipeline.training.loop import train_pack
+from pipeline.tuning.course import Course
+from pipeline.tuning.ray_packs import KILLED, Packs
+from pipeline.tuning.sampler import Sampler
+from pipeline.tuning.trial import MOST, TrialSetup, TrialSetups, known, packs, run_pack
+
+from .small_sweep import CPU, OF_EIGHT, study
 
 NAMES = ("residual", "digit", "colour")
 
@@ -62,3 +71,69 @@ def test_on_a_cpu_packs_of_large_flows_are_small_as_they_would_take_memory_alone
     setups = [trial(number, params=params) for number in range(5)]
     assert sorted(map(len, packs(setups, "cpu", concurrent=1)), reverse=True) == sizes
     assert [len(pack) for pack in packs(setups, "cuda", concurrent=1)] == [5]
+
+
+@pytest.fixture(scope="module")
+def latents(tmp_path_factory) -> Path:
+    torch.set_num_threads(1)
+    return write_latents(tmp_path_factory.mktemp("latents"), num_dims=8)
+
+
+def setups(params: Params, latents: Path, folder: Path) -> list[TrialSetup]:
+    layouts = [Layout(("residual", "digit", "colour"), sizes) for sizes in ((4, 2, 2), (2, 2, 4), (2, 5, 1))]
+    return [
+        TrialSetup(number, FlowTaskConfig.of(params, latents, layout), params.train, folder / str(number))
+        for number, layout in enumerate(layouts)
+    ]
+
+
+def test_a_pack_that_does_not_fit_is_halved_and_a_flow_that_does_not_is_one_line(latents, tmp_path, monkeypatch):
+    params = study().changed(train=study().train.changed(steps=5))
+    assert run_pack(setups(params, latents, tmp_path / "whole"), CPU) == ({}, [])
+    room, tried = 1, []
+
+    def small(pack: FlowPack, *arguments: Any) -> list[str]:
+        tried.append(len(pack.members))
+        if len(pack.members) > room:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return train_pack(pack, *arguments)
+
+    monkeypatch.setattr("pipeline.tuning.trial.train_pack", small)
+    lost, said = run_pack(setups(params, latents, tmp_path / "halved"), CPU)
+    assert lost == {}
+    assert tried == [3, 1, 2, 1, 1]
+    assert said == [
+        f"{num} flows at once are too many for the memory of cpu; half of them fit, or fewer" for num in (3, 2)
+    ]
+    whole, halved = (
+        [known(setup) for setup in setups(params, latents, tmp_path / name)] for name in ("whole", "halved")
+    )
+    assert halved == whole
+    assert None not in whole
+    room = 0
+    lost, _ = run_pack(setups(params, latents, tmp_path / "none"), CPU)
+    why = "machine.device: cpu has too little memory for one flow; accepted are smaller ones"
+    assert lost == dict.fromkeys(range(3), why)
+
+
+def test_the_flows_of_a_pack_that_was_killed_are_handed_out_one_by_one_but_those_that_had_ended(latents, tmp_path):
+    params = study(trials=3, steps=2, num_blocks=(2,), scale=(0.5, 1.0, 1.5), concurrent=1)
+    setups = TrialSetups(params, latents, tmp_path)
+    course = Course(setups, Sampler.of(params, OF_EIGHT))
+    handed_out = Packs(course, course.rounds(), "cpu", 1)
+    pack = handed_out.next("all")
+    assert pack is not None
+    assert [setup.number for setup in pack] == [0, 1, 2]
+    assert handed_out.next("none") is None
+    run_pack(pack[1:2], CPU)
+    handed_out.killed("all")
+    assert [setup.number for setup in handed_out.next("first") or ()] == [0]
+    handed_out.killed("first")
+    last = handed_out.next("last")
+    assert last is not None
+    assert [setup.number for setup in last] == [2]
+    run_pack(last, CPU)
+    handed_out.killed("last")  # after its flow had ended
+    assert handed_out.next("none") is None
+    assert handed_out.ended
+    assert [found.get("failure", "") for found in course.found.values()] == [KILLED, "", ""]

@@ -2,6 +2,8 @@
 
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
 from pathlib import Path
@@ -22,7 +24,7 @@ from pipeline.tuning.search import sweep
 from pipeline.tuning.space import Candidate
 from pipeline.tuning.trial import MOST
 
-from .small_sweep import ESTIMATE, leave_ray_out, study, swept
+from .small_sweep import CLIMBING, ESTIMATE, leave_ray_out, study, swept
 
 
 @pytest.fixture(scope="module")
@@ -101,10 +103,9 @@ def test_a_searched_learning_rate_reaches_the_trials_and_the_training(latents, t
     assert final.flow == params.flow
 
 
-def _running() -> list[psutil.Process]:
-    """Processes of Ray that run a pack; the folder that each works in bears its flows' names."""
-    of_ray = psutil.Process().children(recursive=True)
-    return [each for each in of_ray if each.name().startswith("ray::") and ".train" in " ".join(each.cmdline())]
+def _of_packs(driver: int) -> list[psutil.Process]:
+    """Processes of Ray that run packs; the folder that each works in bears its flows' names."""
+    return [each for each in psutil.Process(driver).children(recursive=True) if "ImplicitFunc" in each.name()]
 
 
 @pytest.mark.usefixtures("ray_session")
@@ -117,7 +118,7 @@ def test_a_kill_of_the_process_of_trial_0_changes_no_byte_of_the_flow_file(laten
     killed: list[str] = []
 
     def kill() -> None:
-        while not (first.is_file() and "train/" in first.read_text() and len(running := _running()) == 2):
+        while not (first.is_file() and "train/" in first.read_text() and len(running := _of_packs(os.getpid())) == 2):
             time.sleep(0.02)
         (process,) = (each for each in running if "number_0_" in each.cwd())
         killed.append(process.cwd())
@@ -158,10 +159,31 @@ def test_a_flow_that_ends_its_process_is_alone_to_be_lost(latents, tmp_path, mon
 
 @pytest.mark.usefixtures("ray_session")
 def test_rungs_and_generations_by_ray_are_those_of_one_process(latents, tmp_path, monkeypatch):
-    params = study(trials=6, steps=12, generation=3, search="tpe", sizes="simplex", rho=(0.5,), num_blocks=(2,))
-    params = params.changed(tune=params.tune.changed(early_stopping="halving", least=0.3))
-    content, choice, folder = swept(tmp_path / "ray", latents, params, ESTIMATE)
+    content, choice, folder = swept(tmp_path / "ray", latents, CLIMBING, ESTIMATE)
     assert sorted(trial.stopped or 12 for trial in choice.trials) == [4, 4, 4, 4, 12, 12]
     assert not list(folder.glob("trials/*/step-*"))
     leave_ray_out(monkeypatch)
-    assert swept(tmp_path / "one", latents, params, ESTIMATE)[0] == content
+    assert swept(tmp_path / "one", latents, CLIMBING, ESTIMATE)[0] == content
+
+
+def test_a_driver_that_is_killed_goes_on_from_the_rung_where_it_stood(latents, tmp_path, monkeypatch):
+    with monkeypatch.context() as patched:
+        leave_ray_out(patched)
+        undisturbed = swept(tmp_path / "one", latents, CLIMBING, ESTIMATE)[0]
+    command = [sys.executable, "-m", f"{__package__}.small_sweep", str(tmp_path / "killed"), str(latents)]
+    trials = tmp_path / "killed" / "tune-latent-0123" / "trials"
+    driver = subprocess.Popen(command)
+    try:
+        while len(list(trials.glob("*/figures-00000004.json"))) < 3 and driver.poll() is None:
+            time.sleep(0.02)
+        running = _of_packs(driver.pid)
+    finally:
+        driver.kill()
+        driver.wait()
+    assert running
+    assert psutil.wait_procs(running, timeout=60)[1] == []
+    assert not list(trials.glob("*/figures.json")), "no flow had taken all its steps"
+    before = {path: path.stat().st_mtime_ns for path in trials.glob("*/figures-00000004.json")}
+    subprocess.run(command, check=True)
+    assert (tmp_path / "killed" / "flow.yaml").read_bytes() == undisturbed
+    assert {path: path.stat().st_mtime_ns for path in before} == before, "what was finished is not trained again"
