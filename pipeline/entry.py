@@ -9,6 +9,7 @@ import signal
 import sys
 import warnings
 from collections.abc import Callable
+from typing import NoReturn
 
 from pipeline.errors import InputError
 
@@ -29,9 +30,8 @@ def die_with_parent(sig: signal.Signals = signal.SIGTERM) -> None:
 def run(main: Callable[[], None]) -> None:
     """Run the main function of a stage.
 
-    An InputError ends the process with exit code 1 and its one line on stderr; SIGTERM ends it with a line and 143, as
-    Ctrl-C does without one and with 130, so that Ray's processes are shut down; anything else is a defect and keeps its
-    traceback.
+    An InputError ends the process with exit code 1 and its one line on stderr; SIGTERM ends it with a line and 143, and
+    Ctrl-C with one and 130, so that Ray's processes are shut down; anything else is a defect and keeps its traceback.
     """
     die_with_parent()
     terminated: list[int] = []
@@ -50,14 +50,18 @@ def run(main: Callable[[], None]) -> None:
         main()
     except BaseException as error:
         if terminated:  # libraries make other errors of it
-            print("stopped by SIGTERM; the same command goes on from what is on disk", file=sys.stderr)
-            sys.exit(128 + signal.SIGTERM)
+            _say_stopped(signal.SIGTERM)
         if isinstance(error, InputError):
             print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
             sys.exit(1)
         if isinstance(error, KeyboardInterrupt):
-            sys.exit(128 + signal.SIGINT)
+            _say_stopped(signal.SIGINT)
         raise
+
+
+def _say_stopped(number: signal.Signals) -> NoReturn:
+    print(f"stopped by {number.name}; the same command goes on from what is on disk", file=sys.stderr)
+    sys.exit(128 + number)
 
 
 def command_parser(program: str, description: str | None) -> argparse.ArgumentParser:

@@ -1,5 +1,5 @@
 """Ray for a stage: a local one, or a cluster that it joins after a look at each of its nodes."""
 
-from pipeline.cluster.session import alive_nodes, start_ray, without_line
+from pipeline.cluster.session import start_ray, without_line
 
-__all__ = ["alive_nodes", "start_ray", "without_line"]
+__all__ = ["start_ray", "without_line"]

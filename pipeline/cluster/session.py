@@ -4,6 +4,7 @@ What a stage asks for is compared with what Ray has before anything starts: Ray 
 that is not there.
 """
 
+import atexit
 import logging
 import os
 import secrets
@@ -20,16 +21,17 @@ from typing import Any
 
 import ray
 from ray._private import ray_constants, services  # there is no public switch once Ray is imported; see _start
+from ray.exceptions import RayError
 
 import pipeline
-from pipeline.cluster.joining import join, read_auth_anew
+from pipeline.cluster.joining import answers, join, read_auth_anew
 from pipeline.cluster.preflight import look_at_nodes
 from pipeline.errors import InputError
 from pipeline.machine import Resources, require
 from pipeline.params import MachineParams
 from pipeline.places import Places
 
-__all__ = ["alive_nodes", "start_ray", "without_line"]
+__all__ = ["start_ray", "without_line"]
 
 SETTINGS = {
     "RAY_USAGE_STATS_ENABLED": "0",
@@ -37,6 +39,8 @@ SETTINGS = {
 }
 
 PATIENCE = 120  # seconds, where Ray gives up after 30: on a busy machine its start takes longer
+
+LONGEST_SILENCE = 20.0  # seconds for which a head may not answer; after 60 Ray ends the process
 
 PATIENT = {
     "RAY_gcs_server_port_wait_time_s": f"{PATIENCE}",
@@ -70,7 +74,8 @@ def start_ray(machine: MachineParams) -> Iterator[Resources]:
         address = os.environ.get("RAY_ADDRESS")
         if not address:
             stack.enter_context(_own_token())
-        stack.callback(ray.shutdown)
+        gone = threading.Event()
+        stack.callback(_end, gone)
         if address:
             # a node then gets the code from Ray, before any that it has itself
             own_code = {"py_modules": [str(Path(pipeline.__file__).parent)]} if machine.code == "shipped" else None
@@ -80,12 +85,60 @@ def start_ray(machine: MachineParams) -> Iterator[Resources]:
             _start(folder)
         if threading.current_thread() is threading.main_thread():
             signal.signal(signal.SIGTERM, on_sigterm)  # in place of Ray's, which prints its stack and ends in any code
-        yield require(machine, ray.cluster_resources(), "Ray")
+        with _watched(ray.get_runtime_context().gcs_address, gone):
+            yield require(machine, ray.cluster_resources(), "Ray")
 
 
-def alive_nodes() -> list[str]:
-    """Addresses of the nodes that Ray has, in order."""
-    return sorted(node["NodeManagerAddress"] for node in ray.nodes() if node["Alive"])
+@contextmanager
+def _watched(head: str, gone: threading.Event) -> Iterator[None]:
+    """End the block in a line when the head of the cluster is gone, before Ray ends the process in a line of its own.
+
+    A head that answers again within a while is none that is gone.
+    """
+    ended = threading.Event()
+    line = (
+        f"the head of the Ray cluster, {head}, does not answer any more: it, or the network to it, was lost; the same "
+        "command goes on from what is on disk once there is a cluster again"
+    )
+
+    def watch() -> None:
+        heard = time.monotonic()
+        while not ended.wait(2):
+            if answers(head):
+                heard = time.monotonic()
+            elif time.monotonic() - heard > LONGEST_SILENCE:
+                gone.set()
+                os.kill(os.getpid(), signal.SIGINT)
+                if not ended.wait(10):  # where this process waits for the head in Ray's C++ part, which hears nothing
+                    print(f"error: {line}", file=sys.stderr)
+                    _leave()
+                return
+
+    threading.Thread(target=watch, daemon=True).start()
+    try:
+        yield
+    except (Exception, KeyboardInterrupt) as error:
+        if isinstance(error, (RayError, OSError)) and not answers(head):
+            gone.set()
+        if not gone.is_set():
+            raise
+        raise InputError(line) from None
+    finally:
+        ended.set()
+
+
+def _end(gone: threading.Event) -> None:
+    if gone.is_set():
+        atexit.register(_leave)  # before what Ray has registered
+    else:
+        ray.shutdown()
+
+
+def _leave() -> None:
+    """End the process without Ray, which would wait for its head for a minute."""
+    for stream in (sys.stdout, sys.stderr):
+        stream.flush()
+    os._exit(1)  # sys.exit would call what Ray has registered
 
 
 @contextmanager

@@ -1,6 +1,7 @@
 """A function in one process that Ray has; and what is done about a process or a node that is lost."""
 
 import signal
+import socket
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -9,7 +10,7 @@ from typing import Any
 import ray
 from ray.exceptions import RayTaskError, WorkerCrashedError
 
-from pipeline.cluster import alive_nodes
+from pipeline.cluster.joining import answers
 from pipeline.entry import die_with_parent
 from pipeline.errors import InputError, one_line
 from pipeline.machine import Resources
@@ -61,13 +62,12 @@ def await_nodes(workers: int, resources: Resources) -> None:
     said = False
     while missing := _missing(workers, resources):
         if not said:
-            print(f"lost a node: Ray has {missing}; waiting {PATIENCE:.0f} s for its return", flush=True)
+            print(f"a node was lost: {missing}; waiting {PATIENCE:.0f} s for it", flush=True)
             said = True
         if time.monotonic() > end:
             raise InputError(
-                f"a node of the cluster was lost and did not return within {PATIENCE:.0f} s: Ray has {missing}, on "
-                f"{', '.join(alive_nodes())}; the same command goes on from the last checkpoint once it is back, or "
-                "with fewer machine.workers"
+                f"a node was lost, and did not come back in {PATIENCE:.0f} s: {missing}; the same command goes on from "
+                "the last checkpoint once it is back, or with fewer machine.workers"
             )
         time.sleep(0.5)
 
@@ -87,11 +87,31 @@ def call(function: Callable[..., Any], *arguments: Any) -> Any:
 
 
 def _missing(workers: int, resources: Resources) -> str:
-    """What Ray has of what is too little; empty where nothing is."""
-    has = ray.cluster_resources()
-    few = [
-        f"{has.get(kind, 0):.0f} {kind}s of the {workers * each:.0f} needed"
-        for kind, each in resources.as_dict().items()
-        if has.get(kind, 0) < workers * each
-    ]
-    return ", ".join(few)
+    """What the nodes that answer have, and what is needed; empty where it is enough.
+
+    Ray itself knows of the loss of a node half a minute later.
+    """
+    head = ray.get_runtime_context().gcs_address
+    if not answers(head):  # else Ray would wait for it, and hear of nothing meanwhile
+        return f"the head, {head}, does not answer"
+    here: list[dict[str, Any]] = []
+    lost: list[dict[str, Any]] = []
+    for node in ray.nodes():
+        reached = node["Alive"] and _is_open(node["NodeManagerAddress"], node["NodeManagerPort"])
+        (here if reached else lost).append(node)
+    few = []
+    for kind, each in resources.as_dict().items():
+        has = sum(node["Resources"].get(kind, 0) for node in here)
+        if has < workers * each:
+            few.append(f"{has:.0f} {kind}s of {workers * each:.0f}")
+    left = {node["NodeManagerAddress"] for node in here}
+    gone = sorted({node["NodeManagerAddress"] for node in lost} - left)
+    return f"{', '.join(sorted(left))} have {' and '.join(few)}, without {', '.join(gone)}" if few else ""
+
+
+def _is_open(host: str, port: int) -> bool:
+    try:
+        socket.create_connection((host, port), timeout=3).close()
+    except OSError:
+        return False
+    return True

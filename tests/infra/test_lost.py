@@ -1,0 +1,91 @@
+"""A stage on two hosts of infra/local that is interrupted, loses a host, or the head of its cluster: a line each."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+from imports import ROOT
+
+from infra.local.nodes import Node, cluster, why_not
+
+WHY_NOT = why_not()
+
+pytestmark = [pytest.mark.system, pytest.mark.skipif(bool(WHY_NOT), reason=f"no network namespaces: {WHY_NOT}")]
+
+
+@pytest.fixture(scope="module")
+def nodes() -> Iterator[list[Node]]:
+    """A head and another host; each test takes something from them, and leaves them to the next."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", os.pathsep.join(path for path in sys.path if path))
+        with cluster(2, 1) as found:
+            yield found
+
+
+def ended(head: Node, folder: Path, workers: int, act: Callable[[int], None]) -> tuple[int, str, str]:
+    """Exit code and words of a training that holds still until `act` is called with its driver's process id."""
+    command = head.command(sys.executable, str(ROOT / "tests/infra/held.py"), str(folder), str(workers))
+    pipe = subprocess.PIPE
+    driver = subprocess.Popen(command, env=head.environment(), stdout=pipe, stderr=pipe, text=True)
+    try:
+        deadline = time.monotonic() + 300
+        while not (folder / "held").exists():
+            assert driver.poll() is None, driver.communicate()
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+        act(driver.pid)
+        out, err = driver.communicate(timeout=300)
+    finally:
+        driver.kill()
+    return driver.returncode, out, err
+
+
+def kill(node: Node, name: str = "") -> None:
+    """Kill what runs on a host, or what of it has a name."""
+    for pid in node.processes():
+        if psutil.pid_exists(pid) and name in psutil.Process(pid).name():
+            os.kill(pid, signal.SIGKILL)
+
+
+def test_ctrl_c_says_how_to_go_on(nodes: list[Node], tmp_path: Path) -> None:
+    code, _, err = ended(nodes[0], tmp_path, 2, lambda pid: os.kill(pid, signal.SIGINT))
+    assert (code, err) == (130, "stopped by SIGINT; the same command goes on from what is on disk\n")
+    worker = int((tmp_path / "held").read_text())
+    deadline = time.monotonic() + 60
+    while psutil.pid_exists(worker):
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+
+
+def test_a_node_that_never_comes_back_is_named(nodes: list[Node], tmp_path: Path) -> None:
+    head, other = nodes
+    code, out, err = ended(head, tmp_path, 2, lambda _: kill(other))
+    missing = r"10\.77\.0\.1 have 1 CPUs of 2, without 10\.77\.0\.2"
+    line = rf"error: a node was lost, and did not come back in 25 s: {missing}; the same command goes on from .*\n"
+    assert code == 1
+    assert re.fullmatch(line, err), err
+    assert f"a node was lost: {missing.replace(chr(92), '')}; waiting 25 s for it\n" in out
+
+
+def test_a_head_that_is_gone_is_named(nodes: list[Node], tmp_path: Path) -> None:
+    """The last test, as no head comes back."""
+    start: list[float] = []
+
+    def act(_: int) -> None:
+        start.append(time.monotonic())
+        kill(nodes[0], "gcs_server")
+
+    code, _, err = ended(nodes[0], tmp_path, 1, act)
+    line = r"error: the head of the Ray cluster, 10\.77\.0\.1:6379, does not answer any more: .*; the same command .*"
+    *of_ray, said = err.splitlines()
+    assert code == 1
+    assert re.fullmatch(line, said), err
+    assert len(of_ray) <= 1, "a task that fails meanwhile is a line of Ray's C++ part"
+    assert time.monotonic() - start[0] < 60
