@@ -46,7 +46,7 @@ def sweep(
         return FlowChoice(Candidate(sampler.own, estimate), estimate.sizes)
     if reason := why_no_probe(load_latents(latents, "val"), params.seed):
         print(f"validation rows: {reason}; so the best trial is that of the fewest held-out nats alone", flush=True)
-    setups = TrialSetups(params, latents, run_folder.absolute())
+    setups = TrialSetups(params, latents.absolute(), run_folder.absolute())
     with locked(run_folder):
         course = Course(setups, sampler, spectrum)
         if course.cut_short:

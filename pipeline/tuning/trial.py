@@ -105,7 +105,7 @@ class TrialSetups:
 
     Attributes:
         params: all sections.
-        latents: folder of the latents table.
+        latents: absolute, folder of the latents table.
         folder: absolute, of the sweep.
     """
 
