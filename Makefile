@@ -8,7 +8,7 @@ STAMP := $(VENV)/.lock-$(shell sha256sum requirements.lock 2>/dev/null | cut -c1
 ACTIVATE := source $(VENV)/bin/activate
 
 .DEFAULT_GOAL := help
-.PHONY: help venv repro test lint ui study clean-runs lock wheels
+.PHONY: help venv repro test test-faults lint ui study clean-runs lock wheels
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -28,6 +28,9 @@ repro: venv  ## run the pipeline: dvc repro
 
 test: venv  ## run the tests
 	$(ACTIVATE) && OMP_NUM_THREADS=1 python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
+
+test-faults: venv  ## run those of the tests that take something away from what runs
+	$(ACTIVATE) && OMP_NUM_THREADS=1 python -m pytest -n 2 --dist loadfile -m faults
 
 lint: venv  ## ruff and mypy
 	$(ACTIVATE) && ruff check . && ruff format --check . && mypy

@@ -20,12 +20,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["Node", "cluster", "why_not"]
+__all__ = ["Node", "cluster", "plug", "rejoin", "why_not"]
 
 NETWORK = "10.77.0"  # of namespaces alone: no other host sees it
 PORT = 6379
 PATIENCE = 120.0  # seconds; a busy machine takes 30
 INTERFACE = "eth0"
+JOIN = [f"--address={NETWORK}.1:{PORT}"]
 
 
 @dataclass(frozen=True)
@@ -82,10 +83,9 @@ def cluster(num_nodes: int, cpus: int, *head_options: str, hidden: Sequence[Path
         _connect(nodes, f"{prefix}-switch")
         for node in nodes:
             log = folder / f"{node.namespace}.log"
-            join = [f"--address={NETWORK}.1:{PORT}"]
             head = ["--head", f"--port={PORT}", "--include-dashboard=false", f"--temp-dir={folder}", *head_options]
             of_head = node == nodes[0]
-            started.append(_start(node, cpus, log, head if of_head else join, () if of_head else hidden))
+            started.append(_start(node, cpus, log, head if of_head else JOIN, () if of_head else hidden))
             _wait(node, started[-1], log)
         yield nodes
     finally:
@@ -96,6 +96,23 @@ def cluster(num_nodes: int, cpus: int, *head_options: str, hidden: Sequence[Path
         for namespace in (*(node.namespace for node in nodes), f"{prefix}-switch"):
             subprocess.run(["ip", "netns", "del", namespace], capture_output=True, check=False)
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def rejoin(node: Node, cpus: int, log: Path) -> None:
+    """Start Ray anew on a host that has lost it; it ends with the cluster.
+
+    Args:
+        node: not the head.
+        cpus: as Ray counts them.
+        log: file of what Ray says.
+    """
+    _wait(node, _start(node, cpus, log, JOIN, ()), log)
+
+
+def plug(node: Node, *, pulled: bool) -> None:
+    """Pull the cable of a host out of the switch, or put it back in."""
+    prefix, _, number = node.namespace.rpartition("-")
+    _ip("-n", f"{prefix}-switch", "link", "set", f"port{int(number) - 1}", "down" if pulled else "up")
 
 
 def main() -> int:

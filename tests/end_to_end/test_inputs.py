@@ -69,6 +69,7 @@ def test_more_than_ray_has(copy: Project) -> None:
     assert list(copy.path.glob(".runs/*/gen-*")) == []
 
 
+@pytest.mark.faults
 def test_a_full_disk(copy: Project) -> None:
     """The largest file that the process may write is 64 KiB: the training images need more."""
     assert (copy.path / "data/images/train.parquet").stat().st_size > 2**16

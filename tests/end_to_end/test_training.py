@@ -18,6 +18,7 @@ IIN = "models/layers/latent/iin"
 UPLOAD = "python -m pipeline.tracking upload --layer latent"
 
 
+@pytest.mark.faults
 def test_a_killed_dvc_goes_on_by_the_same_command(untrained: Project, same_iin: Callable[[Project], None]) -> None:
     with in_mid_training(untrained, untrained.start(*COMMAND)) as training:
         training.dvc.kill()
@@ -48,6 +49,7 @@ def test_two_workers_give_the_curves_of_one(study: Repro, untrained: Project) ->
         assert found == pytest.approx(expected, rel=2e-3)
 
 
+@pytest.mark.faults
 def test_a_store_that_does_not_answer_is_filled_later(study: Repro, untrained: Project) -> None:
     shutil.copytree(study.path / ".runs", untrained.path / ".runs", symlinks=True)  # trained, but for the last words
     with socket.socket() as closed:

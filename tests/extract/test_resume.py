@@ -92,6 +92,7 @@ def test_one_shard_a_row_group(whole: Path) -> None:
     assert len(load_latents(whole, "train")) == 280
 
 
+@pytest.mark.faults
 def test_a_killed_extraction_goes_on(inputs: Inputs, whole: Path, worker: Resources, tmp_path: Path) -> None:
     runs = tmp_path / "runs"
     command = [sys.executable, "-c", DRIVER, *map(str, (inputs.images, inputs.backbone, tmp_path / "latents", runs))]

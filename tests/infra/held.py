@@ -1,8 +1,12 @@
-"""A driver for the head of a cluster, whose training holds still: python held.py <folder> <workers>."""
+"""A driver for the head of a cluster, whose training holds still: python held.py <folder> <workers>.
+
+The weights that it ends in it leaves in the folder.
+"""
 
 import sys
 from pathlib import Path
 
+import torch
 from training.small_task import CONFIG, SmallConfig, SmallTask
 
 from pipeline.entry import run
@@ -16,7 +20,8 @@ def main() -> None:
     on_ray.PATIENCE = 25.0  # longer than a head may be silent
     task = SmallConfig(hold_at=25, hold_file=str(folder / "held"))
     machine = MachineParams(workers=int(sys.argv[2]), storage=str(folder))
-    train_on_workers(SmallTask, task, CONFIG, machine, folder / "small-0123")
+    result = train_on_workers(SmallTask, task, CONFIG, machine, folder / "small-0123")
+    torch.save(result.model, folder / "model.pt")
 
 
 if __name__ == "__main__":

@@ -11,13 +11,18 @@ from pathlib import Path
 
 import psutil
 import pytest
+import torch
 from imports import ROOT
 
-from infra.local.nodes import Node, cluster, why_not
+from infra.local.nodes import Node, cluster, plug, rejoin, why_not
 
 WHY_NOT = why_not()
 
-pytestmark = [pytest.mark.system, pytest.mark.skipif(bool(WHY_NOT), reason=f"no network namespaces: {WHY_NOT}")]
+pytestmark = [
+    pytest.mark.faults,
+    pytest.mark.system,
+    pytest.mark.skipif(bool(WHY_NOT), reason=f"no network namespaces: {WHY_NOT}"),
+]
 
 
 @pytest.fixture(scope="module")
@@ -62,6 +67,53 @@ def test_ctrl_c_says_how_to_go_on(nodes: list[Node], tmp_path: Path) -> None:
     while psutil.pid_exists(worker):
         assert time.monotonic() < deadline
         time.sleep(0.1)
+
+
+@pytest.fixture(scope="module")
+def undisturbed(nodes: list[Node], tmp_path_factory: pytest.TempPathFactory) -> dict[str, torch.Tensor]:
+    """Weights that two workers on two hosts end in."""
+    folder = tmp_path_factory.mktemp("undisturbed")
+    assert ended(nodes[0], folder, 2, lambda _: (folder / "released").touch())[0] == 0
+    return weights(folder)
+
+
+def weights(folder: Path) -> dict[str, torch.Tensor]:
+    found: dict[str, torch.Tensor] = torch.load(folder / "model.pt", weights_only=True)
+    return found
+
+
+def assert_same(found: dict[str, torch.Tensor], expected: dict[str, torch.Tensor]) -> None:
+    for name, value in expected.items():
+        assert torch.equal(found[name], value), name
+
+
+def test_a_link_that_is_cut_for_ten_seconds_is_no_matter(
+    nodes: list[Node], undisturbed: dict[str, torch.Tensor], tmp_path: Path
+) -> None:
+    def act(_: int) -> None:
+        plug(nodes[1], pulled=True)
+        (tmp_path / "released").touch()  # the workers go on, and do not reach each other
+        time.sleep(10)
+        plug(nodes[1], pulled=False)
+
+    code, _, err = ended(nodes[0], tmp_path, 2, act)
+    assert code == 0, err
+    assert_same(weights(tmp_path), undisturbed)
+
+
+def test_a_node_that_comes_back_is_waited_for(
+    nodes: list[Node], undisturbed: dict[str, torch.Tensor], tmp_path: Path
+) -> None:
+    def act(_: int) -> None:
+        kill(nodes[1])
+        (tmp_path / "released").touch()
+        time.sleep(3)
+        rejoin(nodes[1], 1, tmp_path / "ray.log")
+
+    code, out, err = ended(nodes[0], tmp_path, 2, act)
+    assert code == 0, err
+    assert "a worker was lost: all 2 start anew, 1 of 3 times at most" in out
+    assert_same(weights(tmp_path), undisturbed)
 
 
 def test_a_node_that_never_comes_back_is_named(nodes: list[Node], tmp_path: Path) -> None:

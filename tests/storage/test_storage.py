@@ -63,6 +63,7 @@ def test_what_is_appended_is_seen_by_others_after_a_flush(storage: Storage, tmp_
     assert other.read("lines") == b"anew\nmore\n"
 
 
+@pytest.mark.faults
 def test_a_store_that_is_away_for_a_while_loses_nothing(s3: str) -> None:
     storage = Remote("s3://iin/away", "run-0123")
     storage.write("file", b"before")
@@ -71,13 +72,14 @@ def test_a_store_that_is_away_for_a_while_loses_nothing(s3: str) -> None:
         each.pid for each in psutil.net_connections() if each.laddr.port == port and each.status == psutil.CONN_LISTEN
     )
     os.kill(server, signal.SIGSTOP)
-    threading.Timer(8, os.kill, [server, signal.SIGCONT]).start()
+    threading.Timer(20, os.kill, [server, signal.SIGCONT]).start()
     begun = time.monotonic()
     storage.write("file", b"after")
-    assert time.monotonic() - begun > 7
+    assert time.monotonic() - begun > 19
     assert storage.read("file") == b"after"
 
 
+@pytest.mark.faults
 def test_a_store_that_stays_away_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(remote, "PATIENCE", 2.0)
     storage = Remote("s3://iin/away?scheme=http&endpoint_override=127.0.0.1:9&region=us-east-1", "run-0123")

@@ -44,6 +44,7 @@ def test_unknown_layer(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("project")
+@pytest.mark.faults
 def test_server_away(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://127.0.0.1:{free_port()}")
     call(monkeypatch, "link")  # the end of a study that went well

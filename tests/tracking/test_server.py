@@ -63,6 +63,7 @@ def test_everything_arrives(
     assert everything(store) == before
 
 
+@pytest.mark.faults
 def test_server_killed_in_mid_run(
     server: Server, project: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:

@@ -40,7 +40,7 @@ ENDS: dict[str, Callable[[], object]] = {
 class SmallConfig:
     """What goes wrong.
 
-    Before step `hold_at` the first process to get there writes its id to `hold_file` and waits for good; from step
+    Before step `hold_at` the first process to get there writes its id to `hold_file` and waits; from step
     `fill_from` on no file may grow beyond 2,000 bytes, as on a disk that is all but full. In the worker of rank `of`
     the task ends in what `ends` names, a key of `ENDS`, before step `ends_at`, or where it is made; and says when.
     """
@@ -104,12 +104,12 @@ class JudgedTask(SmallTask):
 
 
 def hold(file: Path) -> None:
-    """Wait to be killed, but only the first process that gets here."""
+    """Wait to be killed, or for a file `released` beside it; but only the first process that gets here."""
     own = file.with_name(str(os.getpid()))
     own.write_text(str(os.getpid()))
     try:
         os.link(own, file)  # whole or not there
     except FileExistsError:
         return
-    while True:
-        time.sleep(3600)
+    while not file.with_name("released").exists():
+        time.sleep(0.1)

@@ -71,6 +71,7 @@ def test_a_checkpoint_that_an_older_generation_writes_late_is_never_taken(tmp_pa
 
 
 @pytest.mark.parametrize("damage", ["cut", "no card", "empty card", "no state"])
+@pytest.mark.faults
 def test_a_damaged_newest_checkpoint_is_passed_over_with_one_line(tmp_path, capsys, damage):
     first = start_generation(Folder(tmp_path))
     write_checkpoint(first.folder, state(10))
@@ -108,6 +109,7 @@ def test_older_checkpoints_go_once_a_generation_has_its_own(tmp_path):
     assert newest_checkpoint(second.folder) == second.folder.at("step-00000020")
 
 
+@pytest.mark.faults
 def test_a_full_disk_is_one_line_and_leaves_the_earlier_checkpoint(tmp_path):
     earlier = write_checkpoint(Folder(tmp_path), state(10))
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
@@ -123,6 +125,7 @@ def test_a_full_disk_is_one_line_and_leaves_the_earlier_checkpoint(tmp_path):
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="mounting a tiny disk needs root")
+@pytest.mark.faults
 def test_a_truly_full_disk_is_one_line(tmp_path):
     disk = tmp_path / "disk"
     disk.mkdir()

@@ -102,6 +102,7 @@ def test_one_worker_of_a_cluster_gives_the_same(undisturbed, tmp_path):
 
 
 @pytest.mark.usefixtures("ray_session")
+@pytest.mark.faults
 def test_two_workers_of_which_one_is_killed_agree_with_one_to_rounding(undisturbed, tmp_path):
     both = train_beside_a_killer(MachineParams(workers=2), tmp_path)
     assert both.folder.name == "gen-0001"
@@ -134,6 +135,7 @@ def test_two_workers_end_together_as_the_best_step_which_is_said(tmp_path, capfd
     assert again.step == result.step
 
 
+@pytest.mark.faults
 def test_a_killed_worker_changes_nothing(undisturbed, tmp_path, one_worker):
     result = train_beside_a_killer(one_worker, tmp_path)
     assert_same(result, undisturbed)
@@ -180,6 +182,7 @@ def killed_while_it_holds(run_folder: Path, hold_file: Path, storage: str = "") 
 
 
 @pytest.mark.usefixtures("one_worker")
+@pytest.mark.faults
 def test_a_killed_driver_leaves_no_orphan_and_the_same_command_goes_on(undisturbed, tmp_path, capfd):
     run_folder, hold_file = tmp_path / "small-0123", tmp_path / "held"
     killed_while_it_holds(run_folder, hold_file)
@@ -218,6 +221,7 @@ def test_a_wrong_input_met_by_a_worker_is_one_line_without_a_new_start(tmp_path,
         ("defect", 25, TrainingFailedError, r"(?s)Rank 1 .*Traceback.*KeyError: 'nothing'"),
     ],
 )
+@pytest.mark.faults
 def test_what_one_worker_of_two_meets_ends_both_at_once(ends, step, error, words, tmp_path, capfd):
     """The other waits for it meanwhile, as it would for half an hour."""
     sign = tmp_path / "sign"
@@ -230,6 +234,7 @@ def test_what_one_worker_of_two_meets_ends_both_at_once(ends, step, error, words
 
 
 @pytest.mark.usefixtures("ray_session")
+@pytest.mark.faults
 def test_workers_that_are_killed_again_and_again_end_in_a_line(tmp_path, capfd, monkeypatch):
     monkeypatch.setattr(launch, "MAX_RESTARTS", 1)
     task = SmallConfig(ends="kill", ends_at=15, of=1)
@@ -240,6 +245,7 @@ def test_workers_that_are_killed_again_and_again_end_in_a_line(tmp_path, capfd, 
 
 
 @pytest.mark.usefixtures("ray_session")
+@pytest.mark.faults
 def test_a_full_disk_met_by_two_workers_is_one_line(tmp_path):
     run_folder = tmp_path / "small-0123"
     task = SmallConfig(fill_from=15)
@@ -274,6 +280,7 @@ def test_more_workers_than_examples_are_refused(tmp_path):
 
 
 @pytest.mark.usefixtures("s3")
+@pytest.mark.faults
 def test_in_a_store_another_machine_goes_on_where_a_killed_driver_stopped(undisturbed, tmp_path, capfd):
     machine = MachineParams(storage="s3://iin/runs")
     killed_while_it_holds(tmp_path / "here/small-0123", tmp_path / "held", machine.storage)
@@ -288,6 +295,7 @@ def test_in_a_store_another_machine_goes_on_where_a_killed_driver_stopped(undist
 
 
 @pytest.mark.usefixtures("ray_session")
+@pytest.mark.faults
 def test_in_a_store_two_workers_of_which_one_is_killed_end_as_in_a_folder(undisturbed, tmp_path, s3):
     host, url = s3.removeprefix("http://"), "s3://any:any@iin/of-two?scheme=http&region=us-east-1&endpoint_override="
     both = train_beside_a_killer(MachineParams(workers=2, storage=url + host), tmp_path)

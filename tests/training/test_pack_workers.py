@@ -85,6 +85,7 @@ def trained_pack(flows: Flows, folder: Path, workers: int = 1) -> list[Result | 
         return finish()
 
 
+@pytest.mark.faults
 def test_a_killed_worker_changes_nothing_of_a_pack_and_each_network_has_its_own_curves(configs, alone, tmp_path, capfd):
     tasks, entries = alone
     hold_file = tmp_path / "held"

@@ -109,6 +109,7 @@ def _of_packs(driver: int) -> list[psutil.Process]:
 
 
 @pytest.mark.usefixtures("ray_session")
+@pytest.mark.faults
 def test_a_kill_of_the_process_of_trial_0_changes_no_byte_of_the_flow_file(latents, tmp_path, monkeypatch):
     """Ray moves what it starts anew behind the others, and gives its result last."""
     monkeypatch.setitem(MOST, "cpu", 2)
@@ -144,6 +145,7 @@ TRY_FLOWS = ray_packs.try_flows
 
 
 @pytest.mark.usefixtures("ray_session")
+@pytest.mark.faults
 def test_a_flow_that_ends_its_process_is_alone_to_be_lost(latents, tmp_path, monkeypatch):
     monkeypatch.setattr(ray_packs, "MAX_RESTARTS", 0)
     params = study(trials=3, num_blocks=(2,), scale=(0.5, 1.0, 1.5), concurrent=1)
@@ -166,6 +168,7 @@ def test_rungs_and_generations_by_ray_are_those_of_one_process(latents, tmp_path
     assert swept(tmp_path / "one", latents, CLIMBING, ESTIMATE)[0] == content
 
 
+@pytest.mark.faults
 def test_a_driver_that_is_killed_goes_on_from_the_rung_where_it_stood(latents, tmp_path, monkeypatch):
     with monkeypatch.context() as patched:
         leave_ray_out(patched)

@@ -59,6 +59,7 @@ def test_an_error_is_not_tried_again_and_its_words_are_said():
     assert str(error.value).count("Traceback") == 1
 
 
+@pytest.mark.faults
 def test_one_that_is_killed_is_started_anew_but_not_for_good(tmp_path):
     with in_child(HERE, 2, dies, str(tmp_path / "twice"), 2) as wait:
         assert wait() == 2
@@ -84,6 +85,7 @@ def test_it_ends_with_the_block(tmp_path):
     assert not psutil.pid_exists(child)
 
 
+@pytest.mark.faults
 def test_it_is_killed_with_its_parent_and_not_interrupted_with_it(tmp_path):
     file = tmp_path / "pid"
     program = (
