@@ -10,6 +10,7 @@ from torch._dynamo.testing import CompileCounterWithBackend  # what torch counts
 
 from pipeline.flow import Flow, FlowConfig, latent_nats
 from pipeline.params import MachineParams
+from pipeline.storage.folder import Folder
 from pipeline.training import parameters as flat
 from pipeline.training.checkpoints import newest_checkpoint, read_checkpoint, write_checkpoint
 from pipeline.training.compiling import CompiledModel, prefers_compiling, why_not
@@ -92,9 +93,9 @@ def test_autocast_and_the_type_of_inputs_hold_as_in_the_network_itself(counter):
 
 
 def test_without_a_working_compiler_a_run_is_eager_and_says_so_in_one_line(tmp_path, capsys, monkeypatch):
-    folder = write_checkpoint(tmp_path, {"step": 1, "compiled": True})
+    folder = write_checkpoint(Folder(tmp_path), {"step": 1, "compiled": True})
     monkeypatch.setattr("pipeline.training.distributed.why_not", without_compiler)
-    with launching(MachineParams(device="cpu"), tmp_path) as launcher:
+    with launching(MachineParams(device="cpu"), Folder(tmp_path)) as launcher:
         assert not _chooses_compiling(9, None, folder, "train latent", launcher)
     (line,) = capsys.readouterr().out.splitlines()
     assert line.startswith("train latent: runs eager, as a compiled step needs a working C++ compiler (Debian: g++): ")
