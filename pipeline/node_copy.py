@@ -60,10 +60,10 @@ def node_latents(folder: Path, machine: MachineParams, backbone_sha256: str | No
 def how_read(train: Latents, machine: MachineParams) -> str:
     """How rows of `node_latents` are read on this node, as a line."""
     budget, size = memory_budget(machine) / GB, 4 * len(train) * train.num_dims / GB
-    words = f"latents of layer {train.layer}: {size:.3g} GB, and {budget:.3g} GB of this node's memory may hold them: "
+    words = f"latents of layer {train.layer}: {size:.3g} GB, "
     if isinstance(train.mean, StoredRows):
-        return words + "rows are read from its disk as steps need them"
-    return words + "they are, once for all processes"
+        return words + f"more than the {budget:.3g} GB that they may fill: rows are read from disk as steps need them"
+    return words + f"in memory once for all processes of a node (they may fill {budget:.3g} GB)"
 
 
 def once_a_node(latents: Latents, name: str, make: Callable[[], Mapping[str, Array]]) -> dict[str, Array]:

@@ -82,6 +82,14 @@ def small_images(tmp_path_factory: pytest.TempPathFactory, small_data: DataParam
 
 
 @pytest.fixture(scope="module")
+def importable() -> Iterator[None]:
+    """Other processes can import the tests."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", os.pathsep.join(path for path in sys.path if path))
+        yield
+
+
+@pytest.fixture(scope="module")
 def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Address of an S3 server that has bucket `iin`, to which the environment's variables point."""
     from servers import S3_KEYS, bucket, s3_server

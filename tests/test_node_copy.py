@@ -266,8 +266,10 @@ def test_the_choice_is_said(table: Path, cache: Path, capsys: pytest.CaptureFixt
     machine = MachineParams(cache=str(cache), memory_budget=TINY)
     flow_setup(Params(machine=machine), table, small_flow(tmp_path).layout)
     assert capsys.readouterr().out == (
-        "latents of layer latent: 1.15e-05 GB, and 1e-09 GB of this node's memory may hold them: rows are read from "
-        "its disk as steps need them\n"
+        "latents of layer latent: 1.15e-05 GB, more than the 1e-09 GB that they may fill: rows are read from disk as "
+        "steps need them\n"
     )
     mapped, _ = node_latents(table, machine.changed(memory_budget=0.5))
-    assert how_read(mapped, machine.changed(memory_budget=0.5)).endswith("they are, once for all processes")
+    assert how_read(mapped, machine.changed(memory_budget=0.5)).endswith(
+        "in memory once for all processes of a node (they may fill 0.5 GB)"
+    )

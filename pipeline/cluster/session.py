@@ -15,7 +15,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -85,7 +85,8 @@ def start_ray(machine: MachineParams) -> Iterator[Resources]:
             _start(folder)
         if threading.current_thread() is threading.main_thread():
             signal.signal(signal.SIGTERM, on_sigterm)  # in place of Ray's, which prints its stack and ends in any code
-        with _watched(ray.get_runtime_context().gcs_address, gone):
+        # a head of this machine ends with us, and is slow to answer where the machine is busy
+        with _watched(ray.get_runtime_context().gcs_address, gone) if address else nullcontext():
             yield require(machine, ray.cluster_resources(), "Ray")
 
 

@@ -20,7 +20,7 @@ PATIENCE = 60.0  # seconds for which a store may be away
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 5.0
 MARKER = ".written-to-see-whether-it-can-be"
 ACCEPTED = "a folder, or the address of a store that may be written, such as s3://bucket/folder"
-EVERY = 5.0  # seconds between two versions of a growing file, and between two looks at it
+EVERY = 5.0  # seconds between two versions of a growing file
 
 Found = TypeVar("Found")
 
@@ -47,7 +47,7 @@ class Remote:
     url: str
     below: str = ""
     _growing: dict[str, _Growing] = field(default_factory=dict, compare=False, repr=False)
-    _shown: dict[Path, float] = field(default_factory=dict, compare=False, repr=False)
+    _shown: dict[Path, tuple[int, int]] = field(default_factory=dict, compare=False, repr=False)
 
     def __str__(self) -> str:
         """As a line names it; without what may be a key."""
@@ -132,14 +132,16 @@ class Remote:
         """Nothing: a file is there or not, and the last of a folder says that it is whole."""
 
     def show(self, name: str, path: Path) -> None:
-        """A copy of a few seconds ago; where the store does not answer, the one that is there."""
-        if time.monotonic() - self._shown.get(path, -EVERY) < EVERY:
-            return
-        self._shown[path] = time.monotonic()
+        """A copy; where the store does not answer, the one that is there."""
         try:
             files, folder = self.opened()
-            with files.open_input_stream(f"{folder}/{name}") as file:
+            found = files.get_file_info(f"{folder}/{name}")
+            version = (found.size, found.mtime_ns)
+            if self._shown.get(path) == version:
+                return
+            with files.open_input_stream(found.path) as file:
                 write_atomic(path, bytes(file.read()))
+            self._shown[path] = version
         except OSError:
             return
 

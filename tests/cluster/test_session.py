@@ -2,8 +2,6 @@
 
 import os
 import signal
-import threading
-import time
 from pathlib import Path
 
 import psutil
@@ -77,27 +75,3 @@ def test_a_line_is_dropped_from_stderr_and_no_other(capfd):
     assert dropped == ["a harmless error\n"]
     os.write(2, b"a harmless error after the block\n")
     assert capfd.readouterr().err == "an error\na harmless error after the block\n"
-
-
-def test_a_start_is_waited_for_longer_than_ray_does(capfd):
-    """On a busy machine it takes longer than the 30 s that Ray gives it: here its head sleeps for as long."""
-    slept: list[int] = []
-
-    def sleep_and_wake() -> None:
-        while not slept:
-            for process in psutil.Process().children(recursive=True):
-                if process.as_dict(["name"])["name"] == "gcs_server":
-                    process.suspend()
-                    slept.append(process.pid)
-                    time.sleep(33)
-                    process.resume()
-                    return
-            time.sleep(0.01)
-
-    beside = threading.Thread(target=sleep_and_wake)
-    beside.start()
-    with start_ray(MachineParams()):
-        assert ray.cluster_resources()["CPU"] >= 1
-    beside.join()
-    assert slept
-    assert capfd.readouterr() == ("", "")

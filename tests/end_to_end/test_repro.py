@@ -34,6 +34,7 @@ def test_libraries_say_nothing(study: Repro) -> None:
     own = ("> python -m stages.", "Running stage ", "Updating lock file", "Generating lock file", "Use `dvc push`")
     own += ("data/images", "models/", "prepare", "backbone", "judge", "extract latent", "tune latent", "train latent")
     own += ("spectrum of '", "sizes by the spectrum", "evaluate latent", "to know: ", "layer latent: ")
+    own += ("latents of layer latent: ",)
     own += ("trial ", "chosen for layer latent", "MLflow run of layer latent: http", "scores of layer latent", "  ")
     own += ("train rows without", "val rows without", "test rows without")
     assert [line for line in study.done.out.splitlines() if line and not line.startswith(own)] == []

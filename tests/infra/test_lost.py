@@ -38,7 +38,15 @@ def ended(head: Node, folder: Path, workers: int, act: Callable[[int], None]) ->
     """Exit code and words of a training that holds still until `act` is called with its driver's process id."""
     command = head.command(sys.executable, str(ROOT / "tests/infra/held.py"), str(folder), str(workers))
     pipe = subprocess.PIPE
-    driver = subprocess.Popen(command, env=head.environment(), stdout=pipe, stderr=pipe, text=True)
+    # a shell that runs these tests in the background has told all below it to ignore Ctrl-C
+    driver = subprocess.Popen(
+        command,
+        env=head.environment(),
+        stdout=pipe,
+        stderr=pipe,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
     try:
         deadline = time.monotonic() + 300
         while not (folder / "held").exists():

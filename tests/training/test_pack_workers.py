@@ -15,6 +15,7 @@ from pipeline.errors import InputError
 from pipeline.flow_pack import FlowPack, tasks_of_seeds
 from pipeline.flow_task import FlowTask, FlowTaskConfig
 from pipeline.params import MachineParams, Optimisation
+from pipeline.storage.folder import Folder
 from pipeline.training.checkpoints import Generation
 from pipeline.training.distributed import Result, _Job, _Training, _work, start_pack
 from pipeline.training.loop import train_pack
@@ -135,4 +136,4 @@ class TooLarge(FlowPack):
 def test_a_pack_of_which_nothing_can_come_is_one_line(configs, tmp_path, diverging, pack, line):
     training = _Training(tasks_of, Flows(configs, diverging=diverging), SEEDS, pack)
     with pytest.raises(InputError, match=f"^{line}$"):
-        _work("cpu", _Job(training, False, 1, Generation(tmp_path, None, 0)))
+        _work("cpu", _Job(training, False, 1, Generation(Folder(tmp_path), None, 0)))

@@ -26,9 +26,11 @@ from pipeline.tuning.trial import MOST
 
 from .small_sweep import CLIMBING, ESTIMATE, leave_ray_out, study, swept
 
+pytestmark = pytest.mark.usefixtures("importable")
+
 
 @pytest.fixture(scope="module")
-def ray_session():
+def ray_session(importable):  # noqa: ARG001
     with start_ray(MachineParams()) as resources:
         yield resources
 
