@@ -174,12 +174,11 @@ def test_memory_is_a_table_or_where_rows_are_read_some_blocks(
 
 
 @pytest.fixture
-def user(table: Path, cache: Path) -> Iterator[subprocess.Popen[str]]:
+def user(table: Path, cache: Path, importable: None) -> Iterator[subprocess.Popen[str]]:  # noqa: ARG001
     """A process that uses the copy until its input ends."""
     command = [sys.executable, "-c", USER, str(table), str(cache)]
-    paths = os.pathsep.join(path for path in sys.path if path)
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
-    with subprocess.Popen(command, text=True, env=os.environ | {"PYTHONPATH": paths}, **pipes) as process:
+    with subprocess.Popen(command, text=True, **pipes) as process:
         assert process.stdout
         assert process.stdout.readline() == "480\n"
         yield process

@@ -85,6 +85,7 @@ def test_it_ends_with_the_block(tmp_path):
     assert not psutil.pid_exists(child)
 
 
+@pytest.mark.usefixtures("importable")
 @pytest.mark.faults
 def test_it_is_killed_with_its_parent_and_not_interrupted_with_it(tmp_path):
     file = tmp_path / "pid"
@@ -92,8 +93,7 @@ def test_it_is_killed_with_its_parent_and_not_interrupted_with_it(tmp_path):
         "import sys; from pipeline.workers.child import in_child; from workers.test_child import HERE, waits\n"
         "with in_child(HERE, 3, waits, sys.argv[1]) as wait: wait()"
     )
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
-    parent = subprocess.Popen([sys.executable, "-c", program, str(file)], env=environment)
+    parent = subprocess.Popen([sys.executable, "-c", program, str(file)])
     try:
         child = written(file)
         assert os.getpgid(child) != os.getpgid(parent.pid), "Ctrl-C goes to a group of processes"
