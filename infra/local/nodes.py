@@ -20,7 +20,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["Node", "cluster", "plug", "rejoin", "why_not"]
+__all__ = ["Node", "cluster", "part", "plug", "rejoin", "why_not"]
 
 NETWORK = "10.77.0"  # of namespaces alone: no other host sees it
 PORT = 6379
@@ -111,8 +111,15 @@ def rejoin(node: Node, cpus: int, log: Path) -> None:
 
 def plug(node: Node, *, pulled: bool) -> None:
     """Pull the cable of a host out of the switch, or put it back in."""
-    prefix, _, number = node.namespace.rpartition("-")
-    _ip("-n", f"{prefix}-switch", "link", "set", f"port{int(number) - 1}", "down" if pulled else "up")
+    switch, port = _port(node)
+    _ip("-n", switch, "link", "set", port, "down" if pulled else "up")
+
+
+def part(nodes: Sequence[Node], *, parted: bool) -> None:
+    """Keep hosts from each other, but from no other host, or let them reach each other again."""
+    for node in nodes:
+        switch, port = _port(node)
+        _ip("-n", switch, "link", "set", port, "type", "bridge_slave", "isolated", "on" if parted else "off")
 
 
 def main() -> int:
@@ -147,6 +154,12 @@ def _connect(nodes: list[Node], switch: str) -> None:
         _ip("-n", node.namespace, "address", "add", f"{node.ip}/24", "dev", INTERFACE)
         for link in ("lo", INTERFACE):
             _ip("-n", node.namespace, "link", "set", link, "up")
+
+
+def _port(node: Node) -> tuple[str, str]:
+    """The switch's namespace, and its port for a host."""
+    prefix, _, number = node.namespace.rpartition("-")
+    return f"{prefix}-switch", f"port{int(number) - 1}"
 
 
 def _start(node: Node, cpus: int, log: Path, role: list[str], hidden: Sequence[Path]) -> "subprocess.Popen[bytes]":

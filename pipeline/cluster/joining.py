@@ -18,7 +18,7 @@ from ray.core.generated import gcs_service_pb2, gcs_service_pb2_grpc
 
 from pipeline.errors import InputError, one_line
 
-__all__ = ["answers", "join", "read_auth_anew"]
+__all__ = ["answers", "is_up", "join", "read_auth_anew"]
 
 MODE, TOKEN = "RAY_AUTH_MODE", "RAY_AUTH_TOKEN"
 SECONDS = 10.0  # for which the head of a cluster is asked
@@ -50,6 +50,21 @@ def answers(address: str) -> bool:
         _ask(address)
     except grpc.RpcError:
         return False
+    return True
+
+
+def is_up(node: Mapping[str, Any]) -> bool:
+    """Whether the Ray of a node of the cluster answers within 5 seconds; Ray itself needs half a minute to know.
+
+    Args:
+        node: as Ray describes it.
+    """
+    address = f"{node['NodeManagerAddress']}:{node['NodeManagerPort']}"
+    with init_grpc_channel(address, options=[("grpc.enable_http_proxy", 0)]) as channel:
+        try:
+            channel.unary_unary("/grpc.health.v1.Health/Check")(b"", timeout=5)
+        except grpc.RpcError as error:  # who refuses to say is up
+            return error.code() not in (grpc.StatusCode.DEADLINE_EXCEEDED, grpc.StatusCode.UNAVAILABLE)
     return True
 
 

@@ -1,55 +1,72 @@
-"""A look at each node of a cluster before anything starts there: it sees the files, code and versions that we see.
+"""A look at each node of a cluster before anything starts there: it sees what we see, and the others reach it.
 
-A node that imports another `pipeline`, or writes its checkpoints where nobody else looks, fails late or not at all. So
-a task on each says what it sees, and each difference is in a line that names the node.
+A node that imports another `pipeline`, writes its checkpoints where nobody else looks, or is called at an address that
+leads nowhere, fails late or not at all. So a process on each says what it sees and calls the others, and each
+difference is in a line that names the node.
 """
 
 import secrets
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import ray
 from ray import cloudpickle
 from ray.exceptions import RayError, RayTaskError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
+from pipeline.cluster import reach
 from pipeline.cluster import sight as sights
-from pipeline.cluster.sight import ROUTE, Sight, appears, sight
+from pipeline.cluster.joining import is_up
+from pipeline.cluster.sight import Lookout, Sight, appears, sight
 from pipeline.errors import InputError, one_line
 from pipeline.params import MachineParams
+from pipeline.places import Places
 from pipeline.storage.remote import own_folder
 
 __all__ = ["look_at_nodes"]
 
-PATIENCE = 30.0  # seconds in which a node says what it sees; a busy one takes 10 to start a process
+FIRST_LOOK = 8.0  # seconds after which a node that has said nothing is asked whether it is up, for 5 more
+PATIENCE = 60.0  # seconds for one that is: a busy one takes 10 to start a process
+
+Wrong = tuple[str, str]  # a node, and what is wrong with it
 
 
-def look_at_nodes(machine: MachineParams, data: Path) -> None:
+def look_at_nodes(machine: MachineParams, places: Places) -> None:
     """Compare what every node sees with what this process sees, where the cluster has more than one.
+
+    Where there are several workers, each node also calls all others at the addresses where these would meet and talk.
 
     Args:
         machine: section `machine`.
-        data: folder of the project's tables.
+        places: of the project.
 
     Raises:
-        InputError: a node differs; the line says all differences.
+        InputError: a node differs, or isn't reached; the line says all that is wrong.
     """
-    nodes = {node["NodeID"]: node["NodeManagerAddress"] for node in ray.nodes() if node["Alive"]}
+    nodes = {node["NodeID"]: node for node in ray.nodes() if node["Alive"]}
     if len(nodes) < 2:
         return
-    with _marked(machine.storage, data) as markers:
+    names = {node: str(found["NodeManagerAddress"]) for node, found in nodes.items()}
+    params = str(places.params.absolute())
+    with _marked(machine.storage, places.images.parent) as markers, _lookouts(names) as there:
         files = [str(marker) for marker in markers]
         own = {node: f"{files[0]}-{node}" for node in nodes}
-        here = sight(files, "", "")
-        wrong = []
-        for node, seen in _sights(nodes, files, own).items():
-            differences = [seen] if isinstance(seen, str) else _differences(seen, here, own[node], machine.workers)
-            wrong += [f"node {nodes[node]}: {words}" for words in differences]
+        looks = {node: there[node].see.remote(files, params, own[node], names[node]) for node in nodes}
+        seen, wrong = _answers(looks, nodes)
+        here = sight(files, params, "", "")
+        wrong += [(node, words) for node, found in seen.items() for words in _differences(found, here, own[node])]
+        if machine.workers > 1:
+            wrong += [(node, found["no_route"]) for node, found in seen.items() if found["no_route"]]
+            wrong += _unreached({node: there[node] for node in seen}, nodes)
     if wrong:
-        raise InputError("; ".join(wrong))
+        raise InputError("; ".join(f"node {names[node]}: {words}" for node, words in wrong))
     folders = ", ".join(str(marker.parent) for marker in markers)
-    print(f"{len(nodes)} nodes: code {machine.code}, {folders} seen by all", flush=True)
+    reached = ", each reached by the others" if machine.workers > 1 else ""
+    print(f"{len(nodes)} nodes: code {machine.code}, {folders} seen by all{reached}", flush=True)
 
 
 @contextmanager
@@ -68,34 +85,79 @@ def _marked(storage: str, data: Path) -> Iterator[list[Path]]:
                 file.unlink(missing_ok=True)
 
 
-def _sights(nodes: dict[str, str], files: list[str], own: dict[str, str]) -> dict[str, Sight | str]:
-    """What each node sees, or why it says nothing."""
-    cloudpickle.register_pickle_by_value(sights)
+@contextmanager
+def _lookouts(names: Mapping[str, str]) -> Iterator[dict[str, Any]]:
+    """A process on each node for the block, sent there by value."""
+    for module in (sights, reach):
+        cloudpickle.register_pickle_by_value(module)
     try:
-        look = ray.remote(num_cpus=0, max_retries=0)(sight)
-        tasks = {}
-        for node, address in nodes.items():
-            there = NodeAffinitySchedulingStrategy(node, soft=False)
-            tasks[look.options(scheduling_strategy=there).remote(files, own[node], address)] = node
+        there = {}
+        for node in names:
+            on_it = NodeAffinitySchedulingStrategy(node, soft=False)
+            there[node] = ray.remote(num_cpus=0, scheduling_strategy=on_it)(Lookout).remote()
     finally:
-        cloudpickle.unregister_pickle_by_value(sights)
-    done, late = ray.wait(list(tasks), num_returns=len(tasks), timeout=PATIENCE)
-    found: dict[str, Sight | str] = {tasks[task]: f"gives no answer in {PATIENCE:.0f} s" for task in late}
-    for task in late:
-        ray.cancel(task, force=True)
-    for task in done:
-        try:
-            found[tasks[task]] = ray.get(task)
-        except RayError as error:
-            found[tasks[task]] = one_line(error.cause if isinstance(error, RayTaskError) else error)
-    return found
+        for module in (sights, reach):
+            cloudpickle.unregister_pickle_by_value(module)
+    try:
+        yield there
+    finally:
+        for lookout in there.values():
+            ray.kill(lookout)
 
 
-def _differences(seen: Sight, here: Sight, own_file: str, workers: int) -> Iterator[str]:
+def _answers(asked: Mapping[str, Any], nodes: Mapping[str, dict[str, Any]]) -> tuple[dict[str, Any], list[Wrong]]:
+    """What each node says, and of those that say nothing why.
+
+    Args:
+        asked: of each node, what Ray will give.
+        nodes: as Ray describes them.
+    """
+    node_of = {answer: node for node, answer in asked.items()}
+    said: dict[str, Any] = {}
+    wrong: list[Wrong] = []
+    end, late = time.monotonic() + PATIENCE, list(node_of)
+    while late:
+        done, late = ray.wait(late, num_returns=len(late), timeout=FIRST_LOOK)
+        for answer in done:
+            try:
+                said[node_of[answer]] = ray.get(answer)
+            except RayError as error:
+                wrong.append((node_of[answer], one_line(error.cause if isinstance(error, RayTaskError) else error)))
+        with ThreadPoolExecutor(len(late) or 1) as pool:
+            up = list(pool.map(lambda answer: is_up(nodes[node_of[answer]]), late))
+        gone = [answer for answer, there in zip(late, up, strict=True) if not there]
+        wrong += [(node_of[answer], "its Ray gives no answer") for answer in gone]
+        late = [answer for answer in late if answer not in gone]
+        if time.monotonic() > end:
+            wrong += [(node_of[answer], f"has started no process in {PATIENCE:.0f} s") for answer in late]
+            break
+    return said, wrong
+
+
+def _unreached(there: Mapping[str, Any], nodes: Mapping[str, dict[str, Any]]) -> list[Wrong]:
+    """Which nodes do not reach which others, as workers there would."""
+    word = secrets.token_hex(8)
+    heard, wrong = _answers({node: lookout.listen.remote(word) for node, lookout in there.items()}, nodes)
+    calls = {}
+    for node in heard:
+        called = [at for other, own in heard.items() if other != node for at in own]
+        calls[node] = there[node].unreached.remote(called, word)
+    missed, silent = _answers(calls, nodes)
+    for node, places in missed.items():
+        if places:
+            found = ", ".join(f"{host} ({reason})" for host, _, reason in places)
+            words = f"can't reach {found}: workers call each other at ports that the kernel chooses, so that all have "
+            wrong.append((node, f"{words}to be open between nodes, at the address of {reach.ROUTE} where it is set"))
+    return [*wrong, *silent]
+
+
+def _differences(seen: Sight, here: Sight, own_file: str) -> Iterator[str]:
     """What a node sees that this host does not, or the other way round; a few words each."""
     if seen["code"] != here["code"]:
         found = f"another package `pipeline`, in {seen['folder']}" if seen["code"] else "no package `pipeline`"
         yield f"found {found}, expected that of {here['folder']}: share this folder, or set machine.code: shipped"
+    if seen["params"] not in ("", here["params"]):  # one that sees none has no folder of the project, which is said
+        yield "found another params.yaml in the folder of the project, expected that of this host"
     for name, value in here["versions"].items():
         if seen["versions"][name] != value:
             yield f"found {name} {seen['versions'][name]}, expected {value}, as here"
@@ -105,5 +167,3 @@ def _differences(seen: Sight, here: Sight, own_file: str, workers: int) -> Itera
         yield f"{Path(own_file).parent} can't be written ({seen['unwritten']})"
     elif own_file and not seen["unseen"] and not appears(own_file):
         yield f"what it writes to {Path(own_file).parent} is not seen here, expected one folder that all nodes share"
-    if not seen["interface"] and workers > 1:
-        yield f"found no network interface of that address, set {ROUTE} for the Ray there"

@@ -80,7 +80,7 @@ def start_ray(machine: MachineParams) -> Iterator[Resources]:
             # a node then gets the code from Ray, before any that it has itself
             own_code = {"py_modules": [str(Path(pipeline.__file__).parent)]} if machine.code == "shipped" else None
             join(address, own_code)
-            look_at_nodes(machine, Places().images.parent)
+            look_at_nodes(machine, Places())
         else:
             _start(folder)
         if threading.current_thread() is threading.main_thread():

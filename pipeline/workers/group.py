@@ -20,7 +20,7 @@ from ray.train.v2._internal.exceptions import (  # which Ray Train raises to its
 )
 from ray.util import get_node_ip_address
 
-from pipeline.cluster.sight import ROUTE, interface_of
+from pipeline.cluster.reach import ROUTE, ROUTE_OF_NCCL, interface_of
 from pipeline.errors import InputError
 from pipeline.machine import Resources
 from pipeline.storage.folder import Storage
@@ -120,7 +120,7 @@ class _Backend(TorchConfig().backend_cls):  # type: ignore[misc] # Ray Train has
 def _take_route() -> None:
     """What gloo would find by the name of the host is often 127.0.0.1; who set a route keeps it."""
     interface = interface_of(get_node_ip_address())
-    for name in (ROUTE, "NCCL_SOCKET_IFNAME") if interface != "lo" else (ROUTE,):
+    for name in (ROUTE, ROUTE_OF_NCCL) if interface != "lo" else (ROUTE,):
         if interface:
             os.environ.setdefault(name, interface)
 

@@ -1,7 +1,6 @@
 """A function in one process that Ray has; and what is done about a process or a node that is lost."""
 
 import signal
-import socket
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -10,7 +9,7 @@ from typing import Any
 import ray
 from ray.exceptions import RayTaskError, WorkerCrashedError
 
-from pipeline.cluster.joining import answers
+from pipeline.cluster.joining import answers, is_up
 from pipeline.entry import die_with_parent
 from pipeline.errors import InputError, one_line
 from pipeline.machine import Resources
@@ -97,8 +96,7 @@ def _missing(workers: int, resources: Resources) -> str:
     here: list[dict[str, Any]] = []
     lost: list[dict[str, Any]] = []
     for node in ray.nodes():
-        reached = node["Alive"] and _is_open(node["NodeManagerAddress"], node["NodeManagerPort"])
-        (here if reached else lost).append(node)
+        (here if node["Alive"] and is_up(node) else lost).append(node)
     few = []
     for kind, each in resources.as_dict().items():
         has = sum(node["Resources"].get(kind, 0) for node in here)
@@ -107,11 +105,3 @@ def _missing(workers: int, resources: Resources) -> str:
     left = {node["NodeManagerAddress"] for node in here}
     gone = sorted({node["NodeManagerAddress"] for node in lost} - left)
     return f"{', '.join(sorted(left))} have {' and '.join(few)}, without {', '.join(gone)}" if few else ""
-
-
-def _is_open(host: str, port: int) -> bool:
-    try:
-        socket.create_connection((host, port), timeout=3).close()
-    except OSError:
-        return False
-    return True

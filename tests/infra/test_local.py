@@ -15,13 +15,17 @@ import torch
 from imports import ROOT
 from training.small_task import CONFIG, SmallConfig, SmallTask
 
-from infra.local.nodes import cluster, why_not
+from infra.local.nodes import Node, cluster, part, why_not
 from pipeline.training.loop import train
 
 NODES = [sys.executable, ROOT / "infra/local/nodes.py"]
 WHY_NOT = why_not()
 
-pytestmark = [pytest.mark.system, pytest.mark.skipif(bool(WHY_NOT), reason=f"no network namespaces: {WHY_NOT}")]
+pytestmark = [
+    pytest.mark.system,
+    pytest.mark.skipif(bool(WHY_NOT), reason=f"no network namespaces: {WHY_NOT}"),
+    pytest.mark.usefixtures("importable"),
+]
 
 
 def parts(pid: int) -> list[str]:
@@ -33,8 +37,7 @@ def parts(pid: int) -> list[str]:
 
 def test_a_training_over_two_nodes_is_that_of_the_loop_alone(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     driver = [sys.executable, ROOT / "tests/infra/over_two_nodes.py", tmp_path]
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
-    process = subprocess.Popen([*NODES, "--nodes", "2", "--", *driver], env=environment)
+    process = subprocess.Popen([*NODES, "--nodes", "2", "--", *driver])
     assert process.wait() == 0
     assert {path.name for path in tmp_path.glob("node-*")} == {"node-10.77.0.1", "node-10.77.0.2"}
     assert "small: 2 worker(s) on cpu" in capfd.readouterr().out
@@ -51,22 +54,18 @@ def test_a_training_over_two_nodes_is_that_of_the_loop_alone(tmp_path: Path, cap
     assert last["val/squared_error"] == pytest.approx(task.validate()["squared_error"], rel=1e-4)
 
 
+def drive(head: Node, *arguments: object) -> "subprocess.CompletedProcess[str]":
+    """The driver of a small training, on a head."""
+    command = head.command(sys.executable, str(ROOT / "tests/infra/over_two_nodes.py"), *map(str, arguments))
+    return subprocess.run(command, env=head.environment(), capture_output=True, text=True, check=False)
+
+
 def test_a_node_that_sees_other_code_or_storage_is_refused_and_shipped_code_is_run(tmp_path: Path) -> None:
     storage, shared = tmp_path / "storage", tmp_path / "shared"
     for folder in (storage, shared):
         folder.mkdir()
-    paths = os.pathsep.join(path for path in sys.path if path)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PYTHONPATH", paths)
-        with cluster(2, 1, hidden=[storage, ROOT / "pipeline"]) as (head, _):
-
-            def drive(*arguments: object) -> "subprocess.CompletedProcess[str]":
-                command = head.command(
-                    sys.executable, str(ROOT / "tests/infra/over_two_nodes.py"), *map(str, arguments)
-                )
-                return subprocess.run(command, env=head.environment(), capture_output=True, text=True, check=False)
-
-            refused, shipped = drive(storage), drive(shared, "shipped")
+    with cluster(2, 1, hidden=[storage, ROOT / "pipeline"]) as (head, _):
+        refused, shipped = drive(head, storage), drive(head, shared, "shipped")
     node = "node 10.77.0.2: found"
     code = rf"(another package `pipeline`, in \S*|no package `pipeline`), expected that of {ROOT}/pipeline: .*"
     line = rf"error: {node} {code}; {node} another {storage}, or none, expected the folder of this host: .*\n"
@@ -76,6 +75,26 @@ def test_a_node_that_sees_other_code_or_storage_is_refused_and_shipped_code_is_r
     assert shipped.stdout.startswith(f"2 nodes: code shipped, {shared}, ")
     assert {path.name for path in shared.glob("node-*")} == {"node-10.77.0.1", "node-10.77.0.2"}
     assert not list(tmp_path.rglob(".seen-*"))
+
+
+def test_nodes_that_do_not_reach_each_other_or_do_not_answer_are_named(tmp_path: Path) -> None:
+    with cluster(3, 1) as (head, *others):
+        part(others, parted=True)
+        parted = drive(head, tmp_path)
+        part(others, parted=False)
+        (raylet,) = (pid for pid in others[1].processes() if psutil.Process(pid).name() == "raylet")
+        os.kill(raylet, signal.SIGSTOP)
+        start = time.monotonic()
+        silent = drive(head, tmp_path)
+        took = time.monotonic() - start
+        os.kill(raylet, signal.SIGCONT)
+    one, other = (f"can't reach {node.ip} (No route to host): workers call each other" for node in others)
+    assert re.fullmatch(
+        rf"error: node {others[0].ip}: {re.escape(other)}.*; node {others[1].ip}: {re.escape(one)}.*\n", parted.stderr
+    ), parted.stderr
+    assert silent.stderr == f"error: node {others[1].ip}: its Ray gives no answer\n"
+    assert took < 25, "15 s for the node, and the start of the driver"
+    assert not list(tmp_path.glob("node-*"))
 
 
 def test_a_command_that_fails_is_said_and_its_cluster_ends(tmp_path: Path) -> None:
