@@ -28,6 +28,7 @@ from pipeline.tables.latents import Latents, load_latents
 from pipeline.tables.parquet import metadata_of, read_table, write_table
 from pipeline.tables.stored import StoredRows
 from pipeline.training.loop import train
+from pipeline.tuning.estimate import spectrum_to_try
 
 CPU = torch.device("cpu")
 TINY = 1e-9  # GB: one byte, which no table fits
@@ -137,11 +138,12 @@ def test_moments_are_computed_once_a_node(table: Path, cache: Path, monkeypatch:
     first, second = (node_latents(table, machine)[0] for _ in range(2))
     expected = latent_moments(load_latents(table, "train"))
     found = [node_moments(first)]
-    monkeypatch.setattr("pipeline.pairing.moments.latent_moments", lambda _: pytest.fail("they are there already"))
+    monkeypatch.setattr("pipeline.pairing.moments._shrunk_by_parts", lambda *_: pytest.fail("they are there already"))
     found.append(node_moments(second))
     for moments in found:
         for part in ("mean", "covariance", "pairs"):
             assert torch.equal(getattr(moments, part), getattr(expected, part))
+    spectrum_to_try(second, Params())  # a sweep's driver takes them from there, too
 
 
 def peak_of(work: Callable[[], object]) -> int:

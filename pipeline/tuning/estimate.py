@@ -9,7 +9,7 @@ from pipeline.basis.draws import draw_seed
 from pipeline.basis.layout import Layout
 from pipeline.errors import InputError
 from pipeline.flow import Moments, spectra, whiten
-from pipeline.pairing.moments import latent_moments
+from pipeline.pairing.moments import node_moments
 from pipeline.pairing.sampler import pair_sampler
 from pipeline.pairing.sizes import constant_dims, factor_sizes
 from pipeline.params import FlowParams, Params, require_mixing
@@ -46,7 +46,7 @@ def estimate_layout(latents: Latents, params: FlowParams, seed: int) -> Layout:
     concepts = tuple(latents.labels)
     require_mixing(params.mixing, latents.num_dims, f"layer {latents.layer}")
     if params.sizes == "spectrum":
-        moments = latent_moments(latents)
+        moments = node_moments(latents)
         try:
             return Layout.of(concepts, _spectrum_sizes(latents, moments, seed))
         except InputError as error:
@@ -91,7 +91,7 @@ def spectrum_to_try(latents: Latents, params: Params) -> Layout | None:
         )
         return None
     try:
-        return Layout.of(tuple(latents.labels), _spectrum_sizes(latents, latent_moments(latents), params.seed))
+        return Layout.of(tuple(latents.labels), _spectrum_sizes(latents, node_moments(latents), params.seed))
     except InputError as error:
         print(f"sizes by the spectrum are not tried: {error}", flush=True)
         return None
