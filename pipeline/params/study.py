@@ -69,6 +69,9 @@ class MachineParams(Section):
             raise ValueError("each node has its own, so that an absolute path is accepted")
         return cache
 
+    node_wait: Annotated[float, Field(ge=0)] = 60
+    """Seconds for which a node of a cluster that was lost is waited for; where an autoscaler starts a new one, as many
+    as that takes."""
     code: Literal["shared", "shipped"] = "shared"
     """How the nodes of a cluster come by the package `pipeline`: a folder that all of them see, or Ray sends it."""
 

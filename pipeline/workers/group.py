@@ -24,7 +24,7 @@ from pipeline.cluster.reach import ROUTE, ROUTE_OF_NCCL, interface_of
 from pipeline.errors import InputError
 from pipeline.machine import Resources
 from pipeline.storage.folder import Storage
-from pipeline.workers.on_ray import await_nodes, call, lost_too_often
+from pipeline.workers.on_ray import Losses, await_nodes, call, lost_too_often
 
 __all__ = ["in_group"]
 
@@ -35,7 +35,7 @@ class _LostPeerError(RuntimeError):
 
 @contextmanager
 def in_group(
-    workers: int, resources: Resources, restarts: int, storage: Storage, function: Callable[..., Any], *arguments: Any
+    workers: int, resources: Resources, losses: Losses, storage: Storage, function: Callable[..., Any], *arguments: Any
 ) -> Iterator[Callable[[], Any]]:
     """Run a function in each of several workers that Ray Train starts, as one group of torch.distributed.
 
@@ -45,7 +45,7 @@ def in_group(
     Args:
         workers: how many.
         resources: of each.
-        restarts: how often they are started anew at most.
+        losses: from which is gone on.
         storage: where Ray Train keeps its own files meanwhile.
         function: of a module; it is given the worker's device, and then `arguments`.
         arguments: what can be pickled.
@@ -79,16 +79,19 @@ def in_group(
 
     def wait() -> Any:
         lost: BaseException | None = None
-        for start in range(restarts + 1):
+        for start in range(losses.restarts + 1):
             if start:
-                await_nodes(workers, resources)
-                print(f"a worker was lost: all {workers} start anew, {start} of {restarts} times at most", flush=True)
+                await_nodes(workers, resources, losses.node_wait)
+                print(
+                    f"a worker was lost: all {workers} start anew, {start} of {losses.restarts} times at most",
+                    flush=True,
+                )
             try:
                 return once()
             except (TrainingFailedError, RayActorError) as error:
                 lost = _lost(error)
         assert lost is not None
-        raise lost_too_often(restarts, lost)
+        raise lost_too_often(losses.restarts, lost)
 
     try:
         yield wait

@@ -51,13 +51,14 @@ def launching(machine: MachineParams, storage: Storage) -> Iterator[Launcher]:
         yield Launcher(resources, start, start)
         return
     from pipeline.cluster import start_ray  # a worker without a cluster need not wait for Ray's imports
-    from pipeline.workers.on_ray import in_task
+    from pipeline.workers.on_ray import Losses, in_task
 
+    losses = Losses(MAX_RESTARTS, machine.node_wait)
     with start_ray(machine) as resources:
-        one = partial(in_task, resources, MAX_RESTARTS)
+        one = partial(in_task, resources, losses)
         if machine.workers == 1:
             yield Launcher(resources, one, one)
             return
         from pipeline.workers.group import in_group  # Ray Train takes a second more than Ray
 
-        yield Launcher(resources, partial(in_group, machine.workers, resources, MAX_RESTARTS, storage), one)
+        yield Launcher(resources, partial(in_group, machine.workers, resources, losses, storage), one)

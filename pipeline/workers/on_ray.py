@@ -4,6 +4,7 @@ import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import ray
@@ -14,14 +15,25 @@ from pipeline.entry import die_with_parent
 from pipeline.errors import InputError, one_line
 from pipeline.machine import Resources
 
-__all__ = ["await_nodes", "call", "in_task", "lost_too_often"]
+__all__ = ["Losses", "await_nodes", "call", "in_task", "lost_too_often"]
 
-PATIENCE = 60.0  # seconds for which a node that was lost is waited for
+
+@dataclass(frozen=True)
+class Losses:
+    """From which losses is gone on.
+
+    Attributes:
+        restarts: how often workers that were lost are started anew at most.
+        node_wait: seconds for which a node that was lost is waited for.
+    """
+
+    restarts: int
+    node_wait: float
 
 
 @contextmanager
 def in_task(
-    resources: Resources, restarts: int, function: Callable[..., Any], *arguments: Any
+    resources: Resources, losses: Losses, function: Callable[..., Any], *arguments: Any
 ) -> Iterator[Callable[[], Any]]:
     """Run a function in one process that Ray has; see `in_child`.
 
@@ -31,11 +43,11 @@ def in_task(
         InputError: the function refuses its input, its process was lost too often, or a node that has room for it.
     """
     options = {"num_cpus": resources.cpus, "num_gpus": resources.gpus, "max_calls": 1}  # a process of its own
-    task = ray.remote(**options, max_retries=restarts)(call).remote(function, resources.device, *arguments)
+    task = ray.remote(**options, max_retries=losses.restarts)(call).remote(function, resources.device, *arguments)
 
     def wait() -> Any:
         while not ray.wait([task], timeout=5)[0]:  # Ray itself would wait for a node without end
-            await_nodes(1, resources)
+            await_nodes(1, resources, losses.node_wait)
         try:
             return ray.get(task)
         except RayTaskError as error:
@@ -43,7 +55,7 @@ def in_task(
                 raise InputError(str(error.cause)) from None
             raise
         except WorkerCrashedError as error:
-            raise lost_too_often(restarts, error) from None
+            raise lost_too_often(losses.restarts, error) from None
 
     try:
         yield wait
@@ -51,22 +63,22 @@ def in_task(
         ray.cancel(task, force=True)
 
 
-def await_nodes(workers: int, resources: Resources) -> None:
+def await_nodes(workers: int, resources: Resources, node_wait: float) -> None:
     """Wait until the cluster has what so many workers need, which a node that was lost may bring back.
 
     Raises:
-        InputError: it has not for a minute.
+        InputError: it has not for `node_wait` seconds.
     """
-    end = time.monotonic() + PATIENCE
+    end = time.monotonic() + node_wait
     said = False
     while missing := _missing(workers, resources):
         if not said:
-            print(f"a node was lost: {missing}; waiting {PATIENCE:.0f} s for it", flush=True)
+            print(f"a node was lost: {missing}; waiting {node_wait:.0f} s for it (machine.node_wait)", flush=True)
             said = True
         if time.monotonic() > end:
             raise InputError(
-                f"a node was lost, and did not come back in {PATIENCE:.0f} s: {missing}; the same command goes on from "
-                "the last checkpoint once it is back, or with fewer machine.workers"
+                f"a node was lost, and did not come back in {node_wait:.0f} s (machine.node_wait): {missing}; the same "
+                "command goes on from the last checkpoint once it is back, or with fewer machine.workers"
             )
         time.sleep(0.5)
 

@@ -12,14 +12,12 @@ from training.small_task import CONFIG, SmallConfig, SmallTask
 from pipeline.entry import run
 from pipeline.params import MachineParams
 from pipeline.training.distributed import train_on_workers
-from pipeline.workers import on_ray
 
 
 def main() -> None:
     folder = Path(sys.argv[1])
-    on_ray.PATIENCE = 25.0  # longer than a head may be silent
     task = SmallConfig(hold_at=25, hold_file=str(folder / "held"))
-    machine = MachineParams(workers=int(sys.argv[2]), storage=str(folder))
+    machine = MachineParams(workers=int(sys.argv[2]), storage=str(folder), node_wait=25)  # longer than a head is silent
     result = train_on_workers(SmallTask, task, CONFIG, machine, folder / "small-0123")
     torch.save(result.model, folder / "model.pt")
 

@@ -26,12 +26,10 @@ pytestmark = [
 
 
 @pytest.fixture(scope="module")
-def nodes() -> Iterator[list[Node]]:
+def nodes(importable: None) -> Iterator[list[Node]]:  # noqa: ARG001
     """A head and another host; each test takes something from them, and leaves them to the next."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PYTHONPATH", os.pathsep.join(path for path in sys.path if path))
-        with cluster(2, 1) as found:
-            yield found
+    with cluster(2, 1) as found:
+        yield found
 
 
 def ended(head: Node, folder: Path, workers: int, act: Callable[[int], None]) -> tuple[int, str, str]:
@@ -128,10 +126,11 @@ def test_a_node_that_never_comes_back_is_named(nodes: list[Node], tmp_path: Path
     head, other = nodes
     code, out, err = ended(head, tmp_path, 2, lambda _: kill(other))
     missing = r"10\.77\.0\.1 have 1 CPUs of 2, without 10\.77\.0\.2"
-    line = rf"error: a node was lost, and did not come back in 25 s: {missing}; the same command goes on from .*\n"
+    why = rf"did not come back in 25 s \(machine\.node_wait\): {missing}"
+    line = rf"error: a node was lost, and {why}; the same command goes on from .*\n"
     assert code == 1
     assert re.fullmatch(line, err), err
-    assert f"a node was lost: {missing.replace(chr(92), '')}; waiting 25 s for it\n" in out
+    assert f"a node was lost: {missing.replace(chr(92), '')}; waiting 25 s for it (machine.node_wait)\n" in out
 
 
 def test_a_head_that_is_gone_is_named(nodes: list[Node], tmp_path: Path) -> None:
