@@ -1,9 +1,7 @@
 """A pack on workers: what one network alone has of them, each of its networks has."""
 
 import json
-import os
 import shutil
-import sys
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -109,8 +107,8 @@ def test_a_killed_worker_changes_nothing_of_a_pack_and_each_network_has_its_own_
         assert_same(result, expected)
 
 
-def test_two_workers_train_a_pack_as_one_and_leave_out_a_network_that_diverges(configs, alone, tmp_path, monkeypatch):
-    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(path for path in sys.path if path))  # of Ray's workers
+@pytest.mark.usefixtures("importable")
+def test_two_workers_train_a_pack_as_one_and_leave_out_a_network_that_diverges(configs, alone, tmp_path):
     found, failure = trained_pack(Flows(configs, diverging=(1,)), tmp_path, workers=2)
     assert failure.startswith("training diverged: ")
     curve, expected = [json.loads(line) for line in found.metrics.splitlines()], alone[1][0]
