@@ -107,7 +107,7 @@ def params_of(flows: int, steps: int) -> Params:
 
 def measured(params: Params, latents: Path, folder: Path, *, idle: bool) -> dict[str, Any]:
     """Seconds of CPU time of the sweep, a flow, and what its driver took after each pack."""
-    setups = TrialSetups(params, latents, folder / "tune-latent-0123")
+    setups = TrialSetups(params, latents, folder / "tune-latent-0123", folder / "trials")
     course = Watched(setups, Sampler.of(params, ESTIMATE))
     start, wall = time.process_time(), time.monotonic()
     with start_ray(MachineParams(device="cpu")) as resources:
@@ -131,7 +131,7 @@ def measured(params: Params, latents: Path, folder: Path, *, idle: bool) -> dict
 
 def alone_seconds(params: Params, latents: Path, folder: Path) -> float:
     """CPU time of the same packs one after another in this process."""
-    setups = TrialSetups(params, latents, folder / "alone-latent-0123")
+    setups = TrialSetups(params, latents, folder / "alone-latent-0123", folder / "alone")
     course = Course(setups, Sampler.of(params, ESTIMATE))
     handed_out, start = Packs(course, course.rounds(), "cpu", params.tune.concurrent), time.process_time()
     while pack := handed_out.next("one"):

@@ -6,7 +6,7 @@ another folder. What shapes the output is what DVC tracks for the stage, so dvc.
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from pipeline.files import read_yaml, sha256_file
 from pipeline.places import Places
 from pipeline.storage.remote import own_folder
 
-__all__ = ["fingerprint", "run_folder"]
+__all__ = ["fingerprint", "run_folder", "run_folders"]
 
 
 def run_folder(storage: str | Path, stage: str, layer: str | None = None, root: Path = Path()) -> Path:
@@ -28,8 +28,26 @@ def run_folder(storage: str | Path, stage: str, layer: str | None = None, root: 
         layer: of a stage that is a matrix over the layers.
         root: folder of dvc.yaml and params.yaml.
     """
-    parts = [stage, *([layer.replace("/", "-")] if layer else []), fingerprint(stage, layer, root)]
-    return (root / own_folder(str(storage))).absolute() / "-".join(parts)
+    return run_folders(storage, stage, layer, (), root)[0]
+
+
+def run_folders(
+    storage: str | Path, stage: str, layer: str | None, free: Collection[str], root: Path = Path()
+) -> tuple[Path, Path]:
+    """Folder of a run as `run_folder` gives it, and the one that it shares with runs that differ in some keys alone.
+
+    Args:
+        storage: as of `run_folder`, as are the others.
+        stage: as well.
+        layer: as well.
+        free: these keys, such as `tune.trials`, of params.yaml.
+        root: as well.
+    """
+    tracked = _tracked(stage, layer, root)  # once, as all inputs are read for it
+    shared = {**tracked, "params": dict(_without({f"{Places().params}:{key}" for key in free}, tracked["params"]))}
+    names = ("-".join([stage, *([layer.replace("/", "-")] if layer else []), _digest(of)]) for of in (tracked, shared))
+    own, common = ((root / own_folder(str(storage))).absolute() / name for name in names)
+    return own, common
 
 
 def fingerprint(stage: str, layer: str | None = None, root: Path = Path()) -> str:
@@ -40,14 +58,31 @@ def fingerprint(stage: str, layer: str | None = None, root: Path = Path()) -> st
     Raises:
         InputError: dvc.yaml has no such stage, a key of its params or a dependency is not there.
     """
+    return _digest(_tracked(stage, layer, root))
+
+
+def _digest(tracked: dict[str, Any]) -> str:
+    text = json.dumps(tracked, sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _tracked(stage: str, layer: str | None, root: Path) -> dict[str, Any]:
+    """All that shapes the output of a stage."""
     entry = _stage(Places(root).pipeline, stage, layer)
-    tracked = {
+    return {
         "cmd": entry["cmd"],
         "params": dict(_params(entry.get("params", []), stage, root)),
         "deps": {dep: _content(root / dep, stage) for dep in sorted(entry.get("deps", []))},
     }
-    text = json.dumps(tracked, sort_keys=True, default=str)
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _without(free: Collection[str], params: dict[str, Any]) -> Iterator[tuple[str, Any]]:
+    """What `_params` gives, without some of its keys, or of those in its sections."""
+    for name, value in params.items():
+        if isinstance(value, dict):
+            yield name, {key: own for key, own in value.items() if f"{name}.{key}" not in free}
+        elif name not in free:
+            yield name, value
 
 
 def _stage(path: Path, stage: str, layer: str | None) -> dict[str, Any]:

@@ -4,12 +4,13 @@ from pipeline.entry import layer_argument, run
 from pipeline.node_copy import how_read, node_latents
 from pipeline.params import load_params
 from pipeline.places import Places
-from pipeline.runs import run_folder
+from pipeline.runs import run_folders
 from pipeline.tracking.publish import publish
 from pipeline.tracking.store import check_server
 from pipeline.tuning.estimate import estimate_layout, spectrum_to_try
 from pipeline.tuning.flow_file import write_flow_file
 from pipeline.tuning.search import sweep
+from pipeline.tuning.trial import CHOOSING
 
 
 def main() -> None:
@@ -20,8 +21,8 @@ def main() -> None:
     print(how_read(latents, params.machine), flush=True)
     estimate = estimate_layout(latents, params.flow, params.seed)
     spectrum = spectrum_to_try(latents, params) if params.tune.trials > 1 else None
-    runs = run_folder(params.machine.storage, "tune", layer)
-    choice = sweep(params, places.latents(layer), estimate, runs, spectrum)
+    own, common = run_folders(params.machine.storage, "tune", layer, CHOOSING)
+    choice = sweep(params, places.latents(layer), estimate, own, common / "trials", spectrum)
     write_flow_file(places.flow_file(layer), choice)
     why = f", {choice.reason}" if choice.trials else ""
     print(f"chosen for layer {layer}: {choice.candidate.words}, sizes {choice.candidate.layout}{why}")

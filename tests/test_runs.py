@@ -3,7 +3,7 @@
 import pytest
 
 from pipeline.errors import InputError
-from pipeline.runs import fingerprint, run_folder
+from pipeline.runs import fingerprint, run_folder, run_folders
 
 DVC = """
 stages:
@@ -87,6 +87,20 @@ def test_folders_are_absolute_and_named(root):
     assert run_folder("/scratch", "backbone", root=root).name == f"backbone-{fingerprint('backbone', None, root)}"
     assert run_folder("/scratch", "backbone", root=root).parent.as_posix() == "/scratch"
     assert fingerprint("train", "one", root) != fingerprint("train", "two", root)
+
+
+def test_runs_that_differ_in_free_keys_alone_share_a_folder(root):
+    (root / "dvc.yaml").write_text(DVC.replace("[seed, train.steps,", "[seed, train, train.steps,"))
+    (root / "params.yaml").write_text("seed: 1\ntrain: {steps: 10, of: {a: 1}}\nmachine: {workers: 1}\n")
+    own, common = run_folders(".runs", "train", "one", ["train.steps"], root)
+    assert own == run_folder(".runs", "train", "one", root)
+    assert common != own
+    (root / "params.yaml").write_text("seed: 1\ntrain: {steps: 11, of: {a: 1}}\nmachine: {workers: 1}\n")
+    found = run_folders(".runs", "train", "one", ["train.steps"], root)
+    assert found[0] != own
+    assert found[1] == common
+    (root / "params.yaml").write_text("seed: 1\ntrain: {steps: 11, of: {a: 2}}\nmachine: {workers: 1}\n")
+    assert run_folders(".runs", "train", "one", ["train.steps"], root)[1] != common
 
 
 @pytest.mark.parametrize(

@@ -26,7 +26,7 @@ __all__ = ["sweep"]
 
 
 def sweep(
-    params: Params, latents: Path, estimate: Layout, run_folder: Path, spectrum: Layout | None = None
+    params: Params, latents: Path, estimate: Layout, run_folder: Path, trials: Path, spectrum: Layout | None = None
 ) -> FlowChoice:
     """Try `tune.trials` candidates and choose one; with none, pass the params' own on.
 
@@ -35,19 +35,21 @@ def sweep(
             `machine`; each pack has one CPU.
         latents: folder of the latents table.
         estimate: layout of the estimated sizes, or of those that the params state.
-        run_folder: keeps the curves and figures of each trial, so that a killed sweep goes on.
+        run_folder: of this sweep.
+        trials: keeps the curves and figures of each flow, so that a killed sweep goes on, and one that differs in
+            `CHOOSING` alone takes what it finds there.
         spectrum: layout that the second trial has as it is, beside the params' own settings.
 
     Raises:
-        InputError: another process sweeps there, sizes to try do not fit the latents, or every trial failed.
+        InputError: another process sweeps in one of them, sizes to try do not fit the latents, or every trial failed.
     """
     sampler = Sampler.of(params, estimate)
     if not params.tune.trials:
         return FlowChoice(Candidate(sampler.own, estimate), estimate.sizes)
     if reason := why_no_probe(load_latents(latents, "val"), params.seed):
         print(f"validation rows: {reason}; so the best trial is that of the fewest held-out nats alone", flush=True)
-    setups = TrialSetups(params, latents.absolute(), run_folder.absolute())
-    with locked(run_folder):
+    setups = TrialSetups(params, latents.absolute(), run_folder.absolute(), trials.absolute())
+    with locked(run_folder), locked(trials):
         course = Course(setups, sampler, spectrum)
         if course.cut_short:
             print(f"tune.trials: of the combinations of the grid the first {course.num_trials} are tried", flush=True)

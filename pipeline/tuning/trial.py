@@ -1,11 +1,13 @@
 """Trials of a sweep: how they form packs, and to train a pack and score the best step of each flow.
 
-What a trial finds is kept in its folder, so a sweep that was killed does not train it again:
+What a trial finds is kept in its folder, so that it is not trained again by a sweep that was killed, nor by another one
+that tries more flows, or searches otherwise, and meets the same:
 
-    <run folder>/trials/<candidate>/
+    trials/<candidate>/
       metrics.jsonl                 its curves
       figures-00000167.json         what it found at a rung, and
-      step-00000167/                what it goes on from there, until its generation has ended
+      step-00000167/                what it goes on from there, until its generation has ended; after that, who goes on
+                                    begins anew, and stops at each rung on the way
       figures.json                  what it found after all steps, or why it was frozen out
       error.txt                     of an unexpected error
 """
@@ -36,9 +38,9 @@ from pipeline.training.checkpoints import State, read_checkpoint, write_checkpoi
 from pipeline.training.loop import train_pack
 from pipeline.training.optimiser import apart, joined
 from pipeline.training.task import Member
-from pipeline.tuning.space import Candidate
+from pipeline.tuning.space import SEARCHED, Candidate
 
-__all__ = ["MOST", "Failure", "Figures", "TrialSetup", "TrialSetups", "known", "packs", "run_pack"]
+__all__ = ["CHOOSING", "MOST", "Failure", "Figures", "TrialSetup", "TrialSetups", "known", "packs", "run_pack"]
 
 # Flows in a pack at most, by device. On one core of a busy CPU a step of a default flow (12 blocks of 64, N = 32, 256
 # pairs) took 39 ms of CPU time alone, 71 in a pack of one, 42 in one of 2, 30 of 4, 26 of 8, and 23 of 16, which holds
@@ -47,6 +49,11 @@ MOST = {"cpu": 8, "cuda": 64}
 # Numbers of a hidden layer, of all flows of such a pack of 8. Where one flow has as many, its kernels are large enough
 # that their start costs nothing, and several flows at once would take memory alone.
 NUMBERS_ON_CPU = 8 * 512 * 64
+
+# Keys of params.yaml that say which flows are tried and when, and nothing of how one of them is trained.
+CHOOSING = tuple(
+    f"tune.{key}" for key in ("trials", "minutes", "concurrent", "search", "generation", *SEARCHED, "sizes", "scale")
+)
 
 
 @final
@@ -79,6 +86,7 @@ class TrialSetup:
         folder: absolute, where it keeps its curves and figures.
         until: step of the rung that it is trained to; None: all its steps.
         since: step of the rung before, from whose state it goes on; 0: it begins.
+        rungs: steps of all of them, the last of which are all steps.
     """
 
     number: int
@@ -87,6 +95,7 @@ class TrialSetup:
     folder: Path
     until: int | None = None
     since: int = 0
+    rungs: tuple[int, ...] = ()
 
     @property
     def figures(self) -> Path:
@@ -98,6 +107,11 @@ class TrialSetup:
         """The state that it goes on from."""
         return self.folder / f"step-{self.since:08d}"
 
+    @property
+    def passed(self) -> list[int]:
+        """Rungs on the way: it stops at each, as a look there may find its best step."""
+        return [step for step in self.rungs if self.since < step < (self.until or self.train.steps)]
+
 
 @dataclass(frozen=True)
 class TrialSetups:
@@ -107,18 +121,20 @@ class TrialSetups:
         params: all sections.
         latents: absolute, folder of the latents table.
         folder: absolute, of the sweep.
+        trials: absolute, of what is kept of each flow; other sweeps may share it.
     """
 
     params: Params
     latents: Path
     folder: Path
+    trials: Path
 
     def of(self, number: int, candidate: Candidate, until: int | None = None, since: int = 0) -> TrialSetup:
         """What trains a candidate; its folder bears its name, as two trials of one candidate are the same trial."""
         own = candidate.applied(self.params)
         train = own.train.changed(steps=self.params.tune.steps)
         task = replace(FlowTaskConfig.of(own, self.latents, candidate.layout), patience=None)
-        return TrialSetup(number, task, train, self.folder / "trials" / candidate.name, until, since)
+        return TrialSetup(number, task, train, self.trials / candidate.name, until, since, self.params.tune.rungs)
 
 
 def packs(setups: Sequence[TrialSetup], device: str, concurrent: int) -> list[list[TrialSetup]]:
@@ -211,7 +227,10 @@ def _sound(setup: TrialSetup) -> TrialSetup:
 def _trained(setups: Sequence[TrialSetup], device: torch.device) -> tuple[bool, str]:
     """Train flows and write what each finds; whether they fit into the memory, and the line of an error."""
     try:
-        _train(setups, device)
+        stops = [setups[0].since, *setups[0].passed]
+        for since, until in zip(stops, [*stops[1:], setups[0].until], strict=True):
+            if going := [replace(setup, since=since, until=until) for setup in setups if not known(setup)]:
+                _train(going, device)
     except InputError as error:
         return True, str(error)
     except torch.OutOfMemoryError:

@@ -39,7 +39,7 @@ def study(**tune: Any) -> Params:
 def swept(folder: Path, latents: Path, params: Params, estimate: Layout = OF_EIGHT) -> tuple[bytes, FlowChoice, Path]:
     """flow.yaml's bytes, the choice, and the folder of the sweep."""
     run_folder = folder / "tune-latent-0123"
-    choice = sweep(params, latents, estimate, run_folder)
+    choice = sweep(params, latents, estimate, run_folder, run_folder / "trials")
     write_flow_file(folder / "flow.yaml", choice)
     return (folder / "flow.yaml").read_bytes(), choice, run_folder
 

@@ -33,7 +33,7 @@ def without_ray(monkeypatch):
 @pytest.mark.usefixtures("without_ray")
 def test_of_too_few_validation_rows_trials_go_by_nats_and_no_gap_is_said(tmp_path, capsys):
     few = write_latents(tmp_path / "latents", num_val=4)
-    choice = sweep(study(trials=2), few, ESTIMATE, tmp_path / "tune-latent-0123")
+    choice = sweep(study(trials=2), few, ESTIMATE, tmp_path / "tune-latent-0123", tmp_path / "trials")
     assert all(trial.probe_gap is trial.gap_low is trial.behind_low is None for trial in choice.trials)
     assert choice.chosen == min(choice.trials, key=lambda trial: trial.pair_nats).number
     assert choice.reason == "as it has the fewest nats a pair of the 2 trials"
@@ -116,7 +116,7 @@ def test_one_flow_that_meets_an_error_is_alone_to_be_lost_and_is_tried_again_the
 
 def test_no_trials_pass_the_params_on_without_ray(latents, tmp_path, monkeypatch):
     monkeypatch.setattr("pipeline.tuning.search.start_ray", None)
-    choice = sweep(study(trials=0), latents, ESTIMATE, tmp_path / "tune-latent-0123")
+    choice = sweep(study(trials=0), latents, ESTIMATE, tmp_path / "tune-latent-0123", tmp_path / "trials")
     assert choice == FlowChoice(Candidate({"num_blocks": 2}, ESTIMATE), ESTIMATE.sizes, (), None)
     assert not list(tmp_path.iterdir())
     write_flow_file(tmp_path / "flow.yaml", choice)

@@ -118,7 +118,7 @@ def test_a_pack_that_does_not_fit_is_halved_and_a_flow_that_does_not_is_one_line
 
 def test_the_flows_of_a_pack_that_was_killed_are_handed_out_one_by_one_but_those_that_had_ended(latents, tmp_path):
     params = study(trials=3, steps=2, num_blocks=(2,), scale=(0.5, 1.0, 1.5), concurrent=1)
-    setups = TrialSetups(params, latents, tmp_path)
+    setups = TrialSetups(params, latents, tmp_path, tmp_path / "trials")
     course = Course(setups, Sampler.of(params, OF_EIGHT))
     handed_out = Packs(course, course.rounds(), "cpu", 1)
     pack = handed_out.next("all")

@@ -45,7 +45,7 @@ def test_two_sweeps_write_the_same_flow_file(latents, tmp_path, capfd):
     contents, choices = [], []
     for name in ("one", "two"):
         run_folder = tmp_path / name / "tune-latent-0123"
-        choices.append(sweep(study(), latents, ESTIMATE, run_folder))
+        choices.append(sweep(study(), latents, ESTIMATE, run_folder, run_folder / "trials"))
         write_flow_file(tmp_path / name / "flow.yaml", choices[-1])
         contents.append((tmp_path / name / "flow.yaml").read_bytes())
     assert contents[0] == contents[1]
@@ -68,8 +68,7 @@ def test_two_sweeps_write_the_same_flow_file(latents, tmp_path, capfd):
     kept = sorted((tmp_path / "one").glob("tune-latent-0123/trials/*/figures.json"))
     before = [path.stat().st_mtime_ns for path in kept]
     kept[0].unlink()  # as if the sweep had been killed in its last trial
-    again = sweep(study(), latents, ESTIMATE, tmp_path / "one" / "tune-latent-0123")
-    assert again == choices[0]
+    assert sweep(study(), latents, ESTIMATE, kept[0].parents[2], kept[0].parents[1]) == choices[0]
     assert [path.stat().st_mtime_ns for path in kept[1:]] == before[1:]
 
 
@@ -77,7 +76,7 @@ def test_two_sweeps_write_the_same_flow_file(latents, tmp_path, capfd):
 def test_a_wrong_input_met_in_a_trial_is_one_line(latents, tmp_path):
     foreign = Layout(("residual", "digit", "smile"), (2, 2, 2))
     with pytest.raises(InputError) as caught:
-        sweep(study(), latents, foreign, tmp_path / "tune-latent-0123")
+        sweep(study(), latents, foreign, tmp_path / "tune-latent-0123", tmp_path / "trials")
     assert str(caught.value) == (
         f"no trial is left: each of 3 failed, and trial 0 (2 blocks, sizes 2/2/2) as: {latents}: concepts digit, "
         "colour and 6 dimensions, but the flow has digit, smile and 6, in factors of [2, 2, 2]"
@@ -88,12 +87,12 @@ def test_a_wrong_input_met_in_a_trial_is_one_line(latents, tmp_path):
 def test_a_searched_learning_rate_reaches_the_trials_and_the_training(latents, tmp_path, capfd):
     tune = TuneParams(trials=3, steps=10, num_blocks=(2,), scale=(1.0,), learning_rate=(1e-4, 1e-2))
     params = study().changed(tune=tune, train=study().train.changed(schedule="constant"))
-    choice = sweep(params, latents, ESTIMATE, tmp_path / "tune-latent-0123")
+    choice = sweep(params, latents, ESTIMATE, tmp_path / "tune-latent-0123", tmp_path / "trials")
     settings = [trial.candidate.settings for trial in choice.trials]
     assert settings[0] == {"num_blocks": 2, "learning_rate": 3e-3}, "the params' own"
     assert sorted(row["learning_rate"] for row in settings) == [1e-4, 3e-3, 1e-2]
     for trial in choice.trials:
-        curve = entries(tmp_path / "tune-latent-0123" / "trials" / trial.candidate.name / METRICS)
+        curve = entries(tmp_path / "trials" / trial.candidate.name / METRICS)
         assert curve[1]["train/learning_rate"] == trial.candidate.settings["learning_rate"], "it trains at that rate"
     assert "trial 0: 2 blocks, learning rate 0.003, sizes 2/2/2, probe/gap" in capfd.readouterr().out
 
