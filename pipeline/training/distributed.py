@@ -202,8 +202,7 @@ def _work(device: str, job: _Job) -> None:
     if device.startswith("cuda"):
         os.environ["CUBLAS_WORKSPACE_CONFIG"] = ":4096:8"
         torch.use_deterministic_algorithms(True, warn_only=True)
-    generation = job.generation
-    start = from_rank_0(newest_checkpoint(generation.folder) or generation.resume)  # the newest where it starts anew
+    start = _begins_from(job.generation)
     try:
         _train(torch.device(device), job, read_checkpoint(start, device) if start else None)
     except (RuntimeError, MemoryError) as error:
@@ -215,6 +214,12 @@ def _work(device: str, job: _Job) -> None:
             f"{whose}{device}: too little memory for the training ({one_line(error)}); accepted are a smaller "
             "batch_size or network, or more machine.workers"
         ) from None
+
+
+def _begins_from(generation: Generation) -> Storage | None:
+    """The checkpoint that all workers go on from: the newest where they start anew, for which rank 0 alone looks."""
+    newest = newest_checkpoint(generation.folder) if rank_and_world()[0] == 0 else None
+    return from_rank_0(newest or generation.resume)
 
 
 def _train(device: torch.device, job: _Job, resume: State | None) -> None:

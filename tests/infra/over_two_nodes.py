@@ -1,6 +1,6 @@
 """A driver for the head of a cluster: python over_two_nodes.py <folder> [shipped].
 
-Each worker leaves its address in the folder.
+Each worker leaves its address in the folder, and the driver the curve and the weights.
 """
 
 import os
@@ -32,6 +32,7 @@ def main() -> None:
     machine = MachineParams(workers=2, storage=str(folder), code=code)
     result = train_on_workers(SeenTask, SmallConfig(hold_file=str(folder)), CONFIG, machine, folder / "small-0123")
     (folder / "metrics.jsonl").write_text(result.metrics)
+    torch.save(result.model, folder / "model.pt")
 
 
 if __name__ == "__main__":

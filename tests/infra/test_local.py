@@ -35,23 +35,34 @@ def parts(pid: int) -> list[str]:
     return [name for name in names if name.startswith(f"iin-{pid}-")]
 
 
-def test_a_training_over_two_nodes_is_that_of_the_loop_alone(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    driver = [sys.executable, ROOT / "tests/infra/over_two_nodes.py", tmp_path]
-    process = subprocess.Popen([*NODES, "--nodes", "2", "--", *driver])
-    assert process.wait() == 0
-    assert {path.name for path in tmp_path.glob("node-*")} == {"node-10.77.0.1", "node-10.77.0.2"}
-    assert "small: 2 worker(s) on cpu" in capfd.readouterr().out
-
-    assert not parts(process.pid)
-    assert not [path for path in tmp_path.glob("node-*") if psutil.pid_exists(int(path.read_text()))]
+def test_a_training_over_two_nodes_is_that_of_one_bit_for_bit(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Two workers each time: sums of their gradients do not depend on where they are."""
+    driver = [sys.executable, ROOT / "tests/infra/over_two_nodes.py"]
+    folders = {nodes: tmp_path / f"of {nodes}" for nodes in (2, 1)}
+    for nodes, folder in folders.items():
+        folder.mkdir()
+        process = subprocess.Popen([*NODES, f"--nodes={nodes}", f"--cpus={2 // nodes}", "--", *driver, folder])
+        assert process.wait() == 0
+        hosts = {f"node-10.77.0.{number}" for number in range(1, nodes + 1)}
+        assert {path.name for path in folder.glob("node-*")} == hosts
+        assert "small: 2 worker(s) on cpu" in capfd.readouterr().out
+        assert not parts(process.pid)
+        assert not [path for path in folder.glob("node-*") if psutil.pid_exists(int(path.read_text()))]
+    assert (folders[2] / "metrics.jsonl").read_text() == (folders[1] / "metrics.jsonl").read_text()
+    found, expected = (torch.load(folder / "model.pt", weights_only=True) for folder in folders.values())
+    assert all(torch.equal(found[name], value) for name, value in expected.items())
 
     torch.set_num_threads(1)
     task = SmallTask(SmallConfig(), torch.device("cpu"))
     train(task, CONFIG)
-    entries = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
+    entries = [json.loads(line) for line in (folders[2] / "metrics.jsonl").read_text().splitlines()]
     last = next(entry for entry in reversed(entries) if "val/squared_error" in entry)
     assert last["step"] == CONFIG.steps
     assert last["val/squared_error"] == pytest.approx(task.validate()["squared_error"], rel=1e-4)
+    weights = task.model.state_dict()
+    assert not all(torch.equal(found[name], value) for name, value in weights.items()), "sums of halves round otherwise"
 
 
 def drive(head: Node, *arguments: object) -> "subprocess.CompletedProcess[str]":

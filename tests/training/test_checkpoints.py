@@ -11,7 +11,9 @@ import torch
 from pipeline.basis import curves
 from pipeline.errors import InputError
 from pipeline.storage.folder import Folder
+from pipeline.training import distributed
 from pipeline.training.checkpoints import (
+    Generation,
     drop_older,
     locked,
     newest_checkpoint,
@@ -35,6 +37,23 @@ def test_a_state_is_read_back(tmp_path):
 def test_the_newest_two_of_a_generation_stay(tmp_path):
     paths = [write_checkpoint(Folder(tmp_path), state(step)) for step in (10, 20, 30, 40)]
     assert [Folder(path) for path in sorted(tmp_path.iterdir())] == paths[2:]
+
+
+class _Unlisted(Folder):
+    """A store that may be asked for what is in it by rank 0 alone."""
+
+    def names(self) -> list[str]:
+        raise AssertionError("it was listed")
+
+
+def test_of_several_workers_the_first_alone_lists_the_checkpoints(tmp_path, monkeypatch):
+    write_checkpoint(Folder(tmp_path), state(20))
+    monkeypatch.setattr(distributed, "from_rank_0", lambda value: value)
+    found = {}
+    for rank, folder in enumerate((Folder(tmp_path), _Unlisted(tmp_path))):
+        monkeypatch.setattr(distributed, "rank_and_world", lambda rank=rank: (rank, 2))
+        found[rank] = distributed._begins_from(Generation(folder, None, 0))
+    assert found == {0: Folder(tmp_path / "step-00000020"), 1: None}, "which it is then given"
 
 
 def test_a_first_generation_begins_at_step_0(tmp_path):
