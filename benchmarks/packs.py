@@ -25,7 +25,8 @@ from pipeline.flow_task import FlowData, FlowTask, FlowTaskConfig
 from pipeline.params import Params
 from pipeline.training.loop import train, train_pack
 from pipeline.training.task import Member
-from pipeline.tuning.trial import TrialSetup, packs, run_pack
+from pipeline.tuning.packs import packs
+from pipeline.tuning.trial import TrialSetup, run_pack
 
 CPU, WARM = torch.device("cpu"), 3
 SIZES = (1, 2, 4, 8, 16)

@@ -16,6 +16,7 @@ import os
 import resource
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -35,10 +36,11 @@ from pipeline.params import BackboneParams, FlowParams, MachineParams, Params, T
 from pipeline.tuning.choice import choose, compared
 from pipeline.tuning.course import Course
 from pipeline.tuning.flow_file import FlowChoice, write_flow_file
+from pipeline.tuning.packs import MOST
 from pipeline.tuning.ray_packs import Packs, run_by_ray
 from pipeline.tuning.sampler import Sampler
 from pipeline.tuning.space import Candidate
-from pipeline.tuning.trial import MOST, Figures, TrialSetups, run_pack
+from pipeline.tuning.trial import Figures, TrialSetup, TrialSetups, run_pack
 
 CPU, NAMES = torch.device("cpu"), ["digit", "colour"]
 ESTIMATE = Layout.of(NAMES, (16, 7, 9))
@@ -53,9 +55,9 @@ class Watched(Course):
         self.taken: list[tuple[int, float, float]] = []
         self.start = time.process_time()
 
-    def lose(self, lost: dict[int, str]) -> None:
+    def end(self, pack: Sequence[TrialSetup], lost: dict[int, str]) -> None:
         """As the course."""
-        super().lose(lost)
+        super().end(pack, lost)
         rss = psutil.Process().memory_info().rss / 2**20
         self.taken.append((len(self.taken) + 1, time.process_time() - self.start, rss))
 

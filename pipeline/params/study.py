@@ -55,7 +55,7 @@ class MachineParams(Section):
     storage: PathName = ".runs"
     """Of checkpoints, curves and times: a folder, relative to the project, or a store that PyArrow can reach,
     such as `s3://bucket/folder` (`fsspec+<scheme>://…` for those of fsspec). With a store, what a driver has for itself
-    lies in `.runs`, and so do trials of a sweep and shards of latents."""
+    lies in `.runs`, and so do shards of latents and curves of a sweep."""
     memory_budget: Positive | None = None
     """GB of a node's memory that latents may fill, once for all its workers; empty: half of it. More are read row by
     row from a copy on the node's disk."""

@@ -22,6 +22,7 @@ from pipeline.basis.draws import draw_seed
 from pipeline.basis.layout import Layout
 from pipeline.files import read_json, write_json
 from pipeline.tuning.choice import best_first
+from pipeline.tuning.kept import Kept
 from pipeline.tuning.sampler import Drawn, Sampler
 from pipeline.tuning.tpe import Known, next_drawn
 from pipeline.tuning.trial import Failure, Figures, TrialSetup, TrialSetups, known
@@ -65,6 +66,7 @@ class Course:
         self._setups, self._sampler, self._spectrum, self._clock = setups, sampler, spectrum, clock
         self._tune, self._seed = setups.params.tune, setups.params.seed
         self._rungs: tuple[int | None, ...] = (*self._tune.rungs[:-1], None)
+        self._kept = Kept(setups.trials, setups.store, self._tune.rungs[:-1]) if setups.store else None
         self._lost: dict[int, str] = {}
         self._drawn_at_first: list[Drawn] = []
         begin = {each.candidate.name: each for each in sampler.begin(spectrum)[: self._tune.trials]}
@@ -87,12 +89,17 @@ class Course:
                 size, before = max(1, size // self._tune.reduction), step
         return total
 
-    def lose(self, lost: dict[int, str]) -> None:
-        """Take note of why flows have found nothing; without where the project lies, as flow.yaml says it."""
+    def end(self, pack: Sequence[TrialSetup], lost: dict[int, str]) -> None:
+        """Take note of flows that have ended, and of why some have found nothing; without where the project lies, as
+        flow.yaml says it."""
+        if self._kept:
+            self._kept.keep(pack)
         self._lost |= {number: reason.replace(f"{Path.cwd()}/", "") for number, reason in lost.items()}
 
     def rounds(self) -> Iterator[Sequence[TrialSetup]]:
         """The flows to train next. When the next ones are asked for, all are known or lost."""
+        if self._kept:
+            self._kept.bring()
         spent = _Spent(self._setups, self._clock)
         generation = 0
         while len(self.drawn) < self.num_trials:

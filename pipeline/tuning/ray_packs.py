@@ -23,8 +23,9 @@ from pipeline.entry import die_with_parent
 from pipeline.machine import Resources
 from pipeline.progress import Progress, following
 from pipeline.tuning.course import Course
+from pipeline.tuning.packs import packs
 from pipeline.tuning.space import Candidate
-from pipeline.tuning.trial import TrialSetup, TrialSetups, known, packs, run_pack
+from pipeline.tuning.trial import TrialSetup, TrialSetups, known, run_pack
 
 __all__ = ["Packs", "run_by_ray", "try_flows"]
 
@@ -80,8 +81,7 @@ class Packs:
         """A pack has ended: `lost` says which of its flows have found nothing, and why."""
         for line in said:
             print(line, flush=True)
-        self._course.lose(lost)
-        del self.running[key]
+        self._course.end(self.running.pop(key), lost)
 
     def killed(self, key: str) -> None:
         """The process of a pack has ended too often."""
@@ -91,7 +91,7 @@ class Packs:
             numbers = ", ".join(str(setup.number) for setup in rest)
             print(f"the process of trials {numbers} was killed; each is tried alone", flush=True)
             self._waiting = [[setup] for setup in rest] + self._waiting
-            del self.running[key]
+            self._course.end(self.running.pop(key), {})
         else:
             self.done(key, {setup.number: KILLED for setup in rest})
 

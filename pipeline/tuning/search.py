@@ -12,6 +12,7 @@ from pipeline.cluster import start_ray
 from pipeline.errors import InputError
 from pipeline.held_out import why_no_probe
 from pipeline.params import Params
+from pipeline.storage.remote import is_url, storage_of
 from pipeline.tables.latents import load_latents
 from pipeline.training.checkpoints import locked
 from pipeline.tuning.choice import choose, compared
@@ -48,7 +49,9 @@ def sweep(
         return FlowChoice(Candidate(sampler.own, estimate), estimate.sizes)
     if reason := why_no_probe(load_latents(latents, "val"), params.seed):
         print(f"validation rows: {reason}; so the best trial is that of the fewest held-out nats alone", flush=True)
-    setups = TrialSetups(params, latents.absolute(), run_folder.absolute(), trials.absolute())
+    storage = params.machine.storage
+    store = storage_of(storage, trials.parent).at(trials.name) if is_url(storage) else None
+    setups = TrialSetups(params, latents.absolute(), run_folder.absolute(), trials.absolute(), store)
     with locked(run_folder), locked(trials):
         course = Course(setups, sampler, spectrum)
         if course.cut_short:

@@ -1,4 +1,4 @@
-"""Trials of a sweep: how they form packs, and to train a pack and score the best step of each flow.
+"""Trials of a sweep: to train a pack of them and score the best step of each flow.
 
 What a trial finds is kept in its folder, so that it is not trained again by a sweep that was killed, nor by another one
 that tries more flows, or searches otherwise, and meets the same:
@@ -13,26 +13,23 @@ that tries more flows, or searches otherwise, and meets the same:
 """
 
 import gc
-import math
 import traceback
-from collections.abc import Hashable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from itertools import pairwise
 from pathlib import Path
 from typing import TypedDict, final
 
 import torch
 
 from pipeline.basis import curves
-from pipeline.basis.layout import RESIDUAL, Layout
 from pipeline.errors import InputError, one_line
 from pipeline.files import read_json, write_atomic, write_json
 from pipeline.flow_pack import FlowPack
 from pipeline.flow_task import FlowData, FlowTask, FlowTaskConfig
 from pipeline.params import Optimisation, Params
 from pipeline.scores.statistics.intervals import bootstrap_interval
-from pipeline.storage.folder import Folder
+from pipeline.storage.folder import Folder, Storage
 from pipeline.training.best import Merit
 from pipeline.training.checkpoints import State, read_checkpoint, write_checkpoint
 from pipeline.training.loop import train_pack
@@ -40,15 +37,7 @@ from pipeline.training.optimiser import apart, joined
 from pipeline.training.task import Member
 from pipeline.tuning.space import SEARCHED, Candidate
 
-__all__ = ["CHOOSING", "MOST", "Failure", "Figures", "TrialSetup", "TrialSetups", "known", "packs", "run_pack"]
-
-# Flows in a pack at most, by device. On one core of a busy CPU a step of a default flow (12 blocks of 64, N = 32, 256
-# pairs) took 39 ms of CPU time alone, 71 in a pack of one, 42 in one of 2, 30 of 4, 26 of 8, and 23 of 16, which holds
-# twice the memory (`python benchmarks/packs.py`). A GPU takes what its memory holds.
-MOST = {"cpu": 8, "cuda": 64}
-# Numbers of a hidden layer, of all flows of such a pack of 8. Where one flow has as many, its kernels are large enough
-# that their start costs nothing, and several flows at once would take memory alone.
-NUMBERS_ON_CPU = 8 * 512 * 64
+__all__ = ["CHOOSING", "Failure", "Figures", "TrialSetup", "TrialSetups", "figures_file", "known", "run_pack"]
 
 # Keys of params.yaml that say which flows are tried and when, and nothing of how one of them is trained.
 CHOOSING = tuple(
@@ -73,6 +62,11 @@ class Failure(TypedDict):
     """Why a trial has no figures, in one line."""
 
     failure: str
+
+
+def figures_file(until: int | None) -> str:
+    """Name of the file of what a flow finds at a rung; None: after all steps."""
+    return "figures.json" if until is None else f"figures-{until:08d}.json"
 
 
 @dataclass(frozen=True)
@@ -100,7 +94,7 @@ class TrialSetup:
     @property
     def figures(self) -> Path:
         """What it finds there."""
-        return self.folder / ("figures.json" if self.until is None else f"figures-{self.until:08d}.json")
+        return self.folder / figures_file(self.until)
 
     @property
     def begins_from(self) -> Path:
@@ -122,12 +116,14 @@ class TrialSetups:
         latents: absolute, folder of the latents table.
         folder: absolute, of the sweep.
         trials: absolute, of what is kept of each flow; other sweeps may share it.
+        store: where other machines find what is kept; None: there.
     """
 
     params: Params
     latents: Path
     folder: Path
     trials: Path
+    store: Storage | None = None
 
     def of(self, number: int, candidate: Candidate, until: int | None = None, since: int = 0) -> TrialSetup:
         """What trains a candidate; its folder bears its name, as two trials of one candidate are the same trial."""
@@ -135,40 +131,6 @@ class TrialSetups:
         train = own.train.changed(steps=self.params.tune.steps)
         task = replace(FlowTaskConfig.of(own, self.latents, candidate.layout), patience=None)
         return TrialSetup(number, task, train, self.trials / candidate.name, until, since, self.params.tune.rungs)
-
-
-def packs(setups: Sequence[TrialSetup], device: str, concurrent: int) -> list[list[TrialSetup]]:
-    """Cut trials into packs that pay on "cpu" or "cuda", the largest first, and into `concurrent` at least.
-
-    A flow is the same whichever pack it is in, so this decides about time alone.
-    """
-    alike: dict[Hashable, list[TrialSetup]] = {}
-    for setup in setups:
-        alike.setdefault(_shape(setup), []).append(setup)
-    cut = [part for group in alike.values() for part in _evenly(group, math.ceil(len(group) / _most(group[0], device)))]
-    while len(cut) < concurrent and (largest := max(cut, key=len, default=[]))[1:]:
-        cut.remove(largest)
-        cut += _evenly(largest, 2)
-    return sorted(cut, key=len, reverse=True)
-
-
-def _most(setup: TrialSetup, device: str) -> int:
-    fits = NUMBERS_ON_CPU // (2 * setup.task.batch_size * setup.task.flow.width) if device == "cpu" else MOST[device]
-    return max(1, min(MOST[device], fits))
-
-
-def _shape(setup: TrialSetup) -> Hashable:
-    """All of a trial but its seed, factors, rho, learning rate and weight decay."""
-    task, own = setup.task, setup.task.flow
-    one = Layout((RESIDUAL,), (task.layout.num_dims,))
-    train = setup.train.changed(learning_rate=1.0, weight_decay=0.0)
-    alike = replace(task, layout=one, seed=0, flow=own.changed(rho=0.5))
-    return task.layout.names, alike, train, setup.until, setup.since
-
-
-def _evenly(setups: list[TrialSetup], num: int) -> list[list[TrialSetup]]:
-    ends = [len(setups) * index // num for index in range(num + 1)]
-    return [setups[start:end] for start, end in pairwise(ends)]
 
 
 def known(setup: TrialSetup) -> Figures | Failure | None:

@@ -13,9 +13,10 @@ from pipeline.flow_pack import FlowPack
 from pipeline.params import TuneParams
 from pipeline.training.loop import train_pack
 from pipeline.tuning.flow_file import FlowChoice, read_flow_file, write_flow_file
+from pipeline.tuning.packs import MOST
 from pipeline.tuning.search import sweep
 from pipeline.tuning.space import Candidate
-from pipeline.tuning.trial import MOST, TrialSetup, run_pack
+from pipeline.tuning.trial import TrialSetup, run_pack
 
 from .small_sweep import ESTIMATE, leave_ray_out, study, swept
 

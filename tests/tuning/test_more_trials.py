@@ -4,11 +4,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from training.small_latents import write_latents
 
 from pipeline.basis.curves import METRICS, entries
 from pipeline.params import TuneParams
-from pipeline.tuning.trial import CHOOSING
+from pipeline.storage import remote
+from pipeline.tuning.packs import MOST
+from pipeline.tuning.trial import CHOOSING, TrialSetup, run_pack
 
 from .small_sweep import leave_ray_out, study, swept
 
@@ -59,6 +62,45 @@ def test_a_flow_that_goes_on_since_more_are_tried_stops_at_the_rungs_before(
     )
     curve = entries(folder / "trials" / choice.trials[goes_on].candidate.name / METRICS)
     assert [entry["step"] for entry in curve if "val/probe_gap" in entry] == [0, 5, 10]
+
+
+def test_a_driver_on_another_machine_finds_in_the_store_what_one_that_was_killed_had_finished(
+    latents: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], s3: str
+) -> None:
+    """Rungs and all steps; what the second one trains itself it trains as if nothing were there."""
+    assert s3
+    leave_ray_out(monkeypatch)
+    monkeypatch.setitem(MOST, "cpu", 2)
+    params = study(trials=4, steps=20, scale=(0.5, 1.0, 1.5), rho=(0.5,), num_blocks=(2,), concurrent=1, **HALVED)
+    undisturbed = swept(tmp_path / "fresh", latents, params)[0]
+    stored = params.changed(machine=params.machine.changed(storage="s3://iin/runs"))
+    left = 3
+
+    def run(setups: list[TrialSetup], device: torch.device) -> tuple[dict[int, str], list[str]]:
+        nonlocal left
+        left -= 1
+        if left < 0:
+            raise KeyboardInterrupt
+        trained.extend((setup.number, setup.until) for setup in setups)
+        return run_pack(setups, device)
+
+    trained: list[tuple[int, int | None]] = []
+    monkeypatch.setattr("tuning.small_sweep.run_pack", run)
+    with pytest.raises(KeyboardInterrupt):  # in the last of its packs: of rungs of 4, 2 and 1 flows
+        swept(tmp_path / "here", latents, stored)
+    assert [until for _, until in trained] == [5, 5, 5, 5, 10, 10]
+    before, left = trained.copy(), 9
+    assert swept(tmp_path / "there", latents, stored)[0] == undisturbed
+    assert [until for _, until in trained[len(before) :]] == [None], "the rungs were found"
+
+    monkeypatch.setattr(remote, "PATIENCE", 0.0)
+    capsys.readouterr()
+    away = stored.changed(machine=stored.machine.changed(storage="s3://none/runs"))
+    assert swept(tmp_path / "away", latents, away)[0] == undisturbed
+    (line,) = [line for line in capsys.readouterr().out.splitlines() if line.startswith("s3://none/")]
+    assert line.endswith(
+        f"; the sweep goes on, and what it finds from now on stays in {tmp_path}/away/tune-latent-0123/trials"
+    )
 
 
 def test_keys_that_shape_no_flow_are_all_but_its_steps_and_rungs() -> None:

@@ -13,9 +13,10 @@ from pipeline.flow_task import FlowTaskConfig
 from pipeline.params import FlowParams, Params, TrainParams
 from pipeline.training.loop import train_pack
 from pipeline.tuning.course import Course
+from pipeline.tuning.packs import MOST, packs
 from pipeline.tuning.ray_packs import KILLED, Packs
 from pipeline.tuning.sampler import Sampler
-from pipeline.tuning.trial import MOST, TrialSetup, TrialSetups, known, packs, run_pack
+from pipeline.tuning.trial import TrialSetup, TrialSetups, known, run_pack
 
 from .small_sweep import CPU, OF_EIGHT, study
 
