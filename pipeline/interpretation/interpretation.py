@@ -27,8 +27,10 @@ from pipeline.backbone.kinds import load_backbone
 from pipeline.backbone.reduction import Reduction
 from pipeline.basis.layout import Layout
 from pipeline.errors import InputError
+from pipeline.iin.iin import Iin, load_iin
+from pipeline.iin.values import Value
 from pipeline.interpretation.edits import Edit
-from pipeline.interpretation.iin import Iin, load_iin
+from pipeline.interpretation.setting import set_to
 from pipeline.places import Models
 from pipeline.tables.images import to_unit_range
 
@@ -112,6 +114,10 @@ class Interpretation:
             ValueError: the edit does not fit the codes, or there is no such factor.
         """
         return edit(codes, self.layout)
+
+    def set_to(self, concept: str, value: Value, seed: int | None = None) -> Edit:
+        """The edit that sets a concept to a value, without a donor; as `pipeline.interpretation.setting.set_to`."""
+        return set_to(self.iin.values, concept, value, seed)
 
     def outputs(
         self, codes: Tensor, images: NDArray[np.uint8] | None = None, recipients: NDArray[np.int64] | None = None
