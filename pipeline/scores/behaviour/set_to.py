@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from pipeline.scores.behaviour.judged import Judged, is_classes, judged_rows
 from pipeline.scores.statistics.intervals import bootstrap_interval, bootstrap_sums
-from pipeline.scores.statistics.score import SET_FOLLOW, SET_SCORE, Score
+from pipeline.scores.statistics.score import SET, Score
 
 __all__ = ["SetRows", "set_score"]
 
@@ -39,7 +39,7 @@ class SetRows:
     originals: ArrayLike | None = None
 
 
-def set_score(rows: Mapping[str, SetRows], seed: int = 0) -> dict[str, Score]:
+def set_score(rows: Mapping[str, SetRows], seed: int = 0, kind: str = SET) -> dict[str, Score]:
     """`set/score`, the harmonic mean of follow and stay, and what it is made of.
 
     `set/follow/<concept>`: of the images in which the judge saw another value of it, the share in which it sees the
@@ -55,6 +55,7 @@ def set_score(rows: Mapping[str, SetRows], seed: int = 0) -> dict[str, Score]:
     Args:
         rows: by concept that is set; each with all the concepts that are judged.
         seed: of resamples and permutations.
+        kind: what stands in place of `set`, where the concepts were changed in another way.
 
     Raises:
         ValueError: a concept is missing, or shapes and types disagree.
@@ -64,24 +65,23 @@ def set_score(rows: Mapping[str, SetRows], seed: int = 0) -> dict[str, Score]:
     counted = {concept: of_it for concept, of_it in counted.items() if of_it.counts.any()}
     if not counted:
         return {}
-    value = _summaries({concept: of_it.sums(of_it.changed).sum(axis=0) for concept, of_it in counted.items()})
-    perfect = _summaries({concept: of_it.sums(of_it.ideal).sum(axis=0) for concept, of_it in counted.items()})
-    resamples = _summaries(
-        {
-            concept: bootstrap_sums(of_it.sums(of_it.changed), seed, of_it.originals)
-            for concept, of_it in counted.items()
-        }
-    )
+    measured = {concept: of_it.sums(of_it.changed) for concept, of_it in counted.items()}
+    ideal = {concept: of_it.sums(of_it.ideal) for concept, of_it in counted.items()}
+    resampled = {concept: bootstrap_sums(sums, seed, counted[concept].originals) for concept, sums in measured.items()}
     permuted = {
         concept: np.stack([of_it.sums(of_it.other(rng)).sum(axis=0) for _ in range(_NUM_PERMUTATIONS)])
         for concept, of_it in counted.items()
     }
-    chance = _summaries(permuted)
+    value, perfect = (
+        _summaries({concept: sums.sum(axis=0) for concept, sums in of_all.items()}, kind)
+        for of_all in (measured, ideal)
+    )
+    resamples, chance = _summaries(resampled, kind), _summaries(permuted, kind)
+    images = {f"{kind}/{part}/{concept}": of_it for concept, of_it in counted.items() for part in ("follow", "stay")}
     scores = {}
     for name, number in value.items():
         low, high = bootstrap_interval(resamples[name], float(number))
-        concept = name.rpartition("/")[2]
-        details = {"images": int(counted[concept].counts.sum())} if concept in counted and name.count("/") > 1 else {}
+        details = {"images": int(images[name].counts.sum())} if name in images else {}
         scores[name] = Score(float(number), low, high, float(chance[name].mean()), float(perfect[name]), details)
     return scores
 
@@ -132,17 +132,16 @@ class _Outcomes:
         return np.asarray(near == 0 if self._classes[concept] else near < far)
 
 
-def _summaries(sums: Mapping[str, NDArray[np.float64]]) -> dict[str, NDArray[np.float64]]:
+def _summaries(sums: Mapping[str, NDArray[np.float64]], kind: str) -> dict[str, NDArray[np.float64]]:
     """Each summary [...] of summed rows [..., 3], or [..., 2], by concept."""
     count = {concept: np.maximum(of_it[..., 0], 1) for concept, of_it in sums.items()}
-    follows = {f"{SET_FOLLOW}/{concept}": of_it[..., 1] / count[concept] for concept, of_it in sums.items()}
-    stays = {
-        f"set/stay/{concept}": of_it[..., 2] / count[concept] for concept, of_it in sums.items() if of_it.shape[-1] == 3
-    }
+    follows = {f"{kind}/follow/{concept}": of_it[..., 1] / count[concept] for concept, of_it in sums.items()}
+    three = {concept: of_it for concept, of_it in sums.items() if of_it.shape[-1] == 3}
+    stays = {f"{kind}/stay/{concept}": of_it[..., 2] / count[concept] for concept, of_it in three.items()}
     follow = np.mean(list(follows.values()), axis=0)
     if not stays:
-        return {SET_SCORE: follow, SET_FOLLOW: follow, **follows}
+        return {f"{kind}/score": follow, f"{kind}/follow": follow, **follows}
     stay = np.mean(list(stays.values()), axis=0)
     total = follow + stay
     score = np.where(total == 0, 0, 2 * follow * stay / np.where(total == 0, 1, total))
-    return {SET_SCORE: score, SET_FOLLOW: follow, **follows, "set/stay": stay, **stays}
+    return {f"{kind}/score": score, f"{kind}/follow": follow, **follows, f"{kind}/stay": stay, **stays}
