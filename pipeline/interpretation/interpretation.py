@@ -42,7 +42,7 @@ _DECODED = 500  # recipients at once
 
 @dataclass(frozen=True)
 class Interpretation:
-    """A frozen network f(x) = G(E(x), x) and the map T of its latents; nothing of it records gradients.
+    """A frozen network f(x) = G(E(x), x) and the map T of its latents; `along` alone records gradients.
 
     `open` and `join` make one, of a map and a network that belong together.
 
@@ -145,6 +145,11 @@ class Interpretation:
         """
         rest = self.cut.rest(to_unit_range(images))
         return lambda latents: rest(latents).cpu()
+
+    def along(self, images: NDArray[np.uint8]) -> Callable[[Tensor], Tensor]:
+        """T⁻¹, then G, of these recipients [B, H, W, 3]: from codes [B, N] to outputs, with gradients of the codes."""
+        rest = self.cut.rest(to_unit_range(images))
+        return lambda codes: rest(self.iin.flow.inverse(codes)).cpu()
 
     @torch.no_grad()
     def latents(self, images: NDArray[np.uint8]) -> Tensor:
