@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from pipeline.interpretation.counterfactual import counterfactuals, reach
+from pipeline.interpret.counterfactual import counterfactuals, reach
 
 RNG = np.random.default_rng(0)
 CODES = torch.from_numpy(RNG.normal(size=(60, 6))).float()

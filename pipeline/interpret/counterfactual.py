@@ -21,6 +21,7 @@ STEPS = 40
 LONGEST_STEP = 0.5  # standard deviations: further away a gradient says little
 RIVALS = 5  # classes, the likeliest ones, whose borders are looked at
 BEYOND = 1e-3  # of a step, so that it ends behind the border
+BEHIND = 2e-3  # of the way, past the border: on it rounding decides
 HALVINGS = 12  # of the way, to where the decision turns
 
 
@@ -111,14 +112,14 @@ def _step(decide: Callable[[Tensor], Tensor], codes: Tensor, dims: slice, before
 def _shortest(
     decide: Callable[[Tensor], Tensor], base: Tensor, dims: slice, move: Tensor, before: Tensor, turned: Tensor
 ) -> Tensor:
-    """The share of each move [n] at whose end the decision has turned, and before which it has not."""
+    """The share of each move [n] that ends just behind where the decision turns."""
     low, high = torch.zeros(len(base)), torch.ones(len(base))
     with torch.no_grad():
         for _ in range(HALVINGS if turned.any() else 0):
             middle = (low + high) / 2
             other = decide(_moved(base, dims, middle[:, None] * move)).argmax(dim=1) != before
             low, high = torch.where(other, low, middle), torch.where(other, middle, high)
-    return high
+    return (high * (1 + BEHIND)).clamp_max(1)
 
 
 def _moved(base: Tensor, dims: slice, move: Tensor) -> Tensor:
