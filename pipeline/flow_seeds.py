@@ -7,9 +7,15 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import torch
+from torch import Tensor
+
+from pipeline.basis.draws import draw_seed
+from pipeline.flow import Flow
 from pipeline.flow_pack import FlowPack, tasks_of_seeds
 from pipeline.flow_task import FlowTask, FlowTaskConfig, restore_flow
-from pipeline.interpretation.iin import save_iin
+from pipeline.iin.iin import save_iin
+from pipeline.iin.values import fit_values
 from pipeline.pairing.moments import latent_extent
 from pipeline.params import MachineParams, TrainParams
 from pipeline.scores.statistics.intervals import behind
@@ -104,12 +110,19 @@ def save_flows(folder: Path, trained: TrainedFlows, card: dict[str, Any], run_fo
     def save(place: Path, seed: int, own: dict[str, Any], seeds: Path | None = None) -> None:
         setup, result = replace(trained.setup, seed=seed), trained.of_seed[seed]
         flow, own = restore_flow(setup.shape, result.model), own | {"best_step": result.step}
-        save_iin(place, flow, setup.layout, own, extent, metrics=result.metrics, axes=axes, seeds=seeds)
+        values = fit_values(train, setup.layout, _codes_of(flow), draw_seed(trained.setup.seed, "train/values"))
+        curves = result.metrics
+        save_iin(place, flow, setup.layout, own, extent, metrics=curves, axes=axes, values=values, seeds=seeds)
 
     for seed in trained.of_seed if several else ():
         save(beside / str(seed), seed, {key: value for key, value in card.items() if key != "seeds"} | {"seed": seed})
     own = card | ({"chosen_seed": trained.chosen} if several else {})
     save(folder, trained.chosen, own, beside if several else None)
+
+
+def _codes_of(flow: Flow) -> Callable[[Tensor], Tensor]:
+    """T, as a trained map applies it."""
+    return torch.no_grad()(lambda latents: flow.eval()(latents)[0])
 
 
 def flow_card(setup: FlowTaskConfig, params: TrainParams, origin: dict[str, Any], run: Path) -> dict[str, Any]:

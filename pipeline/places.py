@@ -149,6 +149,10 @@ class Places:
         """Folder of a layer's pictures."""
         return self.results(layer) / "figures"
 
+    def turns(self, layer: str) -> Path:
+        """The smallest moves that turn a classifier's decisions."""
+        return self.results(layer) / "counterfactuals.parquet"
+
     def curves_table(self, layer: str) -> Path:
         """Curves of a layer's training, for `dvc plots`."""
         return self.results(layer) / "curves.csv"

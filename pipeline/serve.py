@@ -40,8 +40,8 @@ from mlflow.pyfunc.model import PythonModel, PythonModelContext
 from torch import Tensor
 
 from pipeline.errors import InputError
+from pipeline.iin.iin import Iin, load_iin
 from pipeline.interpretation.edits import swap
-from pipeline.interpretation.iin import Iin, load_iin
 
 __all__ = ["IinModel", "answer"]
 

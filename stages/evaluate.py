@@ -2,7 +2,7 @@
 
 from pipeline.entry import layer_argument, run
 from pipeline.evaluation.evaluation import evaluate
-from pipeline.interpretation.iin import load_iin, seed_folders
+from pipeline.iin.iin import load_iin, seed_folders
 from pipeline.interpretation.interpretation import Interpretation
 from pipeline.interpretation.rows import Rows
 from pipeline.judge.network import load_judge

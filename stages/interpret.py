@@ -1,11 +1,12 @@
-"""Pictures of what each factor does: results/<layer>/figures, and the training curves as a table."""
+"""Pictures of what each factor does: results/<layer>/figures; training curves and counterfactuals as tables."""
 
 from pipeline.basis.curves import METRICS
 from pipeline.entry import layer_argument, run
 from pipeline.files import write_atomic
 from pipeline.interpret.curves import curves_csv, read_curves
-from pipeline.interpret.figures import draw_figures
+from pipeline.interpret.figures import Measured, draw_figures
 from pipeline.interpret.subject import subject_of
+from pipeline.interpret.turns import turns_of, write_turns
 from pipeline.interpretation.interpretation import Interpretation
 from pipeline.interpretation.rows import Rows
 from pipeline.params import load_params
@@ -28,7 +29,9 @@ def main() -> None:
     iin = interpretation.iin
     curves = read_curves(places.iin(layer) / METRICS, iin.best_step, iin.flow.config.start)
     subject = subject_of(rows, params.seed)
-    draw_figures(places.figures(layer), subject, scores, transitions, curves, params.interpret)
+    turns = turns_of(subject) if interpretation.backbone.decides else None
+    write_turns(places.turns(layer), subject, turns)
+    draw_figures(places.figures(layer), subject, Measured(scores, transitions, turns), curves, params.interpret)
     write_atomic(places.curves_table(layer), curves_csv(curves))
     publish(store, layer, "interpret")
 

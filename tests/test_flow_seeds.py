@@ -13,7 +13,7 @@ from training.small_latents import small_flow
 from pipeline.flow_pack import FlowPack, tasks_of_seeds
 from pipeline.flow_seeds import TrainedFlows, chosen, flow_card, save_flows, start_flows
 from pipeline.flow_task import FlowTask, FlowTaskConfig
-from pipeline.interpretation.iin import load_iin, seed_folders
+from pipeline.iin.iin import load_iin, seed_folders
 from pipeline.params import MachineParams, TrainParams
 from pipeline.tables.latents import load_latents
 from pipeline.training.best import Merit
@@ -110,6 +110,7 @@ def test_one_alone_has_a_folder_of_its_own_files_and_a_card_without_a_word_of_se
         "card.json",
         "extent.safetensors",
         "metrics.jsonl",
+        "values.safetensors",
         "weights.safetensors",
     ]
     card = load_iin(folder).card

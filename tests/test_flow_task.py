@@ -14,7 +14,7 @@ from pipeline.basis.layout import Layout
 from pipeline.errors import InputError
 from pipeline.flow import Flow
 from pipeline.flow_task import FlowTask, FlowTaskConfig, flow_setup
-from pipeline.interpretation.iin import Iin
+from pipeline.iin.iin import Iin
 from pipeline.params import Optimisation, Params
 from pipeline.tables.parquet import read_table, write_table
 from pipeline.training.loop import Hooks, train

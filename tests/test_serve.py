@@ -19,7 +19,7 @@ from mlflow.pyfunc import PyFuncModel, scoring_server
 import pipeline
 from pipeline.basis.layout import Layout
 from pipeline.flow import Flow, FlowConfig
-from pipeline.interpretation.iin import Iin, load_iin, save_iin
+from pipeline.iin.iin import Iin, load_iin, save_iin
 from pipeline.tracking.publish import publish
 from pipeline.tracking.store import check_server
 

@@ -2,6 +2,7 @@
 
     python -m pipeline.apply --model models/layers/latent/iin --images photos --out applied
     python -m pipeline.apply --model models/layers/latent/iin --images photos --swap digit=photos/seven.png
+    python -m pipeline.apply --model models/layers/latent/iin --images photos --set digit=7
     python -m pipeline.apply --model models/layers/latent/iin --images photos --edit colour:0=1.5
     python -m pipeline.apply --model models/layers/latent/iin --images photos --sample residual
 
@@ -29,9 +30,9 @@ from pipeline.drawing.sheet import house_style
 from pipeline.entry import command_parser, run
 from pipeline.errors import InputError
 from pipeline.files import atomic_folder
+from pipeline.iin.iin import load_iin
 from pipeline.inputs.paths import IMAGE_SUFFIXES
 from pipeline.interpretation.edits import Edit, move, sample, swap
-from pipeline.interpretation.iin import load_iin
 from pipeline.interpretation.interpretation import Interpretation
 from pipeline.places import Places
 from pipeline.prepare.sources.image_folder import image_files
@@ -92,11 +93,13 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--images", required=True, type=Path, metavar="FOLDER_OR_FILE")
     parser.add_argument("--backbone", type=Path, default=Places().backbone, metavar="FOLDER")
     parser.add_argument("--out", type=Path, default=Path("applied"), metavar="FOLDER")
-    parser.add_argument("--seed", type=int, default=0, help="of --sample")
+    parser.add_argument("--seed", type=int, default=0, help="of --sample and --spread")
     edits = parser.add_mutually_exclusive_group()
     edits.add_argument("--swap", metavar="FACTOR=IMAGE", help="take a factor from another image")
+    edits.add_argument("--set", metavar="CONCEPT=VALUE", help="a class, or numbers of a continuous concept: colour=red")
     edits.add_argument("--edit", metavar="FACTOR:NUMBER=AMOUNT", help="add to one number of a factor, counted from 0")
     edits.add_argument("--sample", metavar="FACTOR", help="draw a factor anew from N(0, 1)")
+    parser.add_argument("--spread", action="store_true", help="of --set: each image gets its own draw of the value")
     return parser.parse_args()
 
 
@@ -104,18 +107,20 @@ def requested(arguments: argparse.Namespace, interpretation: Interpretation, num
     """The edit that the command line names; None where it names none.
 
     Args:
-        arguments: with `swap`, `edit` and `sample`, of which one may be given, and `seed`.
+        arguments: with `swap`, `set`, `edit` and `sample`, of which one may be given, `spread` and `seed`.
         interpretation: whose codes are edited; it encodes the donor of a swap.
         num: of the images.
 
     Raises:
-        InputError: there is no such factor or number, or the donor can't be read.
+        InputError: there is no such factor, number or value, or the donor can't be read.
     """
     if arguments.swap is not None:
         return _swap(arguments.swap, interpretation, num)
     if arguments.sample is not None:
         factor = _factor(arguments.sample, interpretation.layout, "--sample")
         return Request(sample(factor, draw_seed(arguments.seed, "apply")), f"the {factor} drawn anew from N(0, 1)")
+    if arguments.set is not None:
+        return _set(arguments.set, interpretation, draw_seed(arguments.seed, "apply") if arguments.spread else None)
     return None if arguments.edit is None else _move(arguments.edit, interpretation.layout)
 
 
@@ -125,6 +130,17 @@ def _swap(text: str, interpretation: Interpretation, num: int) -> Request:
     factor = _factor(name, interpretation.layout, "--swap")
     donor = interpretation.codes(read_images([Path(image)], interpretation.iin))
     return Request(swap(factor, donor.expand(num, -1)), f"the {factor} of {Path(image).name}")
+
+
+def _set(text: str, interpretation: Interpretation, seed: int | None) -> Request:
+    """CONCEPT=VALUE: that value, without a donor; of a seed each image gets its own draw of it."""
+    concept, equals, value = text.partition("=")
+    if not equals:
+        raise InputError(f"--set: found {text!r}, expected CONCEPT=VALUE")
+    try:
+        return Request(interpretation.set_to(concept, value, seed), f"the {concept} set to {value}")
+    except InputError as error:
+        raise InputError(f"--{error}") from None
 
 
 def _move(text: str, layout: Layout) -> Request:

@@ -13,8 +13,8 @@ from torch import Tensor
 
 from pipeline.basis.layout import Layout
 from pipeline.errors import InputError
+from pipeline.iin.iin import Iin
 from pipeline.interpretation.edits import Edit
-from pipeline.interpretation.iin import Iin
 from pipeline.interpretation.interpretation import Interpretation
 from pipeline.prepare.sources.decoder import Decoder
 from pipeline.tables.images import to_pixels

@@ -110,7 +110,6 @@ class LatentCut(Cut):
     def rest(self, images: Tensor | None) -> Callable[[Tensor], Tensor]:  # noqa: ARG002  nothing passes the latent by
         """From latents [B, N] to images [B, 3, H, W] in [−1, 1]; the recipients have no say in it."""
 
-        @torch.no_grad()
         def decode(z: Tensor) -> Tensor:
             return self.network.decode(z.to(self.device))
 

@@ -16,7 +16,9 @@ Noise = Literal["encoder", "jitter", "none"]
 
 
 class Cut(ABC):
-    """E and G of one layer; both run in eval mode and record no gradients, and G takes what E gives.
+    """E and G of one layer; both run in eval mode, and G takes what E gives.
+
+    E records no gradients. G records those of the latents that it is given, where they have any: the network is frozen.
 
     Attributes:
         noise: where the scale of a latent comes from: the network's own `encoder`; `jitter`, a share of the standard

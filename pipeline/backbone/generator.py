@@ -75,7 +75,6 @@ class GeneratorCut(Cut):
         ]
         return torch.from_numpy(np.stack(rows))
 
-    @torch.no_grad()
     def draw(self, z: Tensor) -> Tensor:
         """Latents [B, N] to images [B, 3, H, W] in [−1, 1]; a grey image's three channels are alike."""
         return self.head(self.network(z.to(self.device).reshape(-1, *self.shape)), len(z))

@@ -117,7 +117,6 @@ class HookCut(Cut):
         own = to_vector(output, self.reduction)
         kept, tail = self._kept(), _tail(self.network, self.layer)
 
-        @torch.no_grad()
         def run(z: Tensor) -> Tensor:
             z = z.to(self.device)
             if kept is not None:

@@ -127,9 +127,8 @@ def capture_all(network: nn.Module, layers: Sequence[str], inputs: Tensor) -> tu
     return {layer: found[0] for layer, found in calls.items()}, output
 
 
-@torch.no_grad()
 def replace(network: nn.Module, layer: str, inputs: Tensor, value: Tensor) -> Tensor:
-    """What the network gives with a layer's output replaced.
+    """What the network gives with a layer's output replaced; it records gradients of `value`, where there are any.
 
     Args:
         network: in eval mode.

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from pipeline.basis.draws import draw_seed
 from pipeline.basis.layout import Layout
 from pipeline.evaluation.densities import densities
+from pipeline.evaluation.intervention import set_values, unseen
 from pipeline.evaluation.response import respond, responding
 from pipeline.flow import Flow, closed_form
 from pipeline.interpretation.edits import swap
@@ -118,9 +119,10 @@ def _edits_and_fit(
 ) -> tuple[dict[str, Score], Transitions]:
     """What reads no label."""
     transitions: Transitions = {}
-    begins("swaps" if judge is not None else "responses")
+    begins("swaps and set values" if judge is not None else "responses")
     if judge is not None:
-        scores = _swaps(test, judge, params.swaps, seed)
+        scores = _swaps(test, judge, params.swaps, seed) | set_values(test, judge, params.swaps, seed)
+        scores |= unseen(test, judge, params.swaps, seed)
     else:
         chosen = responding(test.latents, params.response_images, seed)
         responses = respond(test, chosen, params.response_draws, seed)

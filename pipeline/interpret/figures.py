@@ -1,5 +1,6 @@
 """All figures of one layer, each a PNG in one folder."""
 
+from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.basis.layout import file_name
@@ -10,35 +11,49 @@ from pipeline.interpret.decisions import decision_sheet, edited_images, example_
 from pipeline.interpret.grids import path_sheet, reconstructions, sample_sheet, swap_sheet
 from pipeline.interpret.overview import matrix_sheet, overview
 from pipeline.interpret.subject import Subject
+from pipeline.interpret.turns import Turns, turns_sheet
 from pipeline.params import InterpretParams
 from pipeline.scores.record import Scores, Transitions
 
-__all__ = ["draw_figures"]
+__all__ = ["Measured", "draw_figures"]
 
 
-def draw_figures(
-    folder: Path, subject: Subject, scores: Scores, transitions: Transitions, curves: Curves, params: InterpretParams
-) -> None:
+@dataclass(frozen=True)
+class Measured:
+    """What is known of a layer before it is drawn.
+
+    Attributes:
+        scores: content of its scores.json.
+        transitions: content of its transitions.json.
+        turns: the smallest moves that turn a decision; None: of a network that decides nothing, or has no gradient.
+    """
+
+    scores: Scores
+    transitions: Transitions
+    turns: Turns | None = None
+
+
+def draw_figures(folder: Path, subject: Subject, measured: Measured, curves: Curves, params: InterpretParams) -> None:
     """Write the figures of a layer as PNG files.
 
     Of every layer `probe_matrix` and `curves`; where the network draws images `overview`, `swap_<factor>`,
     `samples_<factor>` and `path`, and where these are not its own draws alone `reconstructions`; of any other
-    `responses`, and where it decides `decisions` and `decision_examples`.
+    `responses`, and where it decides `decisions`, `decision_examples` and, where the network
+    has a gradient, `counterfactuals`.
 
     Rows, donors and draws follow from the subject's seed; the same call writes the same bytes.
 
     Args:
         folder: where, replaced as a whole.
         subject: network, map and test rows of the layer.
-        scores: content of the layer's scores.json.
-        transitions: content of the layer's transitions.json.
+        measured: what is known of the layer.
         curves: of the flow's training.
         params: sizes of the figures.
 
     Raises:
         InputError: if a score is missing, or the network changed while it was drawn from.
     """
-    layout, backbone = subject.layout, subject.rows.interpretation.backbone
+    layout, backbone, scores = subject.layout, subject.rows.interpretation.backbone, measured.scores
     with house_style([*layout.names, *(backbone.class_names or ())]), atomic_folder(folder) as beside:
         if backbone.draws_images:
             overview(subject, scores, params.columns).save(beside / "overview.png")
@@ -52,8 +67,12 @@ def draw_figures(
             response_sheet(layout, scores, decides=backbone.decides).save(beside / "responses.png")
         if backbone.decides:
             edited = edited_images(layout, scores)
-            decision_sheet(layout, transitions["sample"], edited, backbone.class_names).save(beside / "decisions.png")
+            decision_sheet(layout, measured.transitions["sample"], edited, backbone.class_names).save(
+                beside / "decisions.png"
+            )
             example_sheet(subject, backbone.class_names).save(beside / "decision_examples.png")
+        if measured.turns is not None:
+            turns_sheet(subject, measured.turns, backbone.class_names).save(beside / "counterfactuals.png")
         matrix_sheet(layout, scores).save(beside / "probe_matrix.png")
         curves_sheet(curves).save(beside / "curves.png")
         backbone.require_untouched()

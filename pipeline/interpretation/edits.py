@@ -12,7 +12,7 @@ from torch import Tensor
 
 from pipeline.basis.layout import Layout
 
-__all__ = ["Edit", "Walk", "move", "path", "sample", "swap", "walk"]
+__all__ = ["Edit", "Walk", "move", "path", "place", "sample", "swap", "walk"]
 
 Edit = Callable[[Tensor, Layout], Tensor]
 """From codes [n, N] to new codes [n, N]; the argument is not changed.
@@ -62,6 +62,27 @@ def move(factor: str, direction: Tensor | Sequence[float], amount: float) -> Edi
         return edited
 
     return moved
+
+
+def place(factor: str, numbers: Tensor) -> Edit:
+    """Put these numbers in the place of a factor, and leave every other number of a code as it is.
+
+    Args:
+        factor: name of the factor to replace.
+        numbers: [n, N_F], one row a code that is edited, or [1, N_F] for all; the edit raises a ValueError for another
+            shape.
+    """
+
+    def placed(codes: Tensor, layout: Layout) -> Tensor:
+        dims = _dims(codes, layout, factor, "place")
+        size = dims.stop - dims.start
+        if numbers.ndim != 2 or numbers.shape[1] != size or len(numbers) not in (1, len(codes)):
+            raise ValueError(f"place: numbers {tuple(numbers.shape)} must be [{len(codes)}, {size}] or [1, {size}]")
+        edited = codes.clone()
+        edited[:, dims] = numbers.to(codes)
+        return edited
+
+    return placed
 
 
 def sample(factor: str, seed: int) -> Edit:

@@ -27,8 +27,10 @@ from pipeline.backbone.kinds import load_backbone
 from pipeline.backbone.reduction import Reduction
 from pipeline.basis.layout import Layout
 from pipeline.errors import InputError
+from pipeline.iin.iin import Iin, load_iin
+from pipeline.iin.values import Value
 from pipeline.interpretation.edits import Edit
-from pipeline.interpretation.iin import Iin, load_iin
+from pipeline.interpretation.setting import set_to
 from pipeline.places import Models
 from pipeline.tables.images import to_unit_range
 
@@ -40,7 +42,7 @@ _DECODED = 500  # recipients at once
 
 @dataclass(frozen=True)
 class Interpretation:
-    """A frozen network f(x) = G(E(x), x) and the map T of its latents; nothing of it records gradients.
+    """A frozen network f(x) = G(E(x), x) and the map T of its latents; `along` alone records gradients.
 
     `open` and `join` make one, of a map and a network that belong together.
 
@@ -113,6 +115,10 @@ class Interpretation:
         """
         return edit(codes, self.layout)
 
+    def set_to(self, concept: str, value: Value, seed: int | None = None) -> Edit:
+        """The edit that sets a concept to a value, without a donor; as `pipeline.interpretation.setting.set_to`."""
+        return set_to(self.iin.values, concept, value, seed)
+
     def outputs(
         self, codes: Tensor, images: NDArray[np.uint8] | None = None, recipients: NDArray[np.int64] | None = None
     ) -> Tensor:
@@ -139,6 +145,11 @@ class Interpretation:
         """
         rest = self.cut.rest(to_unit_range(images))
         return lambda latents: rest(latents).cpu()
+
+    def along(self, images: NDArray[np.uint8]) -> Callable[[Tensor], Tensor]:
+        """T⁻¹, then G, of these recipients [B, H, W, 3]: from codes [B, N] to outputs, with gradients of the codes."""
+        rest = self.cut.rest(to_unit_range(images))
+        return lambda codes: rest(self.iin.flow.inverse(codes)).cpu()
 
     @torch.no_grad()
     def latents(self, images: NDArray[np.uint8]) -> Tensor:

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from pipeline.basis.layout import Layout
 from pipeline.errors import InputError
-from pipeline.interpretation.iin import Iin
+from pipeline.iin.iin import Iin
 from pipeline.interpretation.interpretation import Interpretation
 from pipeline.tables.images import Images
 from pipeline.tables.latents import Latents

@@ -70,9 +70,11 @@ def concept_scores(
     """How alike the members of each concept's pairs are, s_1 … s_K.
 
     `correlation`, in [−1, 1]: Eq. 10 divided by N, the mean over dimensions of the Pearson correlation of zᵃ_i and
-    zᵇ_i; as printed it lies in [−N, N] and its softmax gives everything to the residual. `covariance`: the authors'
-    released code, Σ_i cov_i / Σ_i var_i, with one mean for both members of the concept's pairs and the variance over
-    the members of all pairs; so that the score of a concept whose pairs vary more than all pairs may leave [−1, 1].
+    zᵇ_i, beside 1 for the residual. As printed it is their sum, beside N, so that all factors are of equal size where
+    the network holds every concept; a softmax of numbers so large gives everything to the largest. `covariance`: the
+    authors' released code, Σ_i cov_i / Σ_i var_i, with one mean for both members of the concept's pairs and the
+    variance over the members of all pairs; so that the score of a concept whose pairs vary more than all pairs may
+    leave [−1, 1].
 
     Dimensions that are constant over all pairs are left out; where there is no other, each score is 0. One that is
     constant over a member of one concept's pairs alone has no correlation there and counts as 0.

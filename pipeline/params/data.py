@@ -71,7 +71,12 @@ class DataParams(Section):
     copies: Annotated[int, Field(ge=1)] = 20
     """Stored copies of each training image, each with its own warp and colour; validation and test images have one."""
     num_colours: Annotated[int, Field(ge=2)] = 256
-    """Size of the palette drawn from U[0, 1)³."""
+    """Of colormnist: size of the palette drawn from U[0, 1)³."""
+    palette: Literal["random", "named"] = "random"
+    """Of colormnist: `num_colours` that are drawn, and are values; or ten that have names, and are classes."""
+    leave_out: tuple[dict[str, str | int], ...] = ()
+    """Combinations of values of two concepts or more, such as {digit: 3, colour: red}, that are in the test split
+    alone: scores `unseen/…` say how well edits lead there."""
     warp: WarpParams = WarpParams()
     concepts: Annotated[tuple[str, ...], Field(min_length=1)] = ("digit", "colour")
     """Concept columns that get a factor, in the order of the factors. A name has a letter or a digit, at most 80
@@ -92,6 +97,14 @@ class DataParams(Section):
             if other != name:
                 raise ValueError(f"'{other}' and '{name}' would have one name in files; rename a column")
         return concepts
+
+    @field_validator("leave_out")
+    @classmethod
+    def _combinations(cls, cells: tuple[dict[str, str | int], ...]) -> tuple[dict[str, str | int], ...]:
+        for cell in cells:
+            if len(cell) < 2:
+                raise ValueError(f"{cell} names {len(cell)} concepts; accepted are combinations of two or more")
+        return cells
 
     @field_validator("image_range")
     @classmethod

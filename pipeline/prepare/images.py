@@ -17,6 +17,7 @@ from PIL import Image
 from pipeline.basis.draws import draw_seed
 from pipeline.files import atomic_folder
 from pipeline.params import DataParams
+from pipeline.prepare.left_out import LeftOut, numbered_cells
 from pipeline.prepare.sources.stored_images import Rendered, Source
 from pipeline.prepare.sources.table import open_source
 from pipeline.prepare.sources.torchvision_sets import Roots
@@ -50,20 +51,22 @@ def prepare(
 
     Raises:
         InputError: the source is not there or damaged, or a concept of `params.concepts` is not among its own, or has
-            only one value in a split, or none there that two originals share; more images can't be read than
-            `params.corrupt_share` allows.
+            only one value in a split, or none there that two originals share; there is no such cell to leave out, or
+            nothing left of its values; more images can't be read than `params.corrupt_share` allows.
     """
     source = source or open_source(params, seed, roots or Roots(None, Path(".runs/datasets")))
     splits = _split_rows(source, params, draw_seed(seed, "split"))
     copies = {"train": params.copies, "val": 1, "test": 1}
     progress = Progress("prepare", sum(len(rows) * copies[split] for split, rows in splits.items()), unit="image")
     tally = Tally(params.concepts, source, params.graded)
-    renderer = _Renderer(source, params, seed, tally, _originals(source))
+    cells = numbered_cells(params.leave_out, source, params.concepts)
+    left_out = LeftOut(cells, source.class_names)
+    renderer = _Renderer(source, params, seed, tally, _originals(source), left_out)
     done = 0
     counts: dict[str, int] = {}
     with atomic_folder(folder) as beside:
         for split, originals in splits.items():
-            metadata = _metadata(source, params)
+            metadata = _metadata(source, params, cells)
             schema = images_schema(list(source.categories), source.values)
             rows = renderer.rows(split, originals)
             first = next(rows)
@@ -72,11 +75,14 @@ def prepare(
                     writer.write(group)
                     done += group.num_rows
                     progress.update(done)
+            if split == "train":
+                left_out.require_some_left()
             tally.require_two_values(split)
             tally.require_pairs(split)
             counts[split] = writer.rows
         tally.require_few_unread(params.corrupt_share)
     tally.report()
+    left_out.report()
     return counts
 
 
@@ -110,11 +116,12 @@ def _who_split(given: NDArray[np.int64], params: DataParams) -> str:
     return f"splits as the folders say: {said}" + (f"; of train are drawn {rest}" if rest else "")
 
 
-def _metadata(source: Source, params: DataParams) -> dict[str, Any]:
+def _metadata(source: Source, params: DataParams, cells: Sequence[Mapping[str, int]]) -> dict[str, Any]:
     optional = {
         "class_names": {name: list(names) for name, names in source.class_names.items()},
         "graded": {name: length for name, length in params.graded.items() if name in params.concepts},
         "image_range": source.image_range,
+        "leave_out": list(cells),
     }
     return {
         "source": params.source,
@@ -134,6 +141,7 @@ class _Renderer:
     seed: int
     tally: Tally
     originals: NDArray[np.int64]
+    left_out: LeftOut
 
     def rows(self, split: str, originals: NDArray[np.int64]) -> Iterator[tuple[pa.Table, int]]:
         """Rows of all copies of some originals at a time, ids ascending, and the bytes of an image's pixels."""
@@ -144,6 +152,8 @@ class _Renderer:
             some, tables, num_bytes = originals[part], [], 0
             for copy, warp in enumerate(warps):
                 rendered = self.source.render(some, copy, None if warp is None else warp[part])
+                if split != "test":
+                    rendered = self.left_out.without(rendered)
                 rows = some[rendered.sound]
                 if copy == 0:
                     self.tally.add(split, rendered)

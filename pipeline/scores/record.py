@@ -50,6 +50,8 @@ _SUMMARY = (  # how the names begin that a summary shows
     "probe/leak_nonlinear",
     STABILITY,
     "swap/",
+    "set/",
+    "unseen/",
     "response/sample/",
     "pair/own",
     "block_tc",
@@ -58,7 +60,14 @@ _SUMMARY = (  # how the names begin that a summary shows
     "preserve/",
     RECONSTRUCTION,
 )
-_LEFT_OUT = ("swap/stay/", GAP_OVER_CLOSED_FORM, f"{PROBE_OWN}_over_closed_form/")
+_LEFT_OUT = (
+    "swap/stay/",
+    "set/stay/",
+    "unseen/set/stay/",
+    "unseen/swap/stay/",
+    GAP_OVER_CLOSED_FORM,
+    f"{PROBE_OWN}_over_closed_form/",
+)
 _AGAINST = {  # what the scores of probes stand beside, in words
     PROBE_OWN: {"in z": PROBE_LATENT, "closed form": PROBE_CLOSED_FORM},
     PROBE_GAP: {"closed form": CLOSED_FORM_GAP},

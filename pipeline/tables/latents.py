@@ -72,6 +72,8 @@ class Latents:
         channels: which axis of the layer they are, `first` or `last`; None where it makes no difference.
         axes_sha256: of the file of the principal directions that they lie along; None: along the layer's own.
         image_range: the values of grey images of more than 8 bits that became black and white, where there are any.
+        class_names: concept → names of its categories, of those that have names.
+        leave_out: combinations of categories, concept → number, that are in the test split alone.
         held: what keeps a node's copy of the rows on disk, where they are read from one.
     """
 
@@ -90,6 +92,8 @@ class Latents:
     channels: Literal["first", "last"] | None = None
     axes_sha256: str | None = None
     image_range: tuple[float, float] | None = None
+    class_names: dict[str, list[str]] = field(default_factory=dict)
+    leave_out: tuple[dict[str, int], ...] = ()
     held: object | None = field(default=None, repr=False, compare=False)
 
     def __len__(self) -> int:
@@ -231,6 +235,8 @@ class Shards:
             channels=metadata.get("channels"),
             axes_sha256=card.get("axes_sha256"),
             image_range=tuple(metadata["image_range"]) if "image_range" in metadata else None,
+            class_names=metadata.get("class_names", {}),
+            leave_out=tuple(metadata.get("leave_out", ())),
             held=held,
         )
 

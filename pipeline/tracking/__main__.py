@@ -17,7 +17,7 @@ import psutil
 
 from pipeline.entry import die_with_parent, run
 from pipeline.errors import InputError
-from pipeline.interpretation.iin import load_iin
+from pipeline.iin.iin import load_iin
 from pipeline.params import load_params
 from pipeline.places import Places
 from pipeline.tracking.publish import SEND_ERRORS, bring_level, last_whole_stage

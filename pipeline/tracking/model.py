@@ -20,7 +20,7 @@ from mlflow.types.schema import Array
 
 from pipeline import serve
 from pipeline.errors import InputError, one_line
-from pipeline.interpretation.iin import SEEDS
+from pipeline.iin.iin import SEEDS
 from pipeline.params import load_params
 from pipeline.tracking.packing import copy_package, needs_of
 from pipeline.tracking.server import NoAnswerError, root_cause

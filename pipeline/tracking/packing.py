@@ -10,7 +10,7 @@ import shutil
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
-from importlib.metadata import version
+from importlib.metadata import packages_distributions, version
 from pathlib import Path
 from types import ModuleType
 
@@ -24,7 +24,7 @@ class Needs:
     Attributes:
         package: folder of the package that the module lies in.
         files: of that package, absolute; the module's own file is not among them.
-        requirements: the other packages as `name==version`, sorted; each is called as it is imported.
+        requirements: the distributions that bring the other packages, as `name==version`, sorted.
     """
 
     package: Path
@@ -50,7 +50,10 @@ def needs_of(module: ModuleType) -> Needs:
             pending.append(name.rpartition(".")[0])  # importing a.b.c runs a and a.b, too
     own_file = _file(module)
     files = {_file(part) for part in followed.values()} - {own_file}
-    requirements = (f"{name}=={version(name)}" for name in sorted(others - sys.stdlib_module_names))
+    brings = packages_distributions()  # PIL is of pillow
+    needed = others - sys.stdlib_module_names
+    distributions = {name if name in brings[name] else brings[name][0] for name in needed}
+    requirements = (f"{name}=={version(name)}" for name in sorted(distributions, key=str.lower))
     return Needs(_file(sys.modules[package]).parent, tuple(sorted(files)), tuple(requirements))
 
 

@@ -16,7 +16,7 @@ from mlflow.entities import Metric, Run
 from mlflow.exceptions import MlflowException
 
 from pipeline.basis.curves import METRICS, last_step
-from pipeline.interpretation.iin import Iin, load_iin, seed_folders
+from pipeline.iin.iin import Iin, load_iin, seed_folders
 from pipeline.places import Places
 from pipeline.scores.record import read_scores
 from pipeline.tracking.model import log_model

@@ -28,7 +28,8 @@ from pipeline.backbone.kinds import load_backbone, make_backbone
 from pipeline.basis.layout import Layout
 from pipeline.errors import InputError
 from pipeline.flow import Flow, FlowConfig
-from pipeline.interpretation.iin import load_iin, save_iin
+from pipeline.iin.iin import load_iin, save_iin
+from pipeline.iin.values import Categories
 from pipeline.interpretation.interpretation import Interpretation
 from pipeline.params import BackboneParams
 from pipeline.tables.images import Images, to_pixels, to_unit_range
@@ -76,7 +77,8 @@ def make(folder: Path, made: Made, layer: str, kept: list[int]) -> Place:
     flow.initialise(z[:, kept])
     cut = {"reduce": "mean", "kept": kept, "image_shape": [32, 32]}
     card = {"backbone_sha256": backbone.sha256, "layer": layer, "cut": cut}
-    save_iin(folder / "iin", flow, LAYOUT, card, ball(7), metrics="")
+    digits = Categories(np.arange(3), np.arange(6.0).reshape(3, 2), 0.1 * np.eye(2))
+    save_iin(folder / "iin", flow, LAYOUT, card, ball(7), metrics="", values={"digit": digits})
     return Place(folder)
 
 
@@ -124,6 +126,15 @@ def test_a_swap_takes_one_factor_of_another_image(drawing: Place) -> None:
     table = drawing.table("--swap", "digit=images/04.png")
     assert np.allclose(table["digit_edited"], table["digit"][4], atol=1e-6)
     assert np.array_equal(table["colour_edited"], table["colour"])
+
+
+def test_a_concept_is_set_to_a_value(drawing: Place) -> None:
+    table = drawing.table("--set", "digit=2")
+    assert np.allclose(table["digit_edited"], [4, 5], atol=1e-6)
+    assert np.array_equal(table["colour_edited"], table["colour"])
+    drawn = drawing.table("--set", "digit=2", "--spread", "--seed", "3")["digit_edited"]
+    assert 0.01 < np.abs(drawn - [4, 5]).max() < 1
+    assert len(np.unique(drawn, axis=0)) == 11
 
 
 def test_an_edit_adds_to_one_number(drawing: Place) -> None:
@@ -193,6 +204,9 @@ def test_values_are_given_before_and_after(measuring: Place) -> None:
     [
         (["--swap", "shape=images/04.png"], "--swap: no factor 'shape', accepted are residual, digit, colour"),
         (["--swap", "digit=images/99.png"], "images/99.png: no image that can be read"),
+        (["--set", "digit=9"], "--set digit: found '9', which no training row has; accepted are 0, 1, 2"),
+        (["--set", "shape=1"], "--set: the map knows no values of 'shape', accepted are digit"),
+        (["--set", "digit"], "--set: found 'digit', expected CONCEPT=VALUE"),
         (["--edit", "digit:2=1"], "--edit: found 'digit:2=1', expected digit:NUMBER=AMOUNT with a number of 0 to 1"),
         (["--edit", "digit"], "--edit: found 'digit', expected digit:NUMBER=AMOUNT with a number of 0 to 1"),
         (["--images", "nowhere"], "--images: nowhere is not there; a folder or one image is expected"),
@@ -218,11 +232,13 @@ def test_what_is_wrong_is_one_line(drawing: Place, more: list[str], message: str
         ("swap", "digit=images/04.png", "the digit of 04.png"),
         ("edit", "colour:1=-1.5", "-1.5 on number 1 of the colour"),
         ("sample", "residual", "the residual drawn anew from N(0, 1)"),
+        ("set", "digit=2", "the digit set to 2"),
         ("edit", None, None),
     ],
 )
 def test_an_edit_in_words(drawing: Place, option: str, value: str | None, words: str | None) -> None:
-    arguments = argparse.Namespace(**{"swap": None, "edit": None, "sample": None, "seed": 0, option: value})
+    nothing = dict.fromkeys(("swap", "set", "edit", "sample"))
+    arguments = argparse.Namespace(**{**nothing, "spread": False, "seed": 0, option: value})
     interpretation = Interpretation.join(load_iin(drawing.folder / "iin"), load_backbone(drawing.folder / "backbone"))
     with contextlib.chdir(drawing.folder):
         paths = sorted(Path("images").glob("*.png"))

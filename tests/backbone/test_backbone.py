@@ -82,9 +82,7 @@ def test_nothing_changes_a_weight_or_a_buffer(folder: Path) -> None:
             output.sum().backward()
 
     z = torch.zeros(2, 3, requires_grad=True)
-    with pytest.raises(RuntimeError, match="does not require grad"):
-        cut.rest(IMAGES)(z).sum().backward()
-    backbone.network.decode(z).sum().backward()  # even past the class that guards it, a gradient reaches z alone
+    cut.rest(IMAGES)(z).sum().backward()  # it reaches z alone
     assert z.grad is not None
     assert all(parameter.grad is None for parameter in backbone.network.parameters())
     torch.optim.AdamW(backbone.network.parameters(), lr=1.0, weight_decay=0.5).step()

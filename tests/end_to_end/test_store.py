@@ -13,7 +13,7 @@ from mlflow import MlflowClient
 from mlflow.entities import Run
 from ruamel.yaml import YAML
 
-from pipeline.interpretation.iin import Iin, load_iin
+from pipeline.iin.iin import Iin, load_iin
 from pipeline.tables.latents import Latents, load_latents
 
 from .conftest import Repro

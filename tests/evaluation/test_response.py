@@ -12,7 +12,7 @@ from pipeline.errors import InputError
 from pipeline.evaluation.evaluation import _preservation
 from pipeline.evaluation.response import EDITS, Responses, respond, responding
 from pipeline.flow import Flow, FlowConfig
-from pipeline.interpretation.iin import Iin
+from pipeline.iin.iin import Iin
 from pipeline.interpretation.interpretation import Interpretation
 from pipeline.interpretation.rows import Rows
 from pipeline.tables.images import Images

@@ -17,8 +17,8 @@ from pipeline.backbone.generator import GeneratorBackbone
 from pipeline.backbone.hooks import state_sha256
 from pipeline.basis.layout import Layout
 from pipeline.flow import Flow, FlowConfig
+from pipeline.iin.iin import Iin
 from pipeline.interpret.subject import Subject, subject_of
-from pipeline.interpretation.iin import Iin
 from pipeline.interpretation.interpretation import Interpretation
 from pipeline.interpretation.rows import Rows
 from pipeline.scores.record import Scores

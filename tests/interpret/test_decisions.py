@@ -14,8 +14,9 @@ from pipeline.drawing.sheet import Sheet, house_style
 from pipeline.errors import InputError
 from pipeline.interpret.curves import read_curves
 from pipeline.interpret.decisions import KINDS, decision_sheet, edited_images, example_sheet, response_sheet
-from pipeline.interpret.figures import draw_figures
+from pipeline.interpret.figures import Measured, draw_figures
 from pipeline.interpret.subject import Subject
+from pipeline.interpret.turns import turns_of
 from pipeline.params import InterpretParams
 from pipeline.scores.record import Scores
 from pipeline.scores.statistics.score import Score
@@ -90,8 +91,10 @@ def test_the_figures_of_a_classifier(tmp_path: Path) -> None:
     scores = Scores({**of.scores, **response_scores(of.iin.layout)})
     counts = {"sample": transitions(of.iin.layout, 10)}
     for folder in ("a", "b"):
-        draw_figures(tmp_path / folder, of.subject(), scores, counts, curves, InterpretParams())
-    names = ["curves", "decision_examples", "decisions", "probe_matrix", "responses"]
+        draw_figures(
+            tmp_path / folder, of.subject(), Measured(scores, counts, turns_of(of.subject())), curves, InterpretParams()
+        )
+    names = ["counterfactuals", "curves", "decision_examples", "decisions", "probe_matrix", "responses"]
     assert sorted(path.stem for path in (tmp_path / "a").iterdir()) == names
     for path in (tmp_path / "a").iterdir():
         assert path.read_bytes() == (tmp_path / "b" / path.name).read_bytes()
@@ -163,7 +166,7 @@ def test_the_figures_of_a_network_that_gives_values(tmp_path: Path) -> None:
     (tmp_path / "metrics.jsonl").write_text(METRICS)
     scores = Scores({**of.scores, **response_scores(of.iin.layout, MOVES)})
     curves = read_curves(tmp_path / "metrics.jsonl", 80, "closed_form")
-    draw_figures(tmp_path / "figures", of.subject(), scores, {}, curves, InterpretParams())
+    draw_figures(tmp_path / "figures", of.subject(), Measured(scores, {}), curves, InterpretParams())
     assert {path.stem for path in (tmp_path / "figures").iterdir()} == {"curves", "probe_matrix", "responses"}
     with house_style():
         said = caption(response_sheet(of.iin.layout, scores, decides=False))

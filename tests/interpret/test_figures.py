@@ -13,7 +13,7 @@ from pipeline.backbone.hooks import state_sha256
 from pipeline.drawing.sheet import MARGIN, Sheet, house_style
 from pipeline.errors import InputError
 from pipeline.interpret.curves import read_curves
-from pipeline.interpret.figures import draw_figures
+from pipeline.interpret.figures import Measured, draw_figures
 from pipeline.interpret.grids import path_sheet, reconstructions, sample_sheet, swap_sheet
 from pipeline.interpret.overview import matrix_sheet, overview
 from pipeline.params import InterpretParams
@@ -28,7 +28,7 @@ PARAMS = InterpretParams(columns=3, path_steps=3)
 def draw(folder: Path, of: Parts, seed: int = 0) -> Path:
     (folder.parent / "metrics.jsonl").write_text(METRICS)
     curves = read_curves(folder.parent / "metrics.jsonl", 80, "closed_form")
-    draw_figures(folder, of.subject(seed), of.scores, {}, curves, PARAMS)
+    draw_figures(folder, of.subject(seed), Measured(of.scores, {}), curves, PARAMS)
     return folder
 
 

@@ -27,7 +27,7 @@ from pipeline.basis.layout import Layout
 from pipeline.errors import InputError
 from pipeline.files import sha256_file
 from pipeline.flow import Flow, FlowConfig
-from pipeline.interpretation.iin import save_iin
+from pipeline.iin.iin import save_iin
 from pipeline.params import BackboneParams
 from pipeline.tables.axes import Axes, write_axes
 from pipeline.tables.images import Images, to_unit_range

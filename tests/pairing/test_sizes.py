@@ -9,7 +9,7 @@ from pipeline.pairing.sizes import SizeMethod, concept_scores, constant_dims, fa
     ("scores", "num_dims", "sizes"),
     [
         ([1.0, 0.68, 0.01], 64, (31, 22, 11)),  # the paper's classifier
-        ([1.0, 0.08, 0.34], 64, (34, 13, 17)),  # the paper's autoencoder
+        ([1.0, 0.08, 0.34], 64, (34, 13, 17)),  # the released code's autoencoder
         ([1.0], 64, (64,)),  # no concept
         ([1.0, 0.5, -0.3], 3, (1, 1, 1)),  # as many factors as dimensions
         ([1.0, -1.0, -1.0, -1.0, -1.0], 5, (1, 1, 1, 1, 1)),

@@ -16,7 +16,7 @@ from PIL import Image
 
 from pipeline.basis.layout import Layout
 from pipeline.flow import Flow, FlowConfig
-from pipeline.interpretation.iin import save_iin
+from pipeline.iin.iin import save_iin
 from pipeline.places import Places
 from pipeline.scores.record import write_scores
 from pipeline.scores.statistics.score import Score

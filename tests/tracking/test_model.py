@@ -53,7 +53,7 @@ def test_packed_is_what_a_process_loads(model: Path) -> None:
     assert loaded == {file for file in (model / "code").rglob("*") if file.suffix == ".py"}
     assert not [file for file in (model / "code").rglob("*") if file.is_file() and file.suffix not in (".py", ".pyc")]
     assert len(loaded) > 10
-    names = ("mlflow", "numpy", "pandas", "safetensors", "torch")
+    names = ("mlflow", "numpy", "pandas", "pillow", "safetensors", "torch")
     required = (model / "requirements.txt").read_text().splitlines()
     assert required == [f"{name}=={version(name)}" for name in names]
 

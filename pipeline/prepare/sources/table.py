@@ -41,7 +41,8 @@ def open_source(params: DataParams, seed: int, roots: Roots) -> Source:
 
 
 def _colormnist(params: DataParams, seed: int, roots: Roots) -> Source:
-    return ColorMnist(params.num_colours, seed, mnist_digits(roots) if params.digits == "mnist" else None)
+    num_colours = None if params.palette == "named" else params.num_colours
+    return ColorMnist(num_colours, seed, mnist_digits(roots) if params.digits == "mnist" else None)
 
 
 def _image_folder(params: DataParams, _seed: int, roots: Roots) -> Source:

@@ -12,15 +12,13 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from pipeline.basis.layout import Layout
-from pipeline.scores.statistics.concepts import checked_rows
+from pipeline.scores.behaviour.judged import Judged, is_classes, judged_rows
 from pipeline.scores.statistics.intervals import bootstrap_interval, pair_bootstrap_sums, pair_originals
 from pipeline.scores.statistics.score import SWAP_FOLLOW, SWAP_SCORE, Score
 
 __all__ = ["swap_score"]
 
 _NUM_PERMUTATIONS = 20
-
-_Judged = dict[str, NDArray[np.float64]]  # by concept, [n, D]
 
 _Outcomes = dict[tuple[str, str], tuple[NDArray[np.bool_], NDArray[np.bool_]]]  # by (factor, concept): counts, succeeds
 
@@ -62,10 +60,13 @@ def swap_score(
         raise ValueError(f"swapped: the factor '{missing[0]}' is missing; found {', '.join(swapped)}")
     if not layout.concepts:
         return {}
-    to = _judged(recipient, "recipient", recipient, layout)
-    frm = _judged(donor, "donor", recipient, layout)
-    classes = {name: _is_classes(recipient[name]) for name in layout.concepts}
-    seen = {factor: _judged(swapped[factor], f"swapped '{factor}'", recipient, layout) for factor in layout.names}
+    to = judged_rows(recipient, "recipient", recipient, layout.concepts)
+    frm = judged_rows(donor, "donor", recipient, layout.concepts)
+    classes = {name: is_classes(recipient[name]) for name in layout.concepts}
+    seen = {
+        factor: judged_rows(swapped[factor], f"swapped '{factor}'", recipient, layout.concepts)
+        for factor in layout.names
+    }
     num_pairs = len(to[layout.concepts[0]])
     originals, num_originals = pair_originals(groups, num_pairs)
     ideal = {factor: {**to, factor: frm[factor]} if factor in frm else to for factor in layout.names}
@@ -93,40 +94,17 @@ def swap_score(
     return scores
 
 
-def _is_classes(judged: ArrayLike) -> bool:
-    """Whether a concept is judged by class (integers) rather than by value (floats)."""
-    return np.asarray(judged).dtype.kind in "iub"
-
-
-def _judged(judged: Mapping[str, ArrayLike], name: str, recipient: Mapping[str, ArrayLike], layout: Layout) -> _Judged:
-    """What the judge sees, by concept [n, D], a class as one number; of the recipient's types and shapes."""
-    rows: _Judged = {}
-    for concept in layout.concepts:
-        if concept not in judged:
-            raise ValueError(f"{name}: the concept '{concept}' is missing; found {', '.join(judged)}")
-        seen, wanted = np.asarray(judged[concept]), np.asarray(recipient[concept])
-        if seen.shape != wanted.shape or _is_classes(seen) != _is_classes(wanted):
-            raise ValueError(
-                f"{name}: concept '{concept}' is {seen.dtype} of shape {seen.shape}; "
-                f"as for the recipient, {wanted.dtype} of shape {wanted.shape} is expected"
-            )
-        num_pairs = len(next(iter(rows.values()))) if rows else None
-        checked = checked_rows(seen, f"{name}, concept '{concept}'", num_pairs)
-        rows[concept] = checked.reshape(len(checked), -1)
-    return rows
-
-
-def _outcomes(to: _Judged, frm: _Judged, seen: dict[str, _Judged], classes: Mapping[str, bool]) -> _Outcomes:
+def _outcomes(to: Judged, frm: Judged, seen: dict[str, Judged], classes: Mapping[str, bool]) -> _Outcomes:
     """For each (swapped factor, concept) which pairs count [n] and which of them succeed [n]."""
     outcomes: _Outcomes = {}
     for factor, judged in seen.items():
-        for concept, is_classes in classes.items():
+        for concept, by_class in classes.items():
             wanted, other = (frm, to) if factor == concept else (to, frm)
             near = np.linalg.norm(judged[concept] - wanted[concept], axis=1)
             far = np.linalg.norm(judged[concept] - other[concept], axis=1)
             differs = (to[concept] != frm[concept]).any(axis=1)
-            success = near == 0 if is_classes else near < far
-            counted = np.ones_like(differs) if is_classes and factor != concept else differs
+            success = near == 0 if by_class else near < far
+            counted = np.ones_like(differs) if by_class and factor != concept else differs
             outcomes[factor, concept] = counted, counted & success
     return outcomes
 

@@ -30,6 +30,7 @@ __all__ = [
     "SEEDS",
     "SEEDS_MEAN",
     "SEEDS_STD",
+    "SET",
     "STABILITY",
     "SWAP_FOLLOW",
     "SWAP_SCORE",
@@ -48,6 +49,7 @@ CLOSED_FORM_GAP = "closed_form/gap"
 GAP_OVER_CLOSED_FORM = "probe/gap_over_closed_form"
 SWAP_SCORE = "swap/score"
 SWAP_FOLLOW = "swap/follow"  # its first part, mean over concepts
+SET = "set"  # of a concept that was set to a value: set/score, set/follow, set/stay
 PAIR_NATS = "nll/pair_nats"
 GAUSSIAN_GAIN = "nll/gain_over_gaussian"
 ACCURACY_CHANGE = "preserve/accuracy"

@@ -3,7 +3,7 @@
 Where it was chosen among several seeds, `seeds/<seed>/` in it is the whole folder of each of them, it among them.
 """
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, Literal
@@ -18,6 +18,7 @@ from pipeline.basis.weights import CARD, read_card, read_weights, write_network
 from pipeline.errors import InputError
 from pipeline.files import sha256_file
 from pipeline.flow import Flow, FlowConfig
+from pipeline.iin.values import VALUES, Values, read_values, values_as_bytes
 from pipeline.tables.axes import AXES, Axes, read_axes
 from pipeline.tables.extent import EXTENT, Extent, read_extent
 
@@ -39,6 +40,7 @@ class Iin:
         sha256: of the weights file; names the network (the MLflow tag).
         extent: how far the latents reach that it was trained on.
         axes: principal directions of the layer, along which its latents lie; None: along the layer's own.
+        values: what each value of a concept is in its factor; empty where the training noted none.
     """
 
     flow: Flow
@@ -47,6 +49,7 @@ class Iin:
     sha256: str
     extent: Extent
     axes: Axes | None = None
+    values: Values = field(default_factory=dict)
 
     @torch.no_grad()
     def transform(self, latents: Tensor) -> Tensor:
@@ -137,11 +140,12 @@ def save_iin(
     *,
     metrics: str,
     axes: Path | None = None,
+    values: Values | None = None,
     seeds: Path | None = None,
 ) -> None:
     """Write a trained flow as one folder, whole or not at all; a folder of that name is replaced.
 
-    Eight parameters, as each is a file of the folder or a part of its card.
+    Nine parameters, as each is a file of the folder or a part of its card.
 
     Args:
         folder: where.
@@ -151,12 +155,16 @@ def save_iin(
         extent: how far the training latents reach.
         metrics: content of metrics.jsonl, the curves.
         axes: file of the principal directions that the latents lie along; None: there is none.
+        values: what each value of a concept is in its factor; None: it can't be set by value.
         seeds: folder of the maps of all seeds that it was chosen among, a folder each; None: it was trained alone.
     """
     reach = extent.as_bytes()
     shape = {"layout": layout.as_dict(), "flow": asdict(flow.config), "extent_sha256": sha256(reach).hexdigest()}
     besides = {AXES: axes, SEEDS: seeds}
     also: dict[str, Path | bytes] = {EXTENT: reach} | {name: path for name, path in besides.items() if path is not None}
+    if values is not None:
+        also[VALUES] = content = values_as_bytes(values)
+        shape["values_sha256"] = sha256(content).hexdigest()
     write_network(Path(folder), flow, card | shape, metrics=metrics, also=also)
 
 
@@ -183,7 +191,12 @@ def load_iin(folder: Path) -> Iin:
     if axes_sha256 is not None:
         axes = read_axes(folder / AXES)
         _require(folder / AXES, axes_sha256)
-    return Iin(flow.eval(), layout, card, weights_sha256, extent, axes)
+    values: Values = {}
+    if "values_sha256" in card:
+        found = read_values(folder / VALUES)
+        values = {concept: found[concept] for concept in layout.concepts if concept in found}
+        _require(folder / VALUES, card["values_sha256"])
+    return Iin(flow.eval(), layout, card, weights_sha256, extent, axes, values)
 
 
 def seed_folders(folder: Path) -> dict[int, Path]:

@@ -12,7 +12,7 @@ from pipeline.basis.layout import Layout
 from pipeline.errors import InputError
 from pipeline.files import sha256_file
 from pipeline.flow import Flow, FlowConfig
-from pipeline.interpretation.iin import load_iin, save_iin
+from pipeline.iin.iin import load_iin, save_iin
 from pipeline.tables.axes import AXES, Axes, write_axes
 
 LAYOUT = Layout(("residual", "digit"), (3, 1))

@@ -1,0 +1,1 @@
+"""The trained map: T and what belongs to it, as one folder."""
