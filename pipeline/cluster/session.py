@@ -7,6 +7,7 @@ that is not there.
 import atexit
 import logging
 import os
+import re
 import secrets
 import shutil
 import signal
@@ -20,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import ray
-from ray._private import ray_constants, services  # there is no public switch once Ray is imported; see _start
+from ray._private import ray_constants, ray_logging, services  # there is no public switch once Ray is imported
 from ray.exceptions import RayError
 
 import pipeline
@@ -37,6 +38,10 @@ SETTINGS = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_TRAIN_HEALTH_CHECK_INTERVAL_S": "0.25",  # with Ray's 2 s, the end of a training is seen as late
 }
+
+# What Ray prints of each process that was killed, beside our own line; RAY_DEDUP_LOGS_SKIP_REGEX would say it to a Ray
+# that is yet to be imported. All else that its nodes report is shown: memory that is short, a node that is lost.
+SAID_BY_US = "^A worker died or was killed while executing a task"
 
 PATIENCE = 120  # seconds, where Ray gives up after 30: on a busy machine its start takes longer
 
@@ -66,6 +71,7 @@ def start_ray(machine: MachineParams) -> Iterator[Resources]:
         return
     for name, value in SETTINGS.items():
         os.environ.setdefault(name, value)
+    ray_logging.stdout_deduplicator.skip_re = re.compile(SAID_BY_US)
     # Sockets live below this folder and their paths may have 107 bytes at most: not below a long TMPDIR.
     folder = tempfile.mkdtemp(prefix="ray-", dir="/tmp")
     on_sigterm = signal.getsignal(signal.SIGTERM)

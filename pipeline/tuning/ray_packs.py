@@ -103,6 +103,12 @@ class Packs:
         return sum(max(reached.get(number, 0), self._at.get(number, 0)) for number in {*reached, *self._at})
 
 
+class _Losses(tune.Callback):  # type: ignore[misc]  # Ray's class is untyped here
+    def on_trial_recover(self, iteration: int, trials: list[Any], trial: Any, **_: object) -> None:  # noqa: ARG002
+        numbers = ", ".join(str(flow["number"]) for flow in trial.config["flows"])
+        print(f"the process of trials {numbers} was lost: it starts anew", flush=True)
+
+
 class _Searcher(Searcher):  # type: ignore[misc]  # Ray's class is untyped here
     def __init__(self, packs: Packs) -> None:
         super().__init__()
@@ -157,6 +163,7 @@ def run_by_ray(
             name=own_files.name,
             storage_path=str(setups.folder),
             verbose=0,
+            callbacks=[_Losses()],
             failure_config=tune.FailureConfig(max_failures=MAX_RESTARTS),
         ),
     )

@@ -19,7 +19,7 @@ from pipeline.errors import InputError
 from pipeline.machine import Resources
 from pipeline.progress import NOTE
 
-__all__ = ["in_child"]
+__all__ = ["in_child", "say_lost"]
 
 
 @contextmanager
@@ -57,6 +57,7 @@ def in_child(
                 if code > 0 or len(children) > restarts:
                     words.seek(0)
                     raise RuntimeError(f"a worker ended in {code}\n{words.read().decode(errors='replace')}".rstrip())
+                say_lost("it starts", len(children), restarts)
                 children.append(_started(call, resources.cpus, words))
 
         try:
@@ -65,6 +66,11 @@ def in_child(
             for child in children:
                 with child:
                     child.kill()
+
+
+def say_lost(who: str, start: int, restarts: int) -> None:
+    """The one line of a loss: a worker was killed; who is started anew, for which time of how many."""
+    print(f"a worker was lost: {who} anew, {start} of {restarts} times at most", flush=True)
 
 
 def _show_notes(words: IO[bytes]) -> None:

@@ -24,6 +24,7 @@ from pipeline.cluster.reach import ROUTE, ROUTE_OF_NCCL, interface_of
 from pipeline.errors import InputError
 from pipeline.machine import Resources
 from pipeline.storage.folder import Storage
+from pipeline.workers.child import say_lost
 from pipeline.workers.on_ray import Losses, await_nodes, call, lost_too_often
 
 __all__ = ["in_group"]
@@ -82,10 +83,7 @@ def in_group(
         for start in range(losses.restarts + 1):
             if start:
                 await_nodes(workers, resources, losses.node_wait)
-                print(
-                    f"a worker was lost: all {workers} start anew, {start} of {losses.restarts} times at most",
-                    flush=True,
-                )
+                say_lost(f"all {workers} start", start, losses.restarts)
             try:
                 return once()
             except (TrainingFailedError, RayActorError) as error:

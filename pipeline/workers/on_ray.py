@@ -5,15 +5,17 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import ray
-from ray.exceptions import RayTaskError, WorkerCrashedError
+from ray.exceptions import NodeDiedError, OutOfMemoryError, RayTaskError, WorkerCrashedError
 
 from pipeline.cluster.joining import answers, is_up
 from pipeline.entry import die_with_parent
 from pipeline.errors import InputError, one_line
 from pipeline.machine import Resources
+from pipeline.workers.child import say_lost
 
 __all__ = ["Losses", "await_nodes", "call", "in_task", "lost_too_often"]
 
@@ -43,24 +45,30 @@ def in_task(
         InputError: the function refuses its input, its process was lost too often, or a node that has room for it.
     """
     options = {"num_cpus": resources.cpus, "num_gpus": resources.gpus, "max_calls": 1}  # a process of its own
-    task = ray.remote(**options, max_retries=losses.restarts)(call).remote(function, resources.device, *arguments)
+    start = partial(ray.remote(**options, max_retries=0)(call).remote, function, resources.device, *arguments)
+    tasks = [start()]
 
     def wait() -> Any:
-        while not ray.wait([task], timeout=5)[0]:  # Ray itself would wait for a node without end
+        while True:
+            while not ray.wait(tasks[-1:], timeout=5)[0]:  # Ray itself would wait for a node without end
+                await_nodes(1, resources, losses.node_wait)
+            try:
+                return ray.get(tasks[-1])
+            except RayTaskError as error:
+                if isinstance(error.cause, InputError):
+                    raise InputError(str(error.cause)) from None
+                raise
+            except (WorkerCrashedError, NodeDiedError, OutOfMemoryError) as error:
+                if len(tasks) > losses.restarts:
+                    raise lost_too_often(losses.restarts, error) from None
             await_nodes(1, resources, losses.node_wait)
-        try:
-            return ray.get(task)
-        except RayTaskError as error:
-            if isinstance(error.cause, InputError):
-                raise InputError(str(error.cause)) from None
-            raise
-        except WorkerCrashedError as error:
-            raise lost_too_often(losses.restarts, error) from None
+            say_lost("it starts", len(tasks), losses.restarts)
+            tasks.append(start())
 
     try:
         yield wait
     finally:
-        ray.cancel(task, force=True)
+        ray.cancel(tasks[-1], force=True)
 
 
 def await_nodes(workers: int, resources: Resources, node_wait: float) -> None:

@@ -183,3 +183,23 @@ def test_an_unfinished_last_line_of_the_curves_is_dropped(tmp_path):
         file.write('{"step": 2')
     curves.cut(Folder(tmp_path), 100)
     assert (tmp_path / "metrics.jsonl").read_text() == '{"step": 10, "train/loss": 1.0}\n'
+
+
+def test_held_out_losses_stand_beside_those_of_training_and_the_last_line_has_its_own(tmp_path, capsys):
+    show = distributed._shows_entries(
+        "train latent", Generation(Folder(tmp_path), None, 0), 20, tmp_path / "seen.jsonl"
+    )
+    rates = {"train/gradient_norm": 3.0, "train/learning_rate": 0.01}
+
+    def log_and_show(entry: dict[str, float]) -> str:
+        curves.append(Folder(tmp_path), entry)
+        show()
+        return capsys.readouterr().out
+
+    first = log_and_show({"step": 10, "train/pair_nats": 200.0, **rates})
+    assert first.startswith("train latent  10/20 steps  pair_nats 200")
+    assert "held-out" not in first
+    assert log_and_show({"step": 10, "val/pair_nats": 967.0, "val/bits_per_dim": 2.0}) == ""
+    assert log_and_show({"step": 20, "train/pair_nats": 135.0, **rates}) == ""
+    last = log_and_show({"step": 20, "val/pair_nats": 970.0, "val/bits_per_dim": 2.0})
+    assert last.startswith("train latent  20/20 steps  pair_nats 135  held-out pair_nats 970  ")

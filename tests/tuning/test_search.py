@@ -111,7 +111,7 @@ def _of_packs(driver: int) -> list[psutil.Process]:
 
 @pytest.mark.usefixtures("ray_session")
 @pytest.mark.faults
-def test_a_kill_of_the_process_of_trial_0_changes_no_byte_of_the_flow_file(latents, tmp_path, monkeypatch):
+def test_a_kill_of_the_process_of_trial_0_changes_no_byte_of_the_flow_file(latents, tmp_path, monkeypatch, capfd):
     """Ray moves what it starts anew behind the others, and gives its result last."""
     monkeypatch.setitem(MOST, "cpu", 2)
     params = study(trials=4, num_blocks=(2,), scale=(0.5, 1.0, 1.5), steps=300)
@@ -128,7 +128,10 @@ def test_a_kill_of_the_process_of_trial_0_changes_no_byte_of_the_flow_file(laten
 
     killer = threading.Thread(target=kill, daemon=True)
     killer.start()
+    capfd.readouterr()
     found, choice, _ = swept(tmp_path / "killed", latents, params, ESTIMATE)
+    lines = [line for line in capfd.readouterr().out.splitlines() if not line.startswith(("trial ", "tune latent"))]
+    assert lines == ["the process of trials 0, 1 was lost: it starts anew"]
     killer.join(timeout=5)
     assert len(killed) == 1
     assert found == undisturbed

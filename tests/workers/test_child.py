@@ -60,9 +60,11 @@ def test_an_error_is_not_tried_again_and_its_words_are_said():
 
 
 @pytest.mark.faults
-def test_one_that_is_killed_is_started_anew_but_not_for_good(tmp_path):
+def test_one_that_is_killed_is_started_anew_but_not_for_good(tmp_path, capsys):
     with in_child(HERE, 2, dies, str(tmp_path / "twice"), 2) as wait:
         assert wait() == 2
+    lines = [f"a worker was lost: it starts anew, {start} of 2 times at most\n" for start in (1, 2)]
+    assert capsys.readouterr().out == "".join(lines)
     with in_child(HERE, 1, dies, str(tmp_path / "often"), 9) as wait, pytest.raises(RuntimeError, match="ended in -9"):
         wait()
     assert (tmp_path / "often").read_text() == "xx"
