@@ -7,10 +7,10 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 CHROMIUM = Path("/usr/bin/chromium")
-PATIENCE = 60_000.0  # milliseconds, on a busy machine
+PATIENCE = 30_000.0  # milliseconds, on a busy machine
 LOCAL = ("", "127.0.0.1", "localhost")  # hosts of this machine; data: and blob: have none
 
 
@@ -39,6 +39,7 @@ def chromium() -> Iterator[Browser]:
     """Chromium without a window; ends with this folder's tests, as its event loop keeps others from having theirs."""
     if not CHROMIUM.exists():
         pytest.skip("Debian package: chromium")
+    expect.set_options(timeout=PATIENCE)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
         yield browser
