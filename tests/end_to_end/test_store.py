@@ -117,7 +117,9 @@ def test_the_note_begins_with_a_sentence_of_scores(training: Run, iin: Iin) -> N
     interval = r"-?\d\.\d\d \[-?\d\.\d\d, -?\d\.\d\d\]"
     sizes = ", ".join(f"{name} {size}" for name, size in zip(iin.layout.names, iin.layout.sizes, strict=True))
     shape = f"{iin.flow.config.num_blocks} blocks, sizes {sizes}"
-    assert re.fullmatch(rf"(.+\.) probe/gap {interval} \(closed form -?\d\.\d\d\); swap/score {interval}; {shape}", first)
+    assert re.fullmatch(
+        rf"(.+\.) probe/gap {interval} \(closed form -?\d\.\d\d\); swap/score {interval}; {shape}", first
+    )
     findings, table, _ = rest.partition("| score | value |")
     assert table
     said = [line for line in findings.split("\n") if line and not line.startswith("- ")]
