@@ -7,20 +7,18 @@ no chart of ours shows gets a card that is marked as deleted.
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-__all__ = ["chart_state", "curve", "parallel", "scatter", "switched_off"]
+__all__ = ["chart_state", "curve", "parallel", "picture", "scatter", "shown_pictures", "switched_off"]
 
 Card = dict[str, Any]
 
-OURS, WIDE, SYSTEM = (
-    "comparison",
-    "wide",
-    "system",
-)  # sections; MLflow knows the last by this id, with which its metrics begin
-SECTIONS = {  # name, and cards in a row
-    OURS: ("Curves and scores", 3),
-    WIDE: ("Depth and sizes against scores", 1),
-    "model": ("Model metrics", 3),
-    SYSTEM: ("System metrics", 3),
+OURS, WIDE, PICTURES = "comparison", "wide", "pictures"  # sections
+SYSTEM = "system"  # likewise; MLflow knows it by this id, with which its metrics begin
+SECTIONS = {  # name, cards in a row, and their height in pixels
+    OURS: ("Curves and scores", 3, 360),
+    WIDE: ("Depth and sizes against scores", 1, 360),
+    PICTURES: ("Swaps, run by run", 1, 640),
+    "model": ("Model metrics", 3, 360),
+    SYSTEM: ("System metrics", 3, 360),
 }
 MOST_RUNS = 100  # that a chart compares
 
@@ -34,9 +32,9 @@ def chart_state(cards: Sequence[Card], metrics: Collection[str]) -> dict[str, An
     """
     used = {card["metricSectionId"] for card in cards}
     sections = [
-        {"uuid": uuid, "name": name, "columns": columns, "display": uuid in used}
+        {"uuid": uuid, "name": name, "columns": columns, "cardHeight": height, "display": uuid in used}
         | {"isReordered": True, "deleted": False, "isGenerated": False}
-        for uuid, (name, columns) in SECTIONS.items()
+        for uuid, (name, columns, height) in SECTIONS.items()
     ]
     shown = {card["metricKey"] for card in cards if card["type"] == "LINE"}
     off = [_card(f"off-{metric}", "BAR", OURS) | {"deleted": True, "metricKey": metric} for metric in metrics]
@@ -51,6 +49,11 @@ def chart_state(cards: Sequence[Card], metrics: Collection[str]) -> dict[str, An
 def switched_off(state: Mapping[str, Any]) -> set[str]:
     """The metrics of which a state shows no bar."""
     return {card["metricKey"] for card in state.get("compareRunCharts", ()) if card["deleted"]}
+
+
+def shown_pictures(state: Mapping[str, Any]) -> set[str]:
+    """The keys of the pictures that a state shows."""
+    return {key for card in state.get("compareRunCharts", ()) for key in card.get("imageKeys", ())}
 
 
 def curve(title: str, metrics: Sequence[str], *, smooth: int = 0) -> Card:
@@ -84,6 +87,11 @@ def parallel(params: Sequence[str], metrics: Sequence[str]) -> Card:
     """Parallel coordinates, a line a run; the last metric colours the lines."""
     selected = {"selectedParams": list(params), "selectedMetrics": list(metrics), "showAllRuns": False}
     return _card("parallel", "PARALLEL", WIDE) | selected
+
+
+def picture(key: str) -> Card:
+    """The pictures that the runs have under one key."""
+    return _card(f"image-{key}", "IMAGE", PICTURES) | {"imageKeys": [key], "step": 0}
 
 
 def _card(uuid: str, kind: str, section: str) -> Card:

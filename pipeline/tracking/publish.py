@@ -22,6 +22,7 @@ from pipeline.places import Places
 from pipeline.scores.record import read_scores
 from pipeline.tracking.model import log_model
 from pipeline.tracking.note import headline, rounded, run_note, scores_table
+from pipeline.tracking.pictures import log_pictures, pictures_of
 from pipeline.tracking.runs import (
     NOTE,
     SHA256,
@@ -117,11 +118,12 @@ def bring_level(
         figures = places.figures(layer) if upto == "interpret" else None
         if figures is not None:
             client.log_artifacts(run_id, str(figures), "figures")
+            log_pictures(client, run, figures)
         _log_note(store, client.get_run(run_id), iin, places.scores(layer), figures)
     if sweep is not None:
         link_winner(store, sweep, client.get_run(run_id))
     known = client.get_run(run_id).data
-    write_views(store, known.metrics, known.params)
+    write_views(store, known.metrics, known.params, pictures_of(known.tags))
     if run.info.status != "FINISHED":
         client.set_terminated(run_id)
     return run_id

@@ -16,7 +16,7 @@ from typing import Any
 from mlflow.exceptions import MlflowException
 
 from pipeline.scores.statistics.score import GAUSSIAN_GAIN, PAIR_NATS, PROBE_GAP, RESIDUAL_LEAK, SWAP_SCORE
-from pipeline.tracking.charts import chart_state, curve, parallel, scatter, switched_off
+from pipeline.tracking.charts import chart_state, curve, parallel, picture, scatter, shown_pictures, switched_off
 from pipeline.tracking.runs import BLOCKS, KIND, LAYER, NOTE, RATE, SEED, SIZES, SYSTEM
 from pipeline.tracking.store import EXPERIMENT_NOTE, VIEWS_SINCE, Store, experiment_line, experiment_link
 
@@ -50,8 +50,11 @@ CURVE_CARDS = (
 )
 
 
-def write_views(store: Store, metrics: Collection[str], params: Collection[str]) -> None:
-    """Bring the views of the experiment level with a run: its metrics get no bar, and its sizes an axis each.
+def write_views(
+    store: Store, metrics: Collection[str], params: Collection[str], pictures: Collection[str] = ()
+) -> None:
+    """Bring the views of the experiment level with a run: its metrics get no bar, its sizes an axis and its pictures a
+    row each.
 
     Nothing happens on a server that keeps no views, or refuses them; a view that a person made stays.
 
@@ -59,13 +62,16 @@ def write_views(store: Store, metrics: Collection[str], params: Collection[str])
         store: that was found.
         metrics: names of those of the run.
         params: likewise.
+        pictures: keys of those that it shows.
     """
     tags = _experiment_tags(store)
     if tags is None:
         return
-    known = sorted(switched_off(_state(tags.get(TAG + CURVES))).union(metrics))
+    before = _state(tags.get(TAG + CURVES))
+    known = sorted(switched_off(before).union(metrics))
     sizes = [name for name in params if name.startswith(f"{SIZES}.")]
     cards = [*CURVE_CARDS, parallel([BLOCKS, *sizes], [GAUSSIAN_GAIN, SWAP_SCORE, PROBE_GAP])]
+    cards += [picture(key) for key in sorted(shown_pictures(before).union(pictures))]
     cards += [curve(name.removeprefix(SYSTEM), [name]) for name in known if name.startswith(SYSTEM)]
     table = _table(COLUMNS, f"tags.`{KIND}` = 'training'")
     kept = [
