@@ -31,7 +31,7 @@ SHARED = {  # which of our other modules they import: these import numpy at most
 }
 COMMAND = {"pipeline.scores.__main__": {"pyarrow", "ruamel"}}  # reads what people have; nothing imports it
 MLFLOW = {"tracking", "serve"}
-MOST_FILES = 209  # that hold more than a docstring
+MOST_FILES = 210  # that hold more than a docstring
 OTHERS = ("studies", "tests", "benchmarks", "infra")  # folders of code beside SOURCES
 
 OURS = [name for name in SOURCES if name.startswith("pipeline.")]

@@ -153,7 +153,13 @@ def test_the_link_opens_the_scores_best_first_with_the_clients_numbers(
 
 def test_the_curves_view_has_charts_and_no_bar_of_one_value(server: Server, tab: Tab) -> None:
     tab.page.goto(printed(server, "curves"))
-    for section, charts in {"Curves and scores": 6, "Depth and sizes against scores": 1, "System metrics": 1}.items():
+    sections = {
+        "Curves and scores": 6,
+        "Depth and sizes against scores": 1,
+        "Swaps, run by run": 1,
+        "System metrics": 1,
+    }
+    for section, charts in sections.items():
         heading = re.compile(rf"{section}\s*\({charts}\)")
         expect(tab.page.get_by_role("figure").filter(has_text=heading).first).to_be_visible()
     expect(tab.page.get_by_text("train/pairs_per_second").first).to_be_visible()
