@@ -17,6 +17,8 @@ from pipeline.storage.folder import Storage
 
 __all__ = [
     "METRICS",
+    "PER_SECOND",
+    "TIMES",
     "append",
     "cut",
     "entries",
@@ -28,17 +30,20 @@ __all__ = [
 ]
 
 METRICS, TIMES = "metrics.jsonl", "times.jsonl"
+PER_SECOND = "steps_per_second"  # in the latter, where it is known
 
 Entry = dict[str, float]
 
 
-def append(storage: Storage, entry: Mapping[str, float]) -> None:
+def append(storage: Storage, entry: Mapping[str, float], beside: Mapping[str, float] | None = None) -> None:
     """Append {"step": 20, "train/loss": 0.5, …} to metrics.jsonl in a folder, and its unix time to times.jsonl.
+
+    With the time go the figures `beside`, which another run would have otherwise, such as rates.
 
     Raises:
         InputError: no space left, or the store is away for long.
     """
-    for name, content in ((METRICS, entry), (TIMES, {"step": entry["step"], "time": time.time()})):
+    for name, content in ((METRICS, entry), (TIMES, {"step": entry["step"], "time": time.time(), **(beside or {})})):
         storage.append(name, json.dumps(content, allow_nan=False) + "\n")
 
 

@@ -22,6 +22,7 @@ from pipeline.scores.statistics.score import (
     PROBE_LATENT,
     PROBE_OWN,
     RECONSTRUCTION,
+    RESIDUAL_LEAK,
     STABILITY,
     Score,
 )
@@ -46,7 +47,7 @@ _SUMMARY = (  # how the names begin that a summary shows
     PROBE_OWN,
     PROBE_GAP,
     "probe/other_max",
-    "probe/residual_leak",
+    RESIDUAL_LEAK,
     "probe/leak_nonlinear",
     STABILITY,
     "swap/",

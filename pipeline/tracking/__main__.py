@@ -23,7 +23,8 @@ from pipeline.places import Places
 from pipeline.tracking.publish import SEND_ERRORS, bring_level, last_whole_stage
 from pipeline.tracking.runs import find_run
 from pipeline.tracking.server import root_cause
-from pipeline.tracking.store import Store, artifact_folder, check_server, experiment_line, run_line, shown
+from pipeline.tracking.store import Store, artifact_folder, check_server, run_line, shown
+from pipeline.tracking.views import experiment_lines
 
 START_SECONDS = 120.0  # two busy cores take 30 s
 STOP_SECONDS = 10.0
@@ -70,7 +71,7 @@ def _upload(store: Store, layer: str, layers: tuple[str, ...]) -> None:
 
 
 def _print_links(store: Store, layers: tuple[str, ...], ui: str | None) -> None:
-    print(experiment_line(store, ui), flush=True)
+    print("\n".join(experiment_lines(store, ui)), flush=True)
     for layer in layers:
         folder = Places().iin(layer)
         run_of_layer = find_run(store, load_iin(folder).sha256, None) if folder.exists() else None

@@ -4,7 +4,7 @@ MLflow folds a run's description after a few lines, and its table of runs shows 
 sentence has to carry the result.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from pipeline.basis.layout import Layout
 from pipeline.scores.findings import findings
@@ -13,14 +13,17 @@ from pipeline.scores.statistics.score import (
     CLOSED_FORM_GAP,
     PAIR_NATS,
     PROBE_GAP,
+    SWAP_FOLLOW,
     SWAP_SCORE,
     Score,
     response_name,
 )
 from pipeline.tuning.flow_file import FlowChoice, Trial
 
-__all__ = ["headline", "in_words", "rounded", "run_note", "scores_table", "sweep_note", "tried"]
+__all__ = ["headline", "in_words", "rounded", "run_note", "scores_table", "sweep_note", "tried", "verdict"]
 
+BAR = 0.8  # a concept below it in a score of its factor is said not to work
+NAMED = 6  # concepts in a sentence
 RANKED_BY = (PROBE_GAP, SWAP_SCORE)
 MOST_CHARACTERS = 7000  # of 8,000, without the head of the table and what follows it
 
@@ -60,10 +63,61 @@ def headline(layout: Layout, num_blocks: int, scores: Mapping[str, Score] | None
     return "; ".join([*parts, f"{num_blocks} blocks, sizes {layout}"])
 
 
-def run_note(layout: Layout, num_blocks: int, scores: Mapping[str, Score]) -> str:
-    """The description of a run whose scores are known: the headline, a point for each finding, the table."""
+def verdict(scores: Mapping[str, Score]) -> str:
+    """A sentence: which concepts can be edited on their own, and which cannot, by which score; empty without any.
+
+    A concept works where `probe/gap`, and `swap/follow` where images were judged, of its factor are at least `BAR`.
+
+    Example:
+        >>> scores = {"probe/gap/digit": Score(0.93), "swap/follow/digit": Score(0.98), "probe/gap/tint": Score(0.41)}
+        >>> verdict(scores)
+        'digit works; tint does not: probe/gap/tint 0.41, below 0.80.'
+        >>> verdict({"probe/gap/digit": Score(0.93)})
+        'digit works: at least 0.80 in probe/gap.'
+    """
+    bars = [name for name in (PROBE_GAP, SWAP_FOLLOW) if any(score.startswith(f"{name}/") for score in scores)]
+    concepts = dict.fromkeys(score.removeprefix(f"{n}/") for n in bars for score in scores if score.startswith(f"{n}/"))
+    under = {
+        concept: [name for bar in bars if (name := f"{bar}/{concept}") in scores and scores[name].value < BAR]
+        for concept in concepts
+    }
+    works = [concept for concept in concepts if not under[concept]]
+    fails = [concept for concept in concepts if under[concept]]
+    parts = []
+    if works:
+        parts.append(f"{_listed(works)} {'works' if len(works) == 1 else 'work'}")
+        if not fails:
+            parts[0] += f": at least {BAR:.2f} in {' and '.join(bars)}"
+    if fails:
+        figures = ", ".join(f"{name} {scores[name].value:.2f}" for concept in fails for name in under[concept])
+        parts.append(f"{_listed(fails)} {'does' if len(fails) == 1 else 'do'} not: {figures}, below {BAR:.2f}")
+    return f"{'; '.join(parts)}." if parts else ""
+
+
+def run_note(
+    layout: Layout,
+    num_blocks: int,
+    scores: Mapping[str, Score],
+    pictures: Mapping[str, str] | None = None,
+    sweep: str | None = None,
+) -> str:
+    """The description of a run whose scores are known.
+
+    What works and what does not, the headline, a point for each finding, the names of the pictures, the table.
+
+    Args:
+        layout: of its map.
+        num_blocks: likewise.
+        scores: by name.
+        pictures: where each is to be seen, by its name.
+        sweep: where the sweep that chose depth and sizes is to be seen, if there was one.
+    """
     points = "\n".join(f"- {sentence}" for sentence in findings(scores))
-    return "\n\n".join(filter(None, (headline(layout, num_blocks, scores), points, scores_table(scores))))
+    shown = ", ".join(f"[{name}]({link})" for name, link in (pictures or {}).items())
+    said = " ".join(filter(None, (verdict(scores), headline(layout, num_blocks, scores))))
+    after = [f"Pictures: {shown}"] if shown else []
+    after += [f"Depth and sizes were chosen in [a sweep]({sweep})."] if sweep else []
+    return "\n\n".join(filter(None, (said, points, *after, scores_table(scores))))
 
 
 def scores_table(scores: Mapping[str, Score]) -> str:
@@ -102,13 +156,15 @@ def in_words(trial: Trial) -> str:
     return f"{trial.candidate.words}, sizes {tried(trial)['sizes']}"
 
 
-def sweep_note(choice: FlowChoice, chosen: Trial) -> str:
-    """The description of a sweep: which of its trials was chosen and why, then a Markdown table of them.
+def sweep_note(choice: FlowChoice, chosen: Trial, links: Mapping[str, str] | None = None) -> str:
+    """The description of a sweep: which of its trials was chosen and why, links, then a Markdown table of them.
 
     MLflow takes 8,000 characters: of more trials those stand there that got furthest, with the highest `probe/gap`.
     """
     left = f", and {choice.not_begun} more that tune.minutes left" if choice.not_begun else ""
     first = f"{len(choice.trials)} trials{left}; chosen is trial {chosen.number}: {in_words(chosen)}, {choice.reason}"
+    linked = ", ".join(f"[{words}]({address})" for words, address in (links or {}).items())
+    first += f"\n\nSee {linked}" if linked else ""
     settings = ["blocks" if name == "num_blocks" else name for name in tried(chosen)]
     early = ["ended early"] if not all(trial.finished for trial in choice.trials) else []
     heading = ["trial", *settings, PROBE_GAP, "95% interval", PAIR_NATS, *early, "chosen"]
@@ -146,6 +202,12 @@ def _by_rank(trial: Trial) -> tuple[bool, bool, int, float, float]:
         -(gap if gap is not None else 0.0),
         nats if nats is not None else 0.0,
     )
+
+
+def _listed(names: Sequence[str]) -> str:
+    """The first names of a list; of many the number of the others."""
+    shown = list(names[:NAMED]) + ([f"{len(names) - NAMED} more"] if len(names) > NAMED else [])
+    return shown[0] if len(shown) == 1 else f"{', '.join(shown[:-1])} and {shown[-1]}"
 
 
 def _in_brief(score: Score) -> str:

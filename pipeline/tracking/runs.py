@@ -12,36 +12,48 @@ from mlflow import MlflowClient
 from mlflow.entities import Metric, Param, Run, RunTag
 from mlflow.tracking.context.registry import resolve_tags
 
-from pipeline.basis.curves import entries
+from pipeline.basis.curves import PER_SECOND, entries
 from pipeline.basis.layout import Layout
 from pipeline.files import read_yaml
 from pipeline.places import Places
 from pipeline.tracking.store import Store
 
 __all__ = [
+    "BLOCKS",
     "FINGERPRINT",
+    "HIDDEN",
     "KIND",
     "LAYER",
     "NOTE",
+    "RATE",
+    "SEED",
     "SHA256",
+    "SIZES",
+    "SYSTEM",
     "add_missing",
     "allowed_name",
     "create_run",
     "describe",
     "find_run",
     "of_seed",
+    "recorded_hashes",
     "recorded_stages",
+    "run_name",
     "search",
     "send_curves",
+    "send_vitals",
     "source_tags",
 ]
 
 LAYER = "layer"
 NOTE = "mlflow.note.content"
 KIND = "iin.kind"  # training, sweep or trial
-SHA256 = "iin.weights_sha256"
-FINGERPRINT = "iin.fingerprint"
-CARD_TAGS = {"backbone_sha256": "iin.backbone_sha256", "data_sha256": "iin.data_sha256", "fingerprint": FINGERPRINT}
+HIDDEN = "mlflow.iin."  # MLflow's pages leave out tags that begin with `mlflow.`; its searches find them
+SHA256 = f"{HIDDEN}weights_sha256"
+FINGERPRINT = f"{HIDDEN}fingerprint"
+CARD_TAGS = {name: f"{HIDDEN}{name}" for name in ("backbone_sha256", "data_sha256", "fingerprint")}
+BLOCKS, SIZES, SEED = "flow.num_blocks", "sizes", "seed"  # params that people compare runs by
+RATE, SYSTEM = "train/pairs_per_second", "system/"  # the latter begins the names that MLflow shows apart
 WRITTEN_BY_REPRO = (Places().lock, Places().results("*"), Places().comparison)  # changes here do not come by hand
 BATCH = 1000  # points a request, the most that a server takes
 FEW = 100  # parameters or tags a request, likewise
@@ -65,7 +77,14 @@ def describe(card: Mapping[str, Any], layer: str, root: Path) -> tuple[dict[str,
     sizes = dict(zip(layout.names, layout.sizes, strict=True))
     left_out = (*CARD_TAGS, "layout", "cut", "weights_sha256")  # tags, and lists longer than MLflow's parameters
     rest = {key: value for key, value in card.items() if key not in left_out}
-    return _inputs(layer, root) | _flatten({**rest, "sizes": sizes}), tags
+    params = _inputs(layer, root) | _flatten({**rest, SIZES: sizes}) | {SIZES: str(layout)}  # to read, and to draw
+    return params, tags | _lineage(layer, root)
+
+
+def run_name(store: Store, layer: str, layout: Layout) -> str:
+    """What a run is called: its study, its layer and the sizes of its factors, residual first."""
+    sizes = "/".join(str(size) for size in layout.sizes)
+    return f"{store.study} {layer} {sizes}"
 
 
 def recorded_stages(root: Path) -> dict[str, Any]:
@@ -73,6 +92,12 @@ def recorded_stages(root: Path) -> dict[str, Any]:
     lock = Places(root).lock
     stages: dict[str, Any] = read_yaml(lock)["stages"] if lock.exists() else {}
     return stages
+
+
+def recorded_hashes(root: Path) -> dict[str, str]:
+    """DVC's hash of each output that it recorded, by its path."""
+    outputs = (out for stage in recorded_stages(root).values() for out in stage.get("outs", []))
+    return {out["path"]: str(out["md5"]) for out in outputs if "md5" in out}
 
 
 def find_run(store: Store, weights_sha256: str | None, fingerprint: str | None) -> Run | None:
@@ -182,6 +207,36 @@ def send_curves(
     return last_sent
 
 
+def send_vitals(client: MlflowClient, run_id: str, times: Path, batch_size: int, sent: int | None) -> int:
+    """Send what a run lacks of its training's rate and of what that took of its node, as a training notes it beside.
+
+    Args:
+        client: of the store.
+        run_id: the run.
+        times: times.jsonl, to which the training may be appending.
+        batch_size: pairs a step.
+        sent: what an earlier call returned; None asks the server.
+
+    Returns:
+        The last step that the run now holds.
+    """
+    if sent is None:
+        sent = max((point.step for point in client.get_metric_history(run_id, RATE)), default=-1)
+    new = [line for line in entries(times) if line["step"] > sent and PER_SECOND in line]
+    figures = [
+        {RATE: line[PER_SECOND] * batch_size} | {name: line[name] for name in line if name.startswith(SYSTEM)}
+        for line in new
+    ]
+    points = [
+        Metric(name, float(f"{value:.4g}"), int(1000 * line["time"]), int(line["step"]))
+        for line, of_line in zip(new, figures, strict=True)
+        for name, value in of_line.items()
+    ]
+    for start in range(0, len(points), BATCH):
+        client.log_batch(run_id, metrics=points[start : start + BATCH])
+    return max((int(line["step"]) for line in new), default=sent)
+
+
 def of_seed(seed: int) -> str:
     """What stands before the names of the curves of one seed of several."""
     return f"seeds/{seed}/"
@@ -205,6 +260,16 @@ def _inputs(layer: str, root: Path) -> dict[str, str]:
     for stage in (*INPUTS, f"extract@{layer}"):
         stated |= stages.get(stage, {}).get("params", {}).get(Places().params.name, {})
     return _flatten({key: value for key, value in stated.items() if key.partition(".")[0] in SECTIONS})
+
+
+def _lineage(layer: str, root: Path) -> dict[str, str]:
+    """DVC's hashes of what a run was made from, as hidden tags: `dvc get`, or `.dvc/cache`, finds it by them."""
+    places = Places()
+    hashes = recorded_hashes(root)
+    made_from = {"images": places.images, "backbone": places.backbone, "latents": places.latents(layer)}
+    return {
+        f"{HIDDEN}dvc_{name}": hashes[path.as_posix()] for name, path in made_from.items() if path.as_posix() in hashes
+    }
 
 
 def _git(*arguments: str) -> str | None:

@@ -1,7 +1,8 @@
 """Is this address an MLflow server, and does it let us in?"""
 
+import re
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from http.client import BadStatusLine, RemoteDisconnected
 from typing import TypeVar
 
@@ -11,7 +12,7 @@ from mlflow.utils.rest_utils import http_request
 
 from pipeline.errors import InputError, one_line
 
-__all__ = ["NoAnswerError", "ask_server", "root_cause", "within"]
+__all__ = ["NoAnswerError", "ask_server", "root_cause", "version_of", "within"]
 
 Result = TypeVar("Result")
 
@@ -64,15 +65,7 @@ def ask_server(address: str, shown: str) -> None:
     """
     where = f"MLFLOW_TRACKING_URI {shown}"
     try:
-        response = http_request(  # type: ignore[no-untyped-call]
-            get_default_host_creds(address),  # type: ignore[no-untyped-call]
-            SEARCH,
-            "GET",
-            params={"max_results": 1},
-            timeout=8,
-            max_retries=0,
-            raise_on_status=False,
-        )
+        response = _get(address, SEARCH, {"max_results": 1})
     except Exception as error:
         causes = list(_causes(error))
         if any(isinstance(cause, BadStatusLine) and not isinstance(cause, RemoteDisconnected) for cause in causes):
@@ -105,11 +98,35 @@ def ask_server(address: str, shown: str) -> None:
         )
 
 
+def version_of(address: str) -> str:
+    """Version of the MLflow that serves an address; empty where it does not say."""
+    try:
+        response = _get(address, "/version", {})
+    except Exception:  # whatever it is, the server was asked for more and answered
+        return ""
+    text = response.text.strip()
+    return text if response.status_code == 200 and re.fullmatch(r"\d+\.\d+[\w.]*", text) else ""
+
+
 def root_cause(error: BaseException) -> str:
     """What went wrong in the system's words ("Connection refused"), below the wrapping of MLflow and its libraries."""
     causes = list(_causes(error))
     system = [cause.strerror for cause in causes if isinstance(cause, OSError) and cause.strerror]
     return system[-1] if system else one_line(causes[-1], 200)
+
+
+def _get(address: str, path: str, query: Mapping[str, int]) -> requests.Response:
+    """Ask once, with the credentials that MLflow would use."""
+    response: requests.Response = http_request(  # type: ignore[no-untyped-call]
+        get_default_host_creds(address),  # type: ignore[no-untyped-call]
+        path,
+        "GET",
+        params=query,
+        timeout=8,
+        max_retries=0,
+        raise_on_status=False,
+    )
+    return response
 
 
 def _excerpt(response: requests.Response) -> str:

@@ -10,15 +10,16 @@ import sqlite3
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import quote, urlsplit, urlunsplit
 
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 from mlflow.telemetry import set_telemetry_client
+from mlflow.version import VERSION
 
 from pipeline.errors import InputError
 from pipeline.places import Places
-from pipeline.tracking.server import NoAnswerError, ask_server, root_cause, within
+from pipeline.tracking.server import NoAnswerError, ask_server, root_cause, version_of, within
 
 __all__ = [
     "Store",
@@ -45,6 +46,9 @@ SETTINGS = {
 
 LOCAL_UI = "http://127.0.0.1:5000"  # where `python -m pipeline.tracking ui` serves a SQLite store
 ANSWER_SECONDS = 10.0
+PREFIX = "iin-"  # of experiments
+VIEWS_SINCE = (3, 15)  # version of MLflow
+MODEL_TRAINING = "workflowType=machine_learning"  # the side of the pages
 
 EXPERIMENT_NOTE = (
     "Each run is one trained invertible interpretation network. Add the columns probe/gap and swap/score by the button "
@@ -60,11 +64,13 @@ class Store:
         address: absolute tracking address, as MLflow takes it.
         experiment: its name, `iin-<study>`.
         experiment_id: its id there; None where the server gave no answer, and then nothing is sent.
+        version: of the MLflow that serves it; empty where that is not known.
     """
 
     address: str
     experiment: str
     experiment_id: str | None
+    version: str = ""
 
     @property
     def reachable(self) -> bool:
@@ -76,6 +82,16 @@ class Store:
         """The id, for callers that have made sure that the store is reachable."""
         assert self.experiment_id is not None
         return self.experiment_id
+
+    @property
+    def study(self) -> str:
+        """The study that the experiment is named after."""
+        return self.experiment.removeprefix(PREFIX)
+
+    @property
+    def keeps_views(self) -> bool:
+        """Whether its pages open a saved view by a link."""
+        return tuple(int(part) for part in self.version.split(".")[:2]) >= VIEWS_SINCE if self.version else False
 
     def client(self) -> MlflowClient:
         """A client of this store; none of MLflow's process-wide settings is touched."""
@@ -129,8 +145,8 @@ def find_store(study: str) -> Store:
     address, experiment = _address(), _experiment(study)
     if address.startswith("sqlite:"):
         _require_writable(address)
-        return Store(address, experiment, _open_in_file(address, experiment))
-    return Store(address, experiment, within(ANSWER_SECONDS, lambda: _open_on_server(address, experiment)))
+        return Store(address, experiment, _open_in_file(address, experiment), VERSION)
+    return within(ANSWER_SECONDS, lambda: _open_on_server(address, experiment))
 
 
 def upload_command(layer: str) -> str:
@@ -138,23 +154,28 @@ def upload_command(layer: str) -> str:
     return f"python -m pipeline.tracking upload --layer {layer}"
 
 
-def experiment_link(store: Store, ui: str | None = None) -> str:
-    """Address of the experiment's table of runs, on the model-training side of MLflow's pages.
+def experiment_link(store: Store, ui: str | None = None, view: str | None = None, *, charts: bool = False) -> str:
+    """Address of the experiment's table of runs, on the model-training side of MLflow's pages; in a saved view, if any.
 
-    MLflow opens its other side (GenAI) first and forgets the choice, so the side is part of the address.
-    `ui` is where the pages are served when the store itself is a file.
+    MLflow opens its other side (GenAI) first and forgets the choice, so the side is part of the address; what MLflow
+    adds by itself, such as the order, must not be, or no view is opened. `ui` is where the pages are served when the
+    store itself is a file; with an empty one the address holds within the pages.
     """
-    return f"{_ui(store, ui)}/#/experiments/{store.experiment_key}/runs?workflowType=machine_learning"
+    mode = "&compareRunsMode=CHART" if charts else ""
+    opened = f"&viewStateShareKey={quote(view, safe='')}" if view is not None else ""
+    return f"{_ui(store, ui)}#/experiments/{store.experiment_key}/runs?{MODEL_TRAINING}{mode}{opened}"
 
 
-def run_link(store: Store, run_id: str, ui: str | None = None) -> str:
-    """Address of one run's page, likewise."""
-    return f"{_ui(store, ui)}/#/experiments/{store.experiment_key}/runs/{run_id}?workflowType=machine_learning"
+def run_link(store: Store, run_id: str, ui: str | None = None, artifact: str | None = None) -> str:
+    """Address of one run's page, likewise; `artifact`: of one of its files."""
+    place = f"/artifacts/{quote(artifact)}" if artifact is not None else ""
+    return f"{_ui(store, ui)}#/experiments/{store.experiment_key}/runs/{run_id}{place}?{MODEL_TRAINING}"
 
 
-def experiment_line(store: Store, ui: str | None = None) -> str:
+def experiment_line(store: Store, ui: str | None = None, view: str | None = None, *, charts: bool = False) -> str:
     """What is printed of the experiment: its link, and what serves it."""
-    return f"MLflow experiment {store.experiment}: {experiment_link(store, ui)}{_served_by(store, ui)}"
+    what = "curves of" if charts else "experiment"
+    return f"MLflow {what} {store.experiment}: {experiment_link(store, ui, view, charts=charts)}{_served_by(store, ui)}"
 
 
 def run_line(store: Store, layer: str, run_id: str, ui: str | None = None) -> str:
@@ -176,7 +197,8 @@ def artifact_folder(address: str) -> Path:
 
 
 def _ui(store: Store, ui: str | None) -> str:
-    return ui or (LOCAL_UI if store.address.startswith("sqlite:") else shown(store.address).rstrip("/"))
+    served = LOCAL_UI if store.address.startswith("sqlite:") else shown(store.address).rstrip("/")
+    return "" if ui == "" else f"{ui or served}/"
 
 
 def _served_by(store: Store, ui: str | None) -> str:
@@ -196,7 +218,7 @@ def _address() -> str:
 
 
 def _experiment(study: str) -> str:
-    return f"iin-{study}"
+    return f"{PREFIX}{study}"
 
 
 def _sqlite_path(address: str) -> Path:
@@ -246,10 +268,10 @@ def _make(address: str) -> None:
     SqlAlchemyStore(address, artifact_folder(address).as_uri())  # type: ignore[no-untyped-call]
 
 
-def _open_on_server(address: str, experiment: str) -> str:
+def _open_on_server(address: str, experiment: str) -> Store:
     ask_server(address, shown(address))
     try:
-        return _open_experiment(address, experiment)
+        return Store(address, experiment, _open_experiment(address, experiment), version_of(address))
     except MlflowException as error:
         if error.error_code in ("PERMISSION_DENIED", "UNAUTHENTICATED"):
             raise InputError(f"MLFLOW_TRACKING_URI {shown(address)}: {root_cause(error)}") from error

@@ -7,7 +7,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from pipeline.basis.curves import last_step
+from pipeline.basis.curves import TIMES, last_step
 from pipeline.basis.layout import Layout
 from pipeline.tracking.note import headline
 from pipeline.tracking.publish import SEND_ERRORS, bring_level
@@ -19,8 +19,10 @@ from pipeline.tracking.runs import (
     describe,
     find_run,
     of_seed,
+    run_name,
     search,
     send_curves,
+    send_vitals,
     source_tags,
 )
 from pipeline.tracking.server import root_cause
@@ -63,6 +65,7 @@ class RunTracker:
         self.run_id: str | None = None
         self._source = source_tags() if store.reachable else {}
         self._sent: dict[str, int] | None = None
+        self._noted: int | None = None  # the last step of what is noted beside the curves
         self._reused_finished = False
         self._aborted = False
         self._error: Exception | None = None
@@ -115,7 +118,10 @@ class RunTracker:
             if self._aborted:
                 self._fail()
             else:
+                if self.run_id is not None:
+                    self._send()
                 self.run_id = bring_level(self.store, self.layer, "train", self.root, self._source)
+                self._send_vitals()
                 self._error = None
         except Exception as error:
             self._error = error
@@ -130,8 +136,10 @@ class RunTracker:
         if run is None and (finished := search(self.store, {FINGERPRINT: fingerprint})):
             self.run_id, self._reused_finished = str(finished[0].info.run_id), True
         elif run is None:
-            note = headline(Layout.from_dict(self.card["layout"]), self.card["flow"]["num_blocks"], None)
-            self.run_id = create_run(self.store, self.layer, params, {**tags, NOTE: note})
+            layout = Layout.from_dict(self.card["layout"])
+            note = headline(layout, self.card["flow"]["num_blocks"], None)
+            name = run_name(self.store, self.layer, layout)
+            self.run_id = create_run(self.store, name, params, {**tags, NOTE: note})
         else:
             self.run_id = str(run.info.run_id)
             client.update_run(self.run_id, status="RUNNING")
@@ -141,6 +149,12 @@ class RunTracker:
         assert self.run_id is not None
         prefix = of_seed(self.card["seed"]) if "seeds" in self.card else ""
         self._sent = send_curves(self.store.client(), self.run_id, self.curves, self._sent, prefix)
+        self._send_vitals()
+
+    def _send_vitals(self) -> None:
+        if self.run_id is not None and not self._reused_finished:  # that of a finished one has those of its training
+            times, batch = self.curves.with_name(TIMES), int(self.card["train"]["batch_size"])
+            self._noted = send_vitals(self.store.client(), self.run_id, times, batch, self._noted)
 
     def _fail(self) -> None:
         if self.run_id is not None and not self._reused_finished:

@@ -37,6 +37,7 @@ from pipeline.training.checkpoints import (
 from pipeline.training.compiling import prefers_compiling, why_not
 from pipeline.training.loop import Hooks, from_rank_0, rank_and_world, train, train_pack
 from pipeline.training.task import Member, Pack, Task
+from pipeline.training.vitals import Vitals
 from pipeline.workers.launch import Launcher, launching
 
 __all__ = ["Result", "start_pack", "start_training", "train_on_workers"]
@@ -151,7 +152,7 @@ def _started(
     storage = storage_of(machine.storage, run_folder)
     with locked(run_folder), launching(machine, storage.at("ray")) as launcher:
         generation = start_generation(storage)
-        generation.folder.show(curves.METRICS, run_folder / curves.METRICS)
+        _show(generation, run_folder)
         if generation.step >= config.steps:
             yield lambda: results_of(name, generation, config.steps)
             return
@@ -163,7 +164,7 @@ def _started(
         with launcher.start(_work, job) as wait:
 
             def finish() -> list[Result | str]:
-                with following(_shows_entries(name, generation, config.steps, run_folder / curves.METRICS)):
+                with following(_shows_entries(name, generation, config.steps, run_folder)):
                     wait()
                 drop_older(storage, generation)
                 return results_of(name, generation, config.steps)
@@ -235,7 +236,13 @@ def _train(device: torch.device, job: _Job, resume: State | None) -> None:
                 folder.flush()
             write_checkpoint(generation.folder, state)
 
-    logs = [partial(curves.append, folder) for folder in folders]
+    vitals = Vitals(device)
+
+    def log_first(entry: dict[str, float]) -> None:
+        curves.append(folders[0], entry, vitals(entry["step"]))
+
+    logs: list[Callable[[dict[str, float]], None]] = [log_first]
+    logs += [partial(curves.append, folder) for folder in folders[1:]]
     if training.pack_factory is None:
         train(tasks[0], training.config, Hooks(logs[0], checkpoint), resume, compile_step=job.compile_step)
         return
@@ -263,8 +270,14 @@ def _shown(entry: dict[str, float], held_out: dict[str, float]) -> dict[str, flo
     return shown
 
 
-def _shows_entries(name: str, generation: Generation, steps: int, path: Path) -> Callable[[], None]:
-    """What shows the newest entry that rank 0 wrote, from wherever it runs, if it is new; `path` is where it is seen.
+def _show(generation: Generation, run_folder: Path) -> None:
+    """Let the curves, and what went beside them, be seen in the run's folder on this machine."""
+    for name in (curves.METRICS, curves.TIMES):
+        generation.folder.show(name, run_folder / name)
+
+
+def _shows_entries(name: str, generation: Generation, steps: int, run_folder: Path) -> Callable[[], None]:
+    """What shows the newest entry that rank 0 wrote, from wherever it runs, if it is new.
 
     Beside it stand the newest figures of held-out examples; the last entry waits for its own, which follow it.
     """
@@ -272,8 +285,8 @@ def _shows_entries(name: str, generation: Generation, steps: int, path: Path) ->
 
     def show() -> None:
         nonlocal progress, shown
-        generation.folder.show(curves.METRICS, path)
-        entries = curves.entries(path)
+        _show(generation, run_folder)
+        entries = curves.entries(run_folder / curves.METRICS)
         entry = next((entry for entry in reversed(entries) if "train/learning_rate" in entry), None)
         held_out = next((entry for entry in reversed(entries) if any(key.startswith("val/") for key in entry)), {})
         if entry and entry["step"] > shown and (entry["step"] < steps or entry is not entries[-1]):

@@ -35,7 +35,15 @@ def test_libraries_say_nothing(study: Repro) -> None:
     own += ("data/images", "models/", "prepare", "backbone", "judge", "extract latent", "tune latent", "train latent")
     own += ("spectrum of '", "sizes by the spectrum", "evaluate latent", "to know: ", "layer latent: ")
     own += ("latents of layer latent: ",)
-    own += ("trial ", "chosen for layer latent", "MLflow run of layer latent: http", "scores of layer latent", "  ")
+    own += (
+        "trial ",
+        "chosen for layer latent",
+        "MLflow run of layer latent: http",
+        "MLflow experiment iin-",
+        "MLflow curves of iin-",
+        "scores of layer latent",
+        "  ",
+    )
     own += ("train rows without", "val rows without", "test rows without")
     assert [line for line in study.done.out.splitlines() if line and not line.startswith(own)] == []
 

@@ -72,8 +72,8 @@ def test_params_are_those_of_the_study(study: Repro, training: Run, iin: Iin) ->
 
 def test_tags_say_where_the_run_comes_from(study: Repro, training: Run, iin: Iin) -> None:
     tags = training.data.tags
-    assert tags["iin.weights_sha256"] == iin.sha256
-    assert tags["iin.backbone_sha256"] == iin.card["backbone_sha256"]
+    assert tags["mlflow.iin.weights_sha256"] == iin.sha256
+    assert tags["mlflow.iin.backbone_sha256"] == iin.card["backbone_sha256"]
     assert tags["mlflow.source.git.commit"] == study.project.git("rev-parse", "HEAD").strip()
     assert tags["git.dirty"] == "false"
     assert tags["dvc.stage"] == "train@latent"
@@ -117,10 +117,13 @@ def test_the_note_begins_with_a_sentence_of_scores(training: Run, iin: Iin) -> N
     interval = r"-?\d\.\d\d \[-?\d\.\d\d, -?\d\.\d\d\]"
     sizes = ", ".join(f"{name} {size}" for name, size in zip(iin.layout.names, iin.layout.sizes, strict=True))
     shape = f"{iin.flow.config.num_blocks} blocks, sizes {sizes}"
-    assert re.fullmatch(rf"probe/gap {interval} \(closed form -?\d\.\d\d\); swap/score {interval}; {shape}", first)
+    assert re.fullmatch(
+        rf"(.+\.) probe/gap {interval} \(closed form -?\d\.\d\d\); swap/score {interval}; {shape}", first
+    )
     findings, table, _ = rest.partition("| score | value |")
     assert table
-    assert all(line.startswith("- ") for line in findings.split("\n") if line)
+    said = [line for line in findings.split("\n") if line and not line.startswith("- ")]
+    assert [line.partition(" ")[0] for line in said] == ["Pictures:", "Depth"]
 
 
 def test_trials_lie_below_their_sweep(study: Repro, runs: list[Run], training: Run) -> None:
@@ -128,13 +131,13 @@ def test_trials_lie_below_their_sweep(study: Repro, runs: list[Run], training: R
     (parent,) = [run for run in runs if run.data.tags["iin.kind"] == "sweep"]
     trials = [run for run in runs if run.data.tags["iin.kind"] == "trial"]
     assert {run.data.tags["mlflow.parentRunId"] for run in trials} == {parent.info.run_id}
-    by_number = {int(run.data.tags["iin.trial"]): run for run in trials}
+    by_number = {int(run.data.tags["mlflow.iin.trial"]): run for run in trials}
     assert sorted(by_number) == [0, 1]
     for trial in table["trials"]:
         run = by_number[trial["number"]]
         assert run.data.tags["chosen"] == str(trial["chosen"]).lower()
         assert run.data.metrics["nll/pair_nats"] == pytest.approx(trial["pair_nats"], rel=1e-3)
-    assert training.data.tags["iin.sweep_run_id"] == parent.info.run_id
+    assert training.data.tags["mlflow.iin.sweep_run_id"] == parent.info.run_id
 
 
 def test_the_model_does_what_the_flow_does(client: MlflowClient, training: Run, iin: Iin, latents: Latents) -> None:

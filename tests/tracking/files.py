@@ -31,7 +31,7 @@ CARD: dict[str, Any] = {
     "rho": 0.975,
     "backbone_sha256": "b1",
     "data_sha256": "d1",
-    "train": {"steps": 600, "clip": 5.0},
+    "train": {"steps": 600, "clip": 5.0, "batch_size": 256},
     "layout": LAYOUT.as_dict(),
     "flow": asdict(CONFIG),
 }

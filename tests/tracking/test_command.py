@@ -20,7 +20,10 @@ def call(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> None:
 def test_link_and_upload(project: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
     store = check_server("default", LAYER)
     write_iin(project, curve_lines(100))
-    experiment = f"MLflow experiment iin-default: {experiment_link(store)} (after `make ui`)\n"
+    end = " (after `make ui`)\n"
+    experiment = f"MLflow experiment iin-default: {experiment_link(store)}{end}"
+    scores = f"MLflow experiment iin-default: {experiment_link(store, view='scores')}{end}"
+    curves = f"MLflow curves of iin-default: {experiment_link(store, view='curves', charts=True)}{end}"
     call(monkeypatch, "link")
     assert capfd.readouterr() == (experiment, "")
     call(monkeypatch, "upload", "--layer", LAYER)
@@ -28,7 +31,7 @@ def test_link_and_upload(project: Path, monkeypatch: pytest.MonkeyPatch, capfd: 
     line = f"MLflow run of layer {LAYER}: {run_link(store, run.info.run_id)} (after `make ui`)\n"
     assert capfd.readouterr() == (f"uploaded layer {LAYER} up to stage train\n{line}", "")
     call(monkeypatch, "link")
-    assert capfd.readouterr() == (experiment + line, "")
+    assert capfd.readouterr() == (scores + curves + line, "")
 
 
 def test_nothing_to_upload(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:

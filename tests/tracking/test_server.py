@@ -13,6 +13,7 @@ from pipeline.tracking import tracker as tracker_module
 from pipeline.tracking.publish import publish
 from pipeline.tracking.store import check_server, experiment_link, run_link
 from pipeline.tracking.tracker import RunTracker
+from pipeline.tracking.views import experiment_lines
 
 from .conftest import Server
 from .files import CARD, LAYER, curve_lines, write_iin, write_results
@@ -47,12 +48,13 @@ def test_everything_arrives(
     assert run_id is not None
     link = run_link(store, run_id)
     assert link == experiment_link(store).replace("/runs?", f"/runs/{run_id}?")
-    assert capfd.readouterr() == (f"MLflow run of layer {LAYER}: {link}\n" * 2, "")
+    line = f"MLflow run of layer {LAYER}: {link}"
+    assert capfd.readouterr() == ("\n".join([line, *experiment_lines(store), line, ""]), "")
     client = store.client()
     run = client.get_run(run_id)
     assert [step for step, _ in history(store, run_id, "train/pair_nats")] == list(range(1, 1202))
     assert run.data.metrics["probe/gap"] == 0.9312
-    assert run.data.tags["iin.sweep_run_id"]
+    assert run.data.tags["mlflow.iin.sweep_run_id"]
     assert json.loads(Path(client.download_artifacts(run_id, "scores.json")).read_text())["probe/gap"]["low"] == 0.912
     assert [file.path for file in client.list_artifacts(run_id, "figures")] == ["figures/swap_digit.png"]
     (output,) = run.outputs.model_outputs
@@ -103,7 +105,7 @@ def test_server_killed_in_mid_run(
     (finished,) = runs(store)
     assert finished.info.run_id == run.info.run_id
     assert finished.info.status == "FINISHED"
-    assert "restored" not in finished.data.tags
+    assert "restored_from" not in finished.data.tags
     assert [step for step, _ in history(store, run.info.run_id, "train/pair_nats")] == [100, 200, 300, 400]
     assert len(finished.outputs.model_outputs) == 1
     assert server.interrupt() == 130

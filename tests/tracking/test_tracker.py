@@ -59,14 +59,14 @@ def test_followed_training(project: Path, capfd: pytest.CaptureFixture[str]) -> 
     assert run.data.params["train.clip"] == "5.0"
     expected = {
         "layer": LAYER,
-        "iin.fingerprint": "f1",
-        "iin.backbone_sha256": "b1",
-        "iin.data_sha256": "d1",
-        "iin.weights_sha256": sha256_file(project / "models/layers/latent/iin/weights.safetensors"),
+        "mlflow.iin.fingerprint": "f1",
+        "mlflow.iin.backbone_sha256": "b1",
+        "mlflow.iin.data_sha256": "d1",
+        "mlflow.iin.weights_sha256": sha256_file(project / "models/layers/latent/iin/weights.safetensors"),
         "mlflow.note.content": "2 blocks, sizes residual 4, digit 2, colour 2",
     }
     assert {name: run.data.tags[name] for name in expected} == expected
-    assert "restored" not in run.data.tags
+    assert "restored_from" not in run.data.tags
     assert set(run.data.metrics) == {"train/pair_nats", "val/pair_nats"}
     (output,) = run.outputs.model_outputs
     assert output.step == 600
@@ -116,7 +116,7 @@ def test_of_several_seeds_the_first_is_followed_under_its_name_and_the_curve_of_
     (output,) = run.outputs.model_outputs
     model = Path(store.client().get_logged_model(output.model_id).artifact_location.removeprefix("file://"))
     assert not list(model.rglob("seeds"))
-    assert sha256_file(model / "artifacts/iin/weights.safetensors") == run.data.tags["iin.weights_sha256"]
+    assert sha256_file(model / "artifacts/iin/weights.safetensors") == run.data.tags["mlflow.iin.weights_sha256"]
 
 
 def test_resumed_training_takes_up_its_run(project: Path) -> None:
@@ -142,8 +142,8 @@ def test_same_weights_trained_again_are_the_same_run(project: Path) -> None:
     train(store, project, range(100, 400, 100))
     assert everything(store) == before
     train(store, project, range(100, 400, 100), seed=1)
-    assert len({run.data.tags["iin.weights_sha256"] for run in runs(store)}) == 2
-    assert all("restored" not in run.data.tags for run in runs(store))
+    assert len({run.data.tags["mlflow.iin.weights_sha256"] for run in runs(store)}) == 2
+    assert all("restored_from" not in run.data.tags for run in runs(store))
 
 
 def test_source_of_a_run(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -198,7 +198,7 @@ def test_unknown_weights_open_a_restored_run(project: Path) -> None:
     run_id = publish(store, LAYER, "interpret")
     assert run_id is not None
     run = store.client().get_run(run_id)
-    assert run.data.tags["restored"] == "true"
+    assert run.data.tags["restored_from"] == f"models/layers/{LAYER}/iin"
     assert run.info.status == "FINISHED"
     assert run.data.params["rho"] == "0.975"
     assert history(store, run_id, "train/pair_nats") == [(100, 190.0), (200, 180.0)]

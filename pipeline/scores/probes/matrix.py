@@ -23,7 +23,7 @@ from pipeline.scores.probes.models import Kind, counting_unconverged, features_o
 from pipeline.scores.statistics.concepts import checked_codes
 from pipeline.scores.statistics.intervals import bootstrap_interval, bootstrap_sums
 from pipeline.scores.statistics.originals import original_index, permuted_rows, stratified_rows
-from pipeline.scores.statistics.score import PROBE_GAP, PROBE_OWN, Score, probe_cell
+from pipeline.scores.statistics.score import PROBE_GAP, PROBE_OWN, RESIDUAL_LEAK, Score, probe_cell
 from pipeline.scores.statistics.targets import Classes, Fold, Values, folds_by_original, target_of
 
 __all__ = ["ProbeMatrix", "gap_resamples", "matrix_scores", "probe_matrix", "probe_scores"]
@@ -246,7 +246,7 @@ def _summaries(linear: _Columns, rbf: _Columns | None, layout: Layout) -> dict[s
         PROBE_OWN: {c: own(linear, c) for c in layout.concepts},
         PROBE_GAP: {c: own(linear, c) - other(linear, c) for c in layout.concepts},
         "probe/other_max": {c: other(linear, c) for c in layout.concepts},
-        "probe/residual_leak": {c: linear[c][..., layout.index(RESIDUAL)] for c in layout.concepts},
+        RESIDUAL_LEAK: {c: linear[c][..., layout.index(RESIDUAL)] for c in layout.concepts},
     }
     if rbf is not None:
         by_concept["probe/leak_nonlinear"] = {c: other(rbf, c) for c in layout.concepts}

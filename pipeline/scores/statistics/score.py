@@ -26,6 +26,7 @@ __all__ = [
     "PROBE_LATENT",
     "PROBE_OWN",
     "RECONSTRUCTION",
+    "RESIDUAL_LEAK",
     "ROUND_TRIP",
     "SEEDS",
     "SEEDS_MEAN",
@@ -46,6 +47,7 @@ PROBE_OWN = "probe/own"  # its mean over concepts
 PROBE_LATENT = "probe/latent"  # the same of z as it is
 PROBE_CLOSED_FORM = "probe/closed_form"  # and of the own factor of the closed form
 CLOSED_FORM_GAP = "closed_form/gap"
+RESIDUAL_LEAK = "probe/residual_leak"  # what the residual knows of the concepts
 GAP_OVER_CLOSED_FORM = "probe/gap_over_closed_form"
 SWAP_SCORE = "swap/score"
 SWAP_FOLLOW = "swap/follow"  # its first part, mean over concepts
