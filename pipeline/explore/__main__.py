@@ -38,13 +38,12 @@ def main() -> None:
         os.environ["GRADIO_TEMP_DIR"] = uploads  # what is uploaded is gone when the page is
         try:
             from pipeline.explore.explorer import Explorer
-            from pipeline.explore.page import launch, page
+            from pipeline.explore.page import launch
         except ModuleNotFoundError as error:
             if error.name != "gradio":
                 raise
             raise InputError("gradio: not installed; the explorer needs it: pip install gradio") from None
-        blocks = page(Explorer.open(Places(), layer, params.seed))
-        address = launch(blocks, arguments.host, arguments.port)
+        blocks, address = launch(Explorer.open(Places(), layer, params.seed), arguments.host, arguments.port)
         if not _is_loopback(arguments.host):
             print("warning: whoever reaches this address may use the page", file=sys.stderr)
         print(f"explorer of layer {layer}: {address} (Ctrl-C ends it)", flush=True)

@@ -56,11 +56,17 @@ def _tried(numbers: Tensor) -> Tensor:
     if size <= _TRIED:
         return torch.eye(size)
     centred = numbers - numbers.mean(dim=0)
-    return torch.linalg.eigh(centred.T @ centred)[1].T.flip(0)[:_TRIED]
+    return _eigenvectors(centred.T @ centred)[:_TRIED]
 
 
 def _leading(square: Tensor, axes: Tensor) -> Tensor:
     """Directions [k, N_F] by what they move, the most first; each points to where its largest number is positive."""
-    directions = torch.linalg.eigh(square)[1].T.flip(0) @ axes
+    directions = _eigenvectors(square) @ axes
     largest = directions.gather(1, directions.abs().argmax(dim=1, keepdim=True))
     return directions * largest.sign()
+
+
+def _eigenvectors(square: Tensor) -> Tensor:
+    """Of a symmetric matrix [k, k], one a row, that of the largest eigenvalue first."""
+    vectors: Tensor = torch.linalg.eigh(square)[1]
+    return vectors.T.flip(0)

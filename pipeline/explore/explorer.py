@@ -17,6 +17,7 @@ from torch import Tensor
 
 from pipeline.apply.application import read_images
 from pipeline.basis.layout import RESIDUAL, Layout
+from pipeline.drawing.palette import spoken
 from pipeline.errors import InputError
 from pipeline.explore.directions import leading_directions
 from pipeline.iin.values import Value
@@ -35,6 +36,7 @@ __all__ = ["Change", "Explorer", "Picked", "Result"]
 SLIDERS = 3  # a factor
 CHOICE = 16  # images to pick from
 MOST_MEGAPIXELS = 20
+MOST_SAID = 3  # concepts, of what the residual tells
 
 
 @dataclass(frozen=True)
@@ -187,13 +189,13 @@ class Explorer:
         """What was measured of a factor, in words; empty where nothing was."""
         if self.scores is None:
             return ""
-        if factor != RESIDUAL:
-            said = [(probe_own(factor), f"a probe reads the {factor} from it: {{:.2f}}")]
-            said.append((f"{SWAP_FOLLOW}/{factor}", "a swap shows it: {:.2f}"))
-        else:
-            said = [(probe_cell(RESIDUAL, name), f"a probe reads the {name} from it: {{:.2f}}") for name in
-                    self.layout.concepts[:3]]  # fmt: skip
-        return ", ".join(words.format(self.scores[name].value) for name, words in said if name in self.scores)
+        probed = {factor: probe_own(factor)}
+        if factor == RESIDUAL:
+            probed = {concept: probe_cell(RESIDUAL, concept) for concept in self.layout.concepts[:MOST_SAID]}
+        reads = [f"the {spoken(name)} {self.scores[score].value:.2f}" for name, score in probed.items()]
+        follows = self.scores.get(f"{SWAP_FOLLOW}/{factor}")
+        seen = "" if follows is None else f"; a judge sees a swap of it: {follows.value:.2f}"
+        return f"a probe reads from it: {', '.join(reads)}{seen}"
 
     def _edits(self, factor: str, change: Change, donor: Picked) -> list[Edit]:
         edits = []

@@ -5,38 +5,46 @@ What is shown follows from the controls alone. Nothing is fetched from elsewhere
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from html import escape
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
-from pipeline.basis.layout import RESIDUAL
+from pipeline.basis.layout import RESIDUAL, Layout
 from pipeline.drawing.palette import colour_of, titled
-from pipeline.drawing.sheet import upscale
-from pipeline.errors import InputError
+from pipeline.errors import InputError, one_line
 from pipeline.explore.explorer import Change, Explorer, Picked
-from pipeline.explore.shown import STYLE, result_html
+from pipeline.explore.shown import STYLE, plain, result_html, thumbnails
 from pipeline.iin.values import Categories, Continuous
 
-__all__ = ["launch", "page"]
+__all__ = ["launch"]
 
-OWN, OTHER, SET, DRAWN = "as it is", "of the second image", "set to", "drawn at random"
+OWN, OTHER, SET, DRAWN = "as it is", "of the second image", "set to", "drawn"
 REACH = 3.0  # of a slider, in standard deviations of N(0, 1)
 OPEN = 4  # factors that are open at first, where there are more
 QUICK: dict[str, Any] = {"queue": False, "show_progress": "hidden", "trigger_mode": "always_last"}
 FONTS = ["system-ui", "sans-serif"]
-PAGE_STYLE = STYLE + """
-.gradio-container { max-width: 1280px !important; }
+PICK = """
+element.addEventListener('click', (event) => {
+  const picked = event.target.closest('button');
+  if (!picked) return;
+  element.querySelectorAll('button').forEach((each) => each.setAttribute('aria-pressed', String(each === picked)));
+  trigger('click', {number: Number(picked.dataset.number)});
+});
+"""
+PAGE_STYLE = """
+.gradio-container { max-width: 1320px !important; }
 #intro p { margin: 0; }
-#result { position: sticky; top: 8px; z-index: 5; }
-.thumbnails img { image-rendering: pixelated; }
-.factor-name { font-weight: 700; font-size: 16px; border-left: 6px solid; padding-left: 10px; }
-.factor-name small { font-weight: 400; font-size: 13px; margin-left: 8px; opacity: .8; }
-.refused p { color: #b02a12; font-weight: 600; margin: 0; }
+#result { position: sticky; top: 0; z-index: 5; padding: 6px 0; background: var(--body-background-fill); }
+.pick { font-weight: 600; }
+.factor { border-left: 6px solid var(--factor) !important; }
+.factor > button { text-align: left; justify-content: space-between; }
+.factor > button > span:first-child { text-align: left; }
+.controls { align-items: center; }
+.controls label { padding: 4px 9px; font-size: 13px; }
+.refused { color: #b02a12; font-weight: 600; }
 footer { display: none !important; }
 """
 
@@ -70,7 +78,7 @@ class Controls:
         )
 
 
-def page(explorer: Explorer) -> gr.Blocks:
+def _page(explorer: Explorer) -> gr.Blocks:
     """The page of a layer."""
     layout, backbone = explorer.layout, explorer.interpretation.backbone
     explorer.directions  # noqa: B018  found before the first who looks has to wait for it
@@ -84,19 +92,20 @@ def page(explorer: Explorer) -> gr.Blocks:
                 del given[: len(of_it.inputs)]
             result = explorer.result(image, donor, changes)
         except InputError as error:
-            return f'<p class="far outside" role="alert">{escape(str(error))}</p>'
+            return f'<p class="far outside" role="alert">{plain(str(error))}</p>'
         return result_html(image, result, backbone.class_names, backbone.decides)
 
+    blocks: gr.Blocks
     with gr.Blocks(title="Explorer", analytics_enabled=False, delete_cache=(3600, 3600)) as blocks:
-        gr.Markdown(f"# What do the {layout.num_dims} numbers hold?\n{_intro(explorer)}", elem_id="intro")
+        gr.Markdown(_intro(explorer), elem_id="intro")
         with gr.Row():
-            with gr.Column(scale=5, min_width=420):
+            with gr.Column(scale=5, min_width=440):
                 first, second = (explorer.picked(int(rows[0])) for rows in (explorer.images, explorer.donors))
                 image, donor = gr.State(first), gr.State(second)
                 result = gr.HTML(elem_id="result")
                 picked = _picker(explorer, "Image", explorer.images, image)
                 other = _picker(explorer, "Second image, to take a factor from", explorer.donors, donor)
-            with gr.Column(scale=6, min_width=480):
+            with gr.Column(scale=7, min_width=560):
                 everything = gr.Button("Everything as it is", size="sm", elem_id="reset")
                 controls = [_controls(explorer, factor, number < OPEN) for number, factor in enumerate(_order(layout))]
         inputs = [image, donor, *(part for of_it in controls for part in of_it.inputs)]
@@ -115,12 +124,14 @@ def page(explorer: Explorer) -> gr.Blocks:
     return blocks
 
 
-def launch(blocks: gr.Blocks, host: str, port: int) -> str:
-    """Serve the page from a thread of this process; its address.
+def launch(explorer: Explorer, host: str, port: int) -> tuple[gr.Blocks, str]:
+    """Serve the page of a layer from a thread of this process; the page, which `close` ends, and its address.
 
     Raises:
         InputError: the port is taken, or there is no such host.
     """
+    blocks, layout = _page(explorer), explorer.layout
+    colours = [f"#factor-{layout.index(name)} {{ --factor: {colour_of(layout, name)} }}" for name in layout.names]
     try:
         _, address, _ = blocks.launch(
             server_name=host,
@@ -132,73 +143,67 @@ def launch(blocks: gr.Blocks, host: str, port: int) -> str:
             max_file_size="100mb",
             footer_links=[],
             theme=gr.themes.Base(primary_hue="orange", neutral_hue="slate", font=FONTS, font_mono=["monospace"]),
-            css=PAGE_STYLE,
+            css="\n".join((STYLE, PAGE_STYLE, *colours)),
         )
     except OSError as error:
-        raise InputError(f"--host {host} --port {port}: {error}; accepted is a free port of this machine") from None
-    return str(address)
+        raise InputError(
+            f"--host {host} --port {port}: {one_line(error, 120)}; accepted are an address of this machine and a "
+            "free port"
+        ) from None
+    return blocks, str(address)
 
 
-def _order(layout: Any) -> list[str]:
+def _order(layout: Layout) -> list[str]:
     """Concepts first: they are what a person looks for."""
     return [*layout.concepts, RESIDUAL]
 
 
 def _intro(explorer: Explorer) -> str:
-    iin = explorer.interpretation.iin
+    layout, iin = explorer.layout, explorer.interpretation.iin
     return (
-        f"Layer `{iin.layer}` of a frozen network, whose hidden vector the map T sorts into "
-        f"{explorer.layout.num_factors} factors. Change a factor, and see what the same network makes of it."
+        f"# What do the {layout.num_dims} numbers hold?\n"
+        f"They are layer `{iin.layer}` of a frozen network. A map that can be undone sorts them into "
+        f"{layout.num_factors} factors: change a factor, and see what the same network makes of it. Sliders move a "
+        "factor along the directions in which the output changes most; 0 is where the image stands, 1 a standard deviation."
     )
 
 
 def _picker(explorer: Explorer, label: str, rows: NDArray[np.int64], chosen: gr.State) -> list[Any]:
     """Images to pick one from, and a button to upload one; the events after which another is `chosen`."""
-    thumbnails = upscale(explorer.subject.pixels[rows], 64)
-    gallery = gr.Gallery(
-        [(Image.fromarray(pixels), "") for pixels in thumbnails],
-        label=label,
-        columns=8,
-        height="auto",
-        format="png",
-        allow_preview=False,
-        selected_index=0,
-        interactive=False,
-        buttons=[],
-        elem_classes="thumbnails",
-    )
+    shown = list(explorer.subject.pixels[rows])
+    gr.HTML(f'<div class="pick">{label}</div>')
+    own = gr.State(None)
+    buttons = gr.HTML(thumbnails(shown, 0), js_on_load=PICK)
 
-    def pick(event: gr.SelectData) -> tuple[Picked, str]:
-        return explorer.picked(int(rows[event.index])), ""
+    def pick(uploaded: Picked | None, event: gr.EventData) -> Picked:
+        number = int(event.number)
+        return uploaded if uploaded is not None and number == len(rows) else explorer.picked(int(rows[number]))
 
+    picked = buttons.click(pick, own, chosen, **QUICK)
     if explorer.interpretation.draws_own_images:
-        return [gallery.select(lambda event: pick(event)[0], None, chosen, **QUICK)]
-    upload = gr.UploadButton("Upload an image", size="sm", type="filepath")
-    refused = gr.Markdown(elem_classes="refused")
+        return [picked]
+    upload = gr.UploadButton("Upload another", size="sm", type="filepath")
+    refused = gr.HTML()
 
-    def take(path: str, now: Picked) -> tuple[Picked, str]:
+    def take(path: str, now: Picked) -> tuple[Any, ...]:
         try:
-            return explorer.uploaded(Path(path)), ""
+            found = explorer.uploaded(Path(path))
         except InputError as error:
-            return now, f"Not taken: {error}"
+            return now, gr.skip(), gr.skip(), f'<div class="refused" role="alert">Not taken: {plain(str(error))}</div>'
+        return found, found, thumbnails([*shown, found.pixels[0]], len(rows)), ""
 
-    return [
-        gallery.select(pick, None, [chosen, refused], **QUICK),
-        upload.upload(take, [upload, chosen], [chosen, refused], **QUICK),
-    ]
+    return [picked, upload.upload(take, [upload, chosen], [chosen, own, buttons, refused], **QUICK)]
 
 
 def _controls(explorer: Explorer, factor: str, is_open: bool) -> Controls:
     layout = explorer.layout
-    size, said, colour = layout.sizes[layout.index(factor)], explorer.said_of(factor), colour_of(layout, factor)
+    size, said = layout.sizes[layout.index(factor)], explorer.said_of(factor)
     known = explorer.interpretation.iin.values.get(factor)
-    sources = [OWN, OTHER, *([SET] if known is not None else []), DRAWN]
-    numbers = f"{size} of {layout.num_dims} numbers" + (f" · {said}" if said else "")
-    with gr.Accordion(f"{titled(factor)}", open=is_open, elem_id=f"factor-{layout.index(factor)}"):
-        gr.HTML(f'<div class="factor-name" style="border-color: {colour}">{escape(titled(factor))}<small>'
-                f"{escape(numbers)}</small></div>")  # fmt: skip
-        with gr.Row():
-            source = gr.Radio(sources, value=OWN, show_label=False, container=False, scale=4)
+    sources = [OWN, OTHER, DRAWN, *([SET] if known is not None else [])]
+    title = f"{titled(factor)}: {size} of {layout.num_dims} numbers" + (f"; {said}" if said else "")
+    with gr.Accordion(title, open=is_open, elem_id=f"factor-{layout.index(factor)}", elem_classes="factor"):
+        with gr.Row(elem_classes="controls"):
+            source = gr.Radio(sources, value=OWN, label=factor, show_label=False, container=False, scale=6)
             value = None if known is None else _value(known)
             draw = gr.Button("Draw", size="sm", scale=1, min_width=60)
         with gr.Row():
