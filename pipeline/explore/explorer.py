@@ -176,14 +176,18 @@ class Explorer:
         Raises:
             InputError: a concept has no such value.
         """
-        changed = image.code
-        for factor, change in changes.items():
-            for edit in self._edits(factor, change, donor):
-                changed = self.interpretation.edit(changed, edit)
-        latents = self.interpretation.inverse(torch.cat((image.code, changed)))
+        latents = self.interpretation.inverse(torch.cat((image.code, self.changed(image, donor, changes))))
         outputs = self.interpretation.outputs_of_latents(latents, image.pixels, np.zeros(2, np.int64))
         distance = float(self.interpretation.iin.distance(latents[1:])[0])
         return Result(self._shares(outputs[:1]), self._shares(outputs[1:]), distance)
+
+    def changed(self, image: Picked, donor: Picked, changes: Mapping[str, Change]) -> Tensor:
+        """The changed code [1, N]; as `result`."""
+        code = image.code
+        for factor, change in changes.items():
+            for edit in self._edits(factor, change, donor):
+                code = self.interpretation.edit(code, edit)
+        return code
 
     def said_of(self, factor: str) -> str:
         """What was measured of a factor, in words; empty where nothing was."""
@@ -192,10 +196,14 @@ class Explorer:
         probed = {factor: probe_own(factor)}
         if factor == RESIDUAL:
             probed = {concept: probe_cell(RESIDUAL, concept) for concept in self.layout.concepts[:MOST_SAID]}
-        reads = [f"the {spoken(name)} {self.scores[score].value:.2f}" for name, score in probed.items()]
+        reads = [
+            f"the {spoken(name)} {self.scores[score].value:.2f}"
+            for name, score in probed.items()
+            if score in self.scores
+        ]
         follows = self.scores.get(f"{SWAP_FOLLOW}/{factor}")
         seen = "" if follows is None else f"; a judge sees a swap of it: {follows.value:.2f}"
-        return f"a probe reads from it: {', '.join(reads)}{seen}"
+        return f"a probe reads from it: {', '.join(reads)}{seen}" if reads else ""
 
     def _edits(self, factor: str, change: Change, donor: Picked) -> list[Edit]:
         edits = []

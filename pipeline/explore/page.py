@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.basis.layout import RESIDUAL, Layout
-from pipeline.drawing.palette import colour_of, titled
+from pipeline.drawing.palette import colour_of, spoken, titled
 from pipeline.errors import InputError, one_line
 from pipeline.explore.explorer import Change, Explorer, Picked
 from pipeline.explore.shown import STYLE, plain, result_html, thumbnails
@@ -164,7 +164,7 @@ def _intro(explorer: Explorer) -> str:
         f"# What do the {layout.num_dims} numbers hold?\n"
         f"They are layer `{iin.layer}` of a frozen network. A map that can be undone sorts them into "
         f"{layout.num_factors} factors: change a factor, and see what the same network makes of it. Sliders move a "
-        "factor along the directions in which the output changes most; 0 is where the image stands, 1 a standard deviation."
+        "factor along the directions in which the output changes most; 0: as it is, 1: one standard deviation."
     )
 
 
@@ -204,19 +204,20 @@ def _controls(explorer: Explorer, factor: str, is_open: bool) -> Controls:
     with gr.Accordion(title, open=is_open, elem_id=f"factor-{layout.index(factor)}", elem_classes="factor"):
         with gr.Row(elem_classes="controls"):
             source = gr.Radio(sources, value=OWN, label=factor, show_label=False, container=False, scale=6)
-            value = None if known is None else _value(known)
+            value = None if known is None else _value(known, factor)
             draw = gr.Button("Draw", size="sm", scale=1, min_width=60)
         with gr.Row():
             sliders = [
-                gr.Slider(-REACH, REACH, 0.0, step=0.05, label=f"direction {number}", min_width=120, buttons=[])
+                gr.Slider(-REACH, REACH, 0.0, step=0.05, label=f"{spoken(factor)} {number}", min_width=120, buttons=[])
                 for number in range(1, 1 + len(explorer.directions[factor]))
             ]
         return Controls(factor, source, value, gr.State(0), sliders, draw)
 
 
-def _value(known: Categories | Continuous) -> gr.Dropdown | gr.Textbox | gr.ColorPicker:
+def _value(known: Categories | Continuous, concept: str) -> gr.Dropdown | gr.Textbox | gr.ColorPicker:
     """What a value of a concept is chosen by."""
-    style: dict[str, Any] = {"show_label": False, "container": False, "scale": 1, "min_width": 90}
+    label = f"the {spoken(concept)} to set"
+    style: dict[str, Any] = {"label": label, "show_label": False, "container": False, "scale": 1, "min_width": 90}
     if isinstance(known, Categories):
         return gr.Dropdown(known.names, value=known.names[0], **style)
     if known.is_colour:
