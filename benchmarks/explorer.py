@@ -101,7 +101,8 @@ def _measure(page: Page) -> None:
 def _cpu_seconds() -> float:
     """Of the server and the browser, with all that they started."""
     times = [process.cpu_times() for process in psutil.Process().children(recursive=True)]
-    return sum(of_it.user + of_it.system for of_it in times)
+    total: float = sum(of_it.user + of_it.system for of_it in times)
+    return total
 
 
 def _picture(page: Page, path: Path) -> None:

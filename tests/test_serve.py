@@ -171,7 +171,7 @@ def test_wrong_json_is_answered_with_what_is_accepted(model: PyFuncModel) -> Non
 @pytest.mark.parametrize(
     ("columns", "params", "message"),
     [
-        (["latent"], {"operation": "rotate"}, "operation: found 'rotate', accepted are transform, inverse, swap"),
+        (["latent"], {"operation": "rotate"}, "operation: found 'rotate', accepted are transform, inverse, swap, edit, set, sample"),
         (["latent"], {"operation": "inverse"}, "column 'code': not there, found latent"),
         (["latent"], {"operation": "swap", "factor": "digit"}, "column 'donor': not there, found latent"),
         (["latent", "donor"], {"operation": "swap", "factor": "size"}, "factor: found 'size', accepted are residual"),
