@@ -15,7 +15,8 @@ JSON: in base64), else its logits or values. Where `image` is needed for that, a
 
 Over HTTP (`mlflow models serve`), POST to `/invocations`::
 
-    {"dataframe_records": [{"image": "iVBORw0KGgo..."}], "params": {"operation": "set", "factor": "digit", "value": "7"}}
+    {"dataframe_records": [{"image": "iVBORw0KGgo..."}],
+     "params": {"operation": "set", "factor": "digit", "value": "7"}}
 """
 
 from collections.abc import Mapping

@@ -14,7 +14,7 @@ from importlib.metadata import packages_distributions, version
 from pathlib import Path
 from types import ModuleType
 
-__all__ = ["Needs", "copy_package", "needs_of"]
+__all__ = ["Needs", "copy_package", "needs_of", "requirement"]
 
 
 @dataclass(frozen=True)
@@ -53,8 +53,13 @@ def needs_of(module: ModuleType) -> Needs:
     brings = packages_distributions()  # PIL is of pillow
     needed = others - sys.stdlib_module_names
     distributions = {name if name in brings[name] else brings[name][0] for name in needed}
-    requirements = (f"{name}=={version(name)}" for name in sorted(distributions, key=str.lower))
+    requirements = (requirement(name) for name in sorted(distributions, key=str.lower))
     return Needs(_file(sys.modules[package]).parent, tuple(sorted(files)), tuple(requirements))
+
+
+def requirement(distribution: str) -> str:
+    """A distribution in the version that is installed here, as pip takes it."""
+    return f"{distribution}=={version(distribution)}"
 
 
 def copy_package(needs: Needs, folder: Path) -> Path:
