@@ -156,7 +156,11 @@ def test_swap(model: PyFuncModel, iin: Iin, factor: str) -> None:
 @pytest.mark.parametrize(
     ("params", "where", "expected"),
     [
-        ({"operation": "edit", "factor": "digit", "number": 1, "amount": 1.5}, "digit", lambda own: own + [0, 1.5]),
+        (
+            {"operation": "edit", "factor": "digit", "number": 1, "amount": 1.5},
+            "digit",
+            lambda own: np.add(own, [0, 1.5]),
+        ),
         ({"operation": "set", "factor": "digit", "value": "7"}, "digit", lambda own: 0 * own + [4, 5]),
     ],
 )

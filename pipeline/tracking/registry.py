@@ -2,7 +2,7 @@
 
 Whoever registers a model makes it the candidate. The champion gives way only to a model of higher `probe/gap`, surely:
 both are measured on the same test images, with the same folds and resamples of originals, and the 95 % interval of the
-difference must lie above 0. So each version keeps its resamples, as the file `gap.json` of its run.
+difference must lie above 0. So each version keeps its resamples, as a file of its run.
 """
 
 import json
@@ -36,7 +36,6 @@ from pipeline.tracking.store import Store
 __all__ = ["CANDIDATE", "CHAMPION", "Gap", "Registered", "register", "registered_name"]
 
 CANDIDATE, CHAMPION = "candidate", "champion"
-GAP_FILE = "gap.json"
 WITH_BACKBONE = "iin_with_backbone"
 TORCHVISION = "torchvision"  # a kind of network that is built by the package of that name
 
@@ -111,7 +110,6 @@ def register(
     client, places, name = store.client(), Places(root), registered_name(store, layer)
     iin = load_iin(places.iin(layer))
     gap = measured_gap(places, layer, iin)
-    client.log_text(run.info.run_id, json.dumps(asdict(gap)), GAP_FILE)
     model_id = _model_of(client, run, places, layer, with_backbone)
     try:
         client.create_registered_model(name)
@@ -123,6 +121,7 @@ def register(
     made = client.create_model_version(
         name, logged.artifact_location, run_id=run.info.run_id, tags=tags, model_id=model_id
     )
+    client.log_text(run.info.run_id, json.dumps(asdict(gap)), _gap_file(made))
     client.set_registered_model_alias(name, CANDIDATE, made.version)
     if not champion:
         return Registered(name, str(made.version), "the candidate")
@@ -168,7 +167,12 @@ def _champion(client: MlflowClient, name: str) -> ModelVersion | None:
         raise
 
 
+def _gap_file(version: ModelVersion) -> str:
+    """Where the run of a version keeps what was measured of it."""
+    return f"registry/{version.name}-{version.version}.json"
+
+
 def _gap_of(store: Store, version: ModelVersion) -> Gap:
     """What was measured of a version when it was registered."""
-    address = f"runs:/{version.run_id}/{GAP_FILE}"
+    address = f"runs:/{version.run_id}/{_gap_file(version)}"
     return Gap(**read_json(Path(mlflow.artifacts.download_artifacts(address, tracking_uri=store.address))))
