@@ -25,7 +25,7 @@ from pipeline import serve
 from pipeline.errors import InputError, one_line
 from pipeline.iin.iin import SEEDS
 from pipeline.params import load_params
-from pipeline.tracking.packing import copy_package, needs_of
+from pipeline.tracking.packing import copy_files, needs_of
 from pipeline.tracking.server import NoAnswerError, root_cause
 from pipeline.tracking.store import find_store, shown
 
@@ -44,14 +44,14 @@ class Packed:
         module: that MLflow runs when it loads the model.
         folders: that the module reads, by name.
         images: columns that hold the content of an image file.
-        requirements: beside those that the imports of the module need.
+        built_by: modules that it imports by their names when it runs, such as a person's own.
     """
 
     name: str
     module: ModuleType
     folders: Mapping[str, Path]
     images: tuple[str, ...] = ()
-    requirements: tuple[str, ...] = ()
+    built_by: tuple[str, ...] = ()
 
 
 def log_model(client: MlflowClient, run: Run, folder: Path, num_dims: int, step: int) -> None:
@@ -73,19 +73,20 @@ def pack(client: MlflowClient, run: Run, packed: Packed, num_dims: int, step: in
     run_id = run.info.run_id
     params = {key: value for key, value in run.data.params.items() if key.startswith(("flow.", "sizes."))}
     logged = client.create_logged_model(run.info.experiment_id, packed.name, source_run_id=run_id, params=params)
-    needs = needs_of(packed.module)  # each of its files is a request to the server
+    needs = needs_of(packed.module, *packed.built_by)  # each of its files is a request to the server
     with tempfile.TemporaryDirectory() as beside:
-        path, copies = Path(beside) / "model", Path(beside) / "artifacts"
+        path, copies, code = (Path(beside) / name for name in ("model", "artifacts", "code"))
+        copy_files(needs, code)
         for name, folder in packed.folders.items():
             shutil.copytree(folder, copies / name, ignore=shutil.ignore_patterns(SEEDS))
         mlflow.pyfunc.save_model(
             path,
             python_model=packed.module.__file__,  # which MLflow runs, here and when it loads the model
             artifacts={name: str(copies / name) for name in packed.folders},
-            code_paths=[str(copy_package(needs, Path(beside)))],
+            code_paths=[str(part) for part in sorted(code.iterdir())],
             signature=_signature(packed.images),
             input_example=(pd.DataFrame({"latent": [[0.0] * num_dims]}), serve.PARAMS),
-            pip_requirements=[*needs.requirements, *packed.requirements],
+            pip_requirements=list(needs.requirements),
             mlflow_model=Model(run_id=run_id, model_id=logged.model_id, artifact_path=logged.artifact_location),
         )
         client.log_model_artifacts(logged.model_id, str(path))

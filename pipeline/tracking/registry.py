@@ -30,7 +30,6 @@ from pipeline.scores.statistics.intervals import bootstrap_interval
 from pipeline.scores.statistics.score import PROBE_GAP
 from pipeline.tables.latents import load_latents
 from pipeline.tracking.model import NAME, Packed, pack
-from pipeline.tracking.packing import requirement
 from pipeline.tracking.store import Store
 
 __all__ = ["CANDIDATE", "CHAMPION", "Gap", "Registered", "register", "registered_name"]
@@ -150,12 +149,19 @@ def _model_of(client: MlflowClient, run: Run, places: Places, layer: str, with_b
         return named[wanted]
     if not with_backbone:
         raise InputError(f"run {run.info.run_id} has no model; send it by `python -m pipeline.tracking upload`")
-    kind = read_json(places.backbone / CARD)["kind"]
-    needs = (requirement(TORCHVISION),) if kind == TORCHVISION else ()
     folders = {NAME: places.iin(layer), "backbone": places.backbone}
-    packed = Packed(WITH_BACKBONE, serve_images, folders, tuple(serve_images.IMAGES), needs)
+    packed = Packed(WITH_BACKBONE, serve_images, folders, tuple(serve_images.IMAGES), _built_by(places))
     num_dims = load_iin(places.iin(layer)).layout.num_dims
     return pack(client, run, packed, num_dims, last_step(places.iin(layer) / METRICS))
+
+
+def _built_by(places: Places) -> tuple[str, ...]:
+    """The module that the network is built by again, where that is no part of the pipeline."""
+    card = read_json(places.backbone / CARD)
+    if card["kind"] == TORCHVISION:
+        return (TORCHVISION,)
+    module, colon, _ = str(card.get("network", "")).partition(":")
+    return (module,) if colon else ()
 
 
 def _champion(client: MlflowClient, name: str) -> ModelVersion | None:
