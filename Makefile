@@ -8,7 +8,7 @@ STAMP := $(VENV)/.lock-$(shell sha256sum requirements.lock 2>/dev/null | cut -c1
 ACTIVATE := source $(VENV)/bin/activate
 
 .DEFAULT_GOAL := help
-.PHONY: help venv repro test test-faults lint ui study clean-runs lock wheels
+.PHONY: help venv repro test test-faults lint ui explore study clean-runs lock wheels
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -37,6 +37,9 @@ lint: venv  ## ruff and mypy
 
 ui: venv  ## open the MLflow pages on this project's runs
 	$(ACTIVATE) && python -m pipeline.tracking ui
+
+explore: venv  ## open the live explorer of the trained map
+	$(ACTIVATE) && python -m pipeline.explore
 
 study: venv  ## run studies/NAME.yaml beside the workspace: make study NAME=...
 	$(ACTIVATE) && python -m pipeline.study $(NAME)

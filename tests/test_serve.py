@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import mlflow
 import numpy as np
@@ -20,6 +21,7 @@ import pipeline
 from pipeline.basis.layout import Layout
 from pipeline.flow import Flow, FlowConfig
 from pipeline.iin.iin import Iin, load_iin, save_iin
+from pipeline.iin.values import Categories
 from pipeline.tracking.publish import publish
 from pipeline.tracking.store import check_server
 
@@ -38,7 +40,9 @@ def write_iin(root: Path) -> Path:
         for parameter in flow.parameters():
             parameter += 0.1 * torch.randn(parameter.shape, generator=generator)
     folder = root / "models" / "layers" / LAYER / "iin"
-    save_iin(folder, flow, LAYOUT, {"rho": 0.975}, ball(N, 5.0), metrics='{"step": 100, "train/pair_nats": 20.0}\n')
+    values = {"digit": Categories(np.array([0, 4, 7]), np.arange(6.0).reshape(3, 2), np.eye(2))}
+    curves = '{"step": 100, "train/pair_nats": 20.0}\n'
+    save_iin(folder, flow, LAYOUT, {"rho": 0.975}, ball(N, 5.0), metrics=curves, values=values)
     return folder
 
 
@@ -149,6 +153,38 @@ def test_swap(model: PyFuncModel, iin: Iin, factor: str) -> None:
     assert np.abs(found - recipient).max() > 0.1
 
 
+@pytest.mark.parametrize(
+    ("params", "where", "expected"),
+    [
+        (
+            {"operation": "edit", "factor": "digit", "number": 1, "amount": 1.5},
+            "digit",
+            lambda own: np.add(own, [0, 1.5]),
+        ),
+        ({"operation": "set", "factor": "digit", "value": "7"}, "digit", lambda own: 0 * own + [4, 5]),
+    ],
+)
+def test_edit_and_set(model: PyFuncModel, iin: Iin, params: dict[str, Any], where: str, expected: Any) -> None:
+    z = latents(4)
+    found = torch.tensor(model.predict(table(latent=z), params=params)["latent"].tolist(), dtype=torch.float32)
+    before, after = iin.transform(torch.from_numpy(z)).numpy(), iin.transform(found).numpy()
+    before[:, iin.layout.slice(where)] = expected(before[:, iin.layout.slice(where)])
+    np.testing.assert_allclose(after, before, atol=1e-4)
+
+
+def test_a_sample_changes_its_factor_alone_and_is_the_same_for_a_seed(model: PyFuncModel, iin: Iin) -> None:
+    z = latents(5)
+    drawn = []
+    for seed in (1, 1, 2):
+        params = {"operation": "sample", "factor": "colour", "seed": seed}
+        found = torch.tensor(model.predict(table(latent=z), params=params)["latent"].tolist(), dtype=torch.float32)
+        drawn.append(iin.transform(found).numpy())
+    assert np.array_equal(drawn[0], drawn[1])
+    kept, changed = slice(0, 6), iin.layout.slice("colour")
+    np.testing.assert_allclose(drawn[2][:, kept], drawn[0][:, kept], atol=1e-4)
+    assert np.abs(drawn[2][:, changed] - drawn[0][:, changed]).min() > 1e-4
+
+
 def test_json_as_served(model: PyFuncModel, iin: Iin) -> None:
     recipient, donor = latents(3, rows=1), latents(4, rows=1)
     records = [{"latent": recipient[0].tolist(), "donor": donor[0].tolist()}]
@@ -176,9 +212,18 @@ def test_wrong_json_is_answered_with_what_is_accepted(model: PyFuncModel) -> Non
         (["latent"], {"operation": "swap", "factor": "digit"}, "column 'donor': not there, found latent"),
         (["latent", "donor"], {"operation": "swap", "factor": "size"}, "factor: found 'size', accepted are residual"),
         (["code"], {}, "column 'latent': not there, found code"),
+        (
+            ["latent"],
+            {"operation": "edit", "factor": "digit", "number": 2},
+            "number: found 2, accepted are 0 to 1 of digit",
+        ),
+        (["latent"], {"operation": "edit"}, "factor: found '', accepted are residual, digit, colour"),
+        (["latent"], {"operation": "sample", "factor": "size"}, "factor: found 'size', accepted are residual"),
+        (["latent"], {"operation": "set", "factor": "size", "value": "7"}, "no values of 'size', accepted are digit"),
+        (["latent"], {"operation": "set", "factor": "digit", "value": "9"}, "found '9', .*; accepted are 0, 4, 7"),
     ],
 )
-def test_wrong_request(model: PyFuncModel, columns: list[str], params: dict[str, str], message: str) -> None:
+def test_wrong_request(model: PyFuncModel, columns: list[str], params: dict[str, Any], message: str) -> None:
     with pytest.raises(MlflowException, match=message):
         model.predict(table(**dict.fromkeys(columns, latents(5))), params=params)
 

@@ -1,5 +1,6 @@
 """New images through a network and its map: their factors, an edit of them, and the outputs before and after."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ from pipeline.interpretation.interpretation import Interpretation
 from pipeline.prepare.sources.decoder import Decoder
 from pipeline.tables.images import to_pixels
 
-__all__ = ["Application", "apply_to_images", "read_images"]
+__all__ = ["Application", "apply_to_images", "decoded", "read_images"]
 
 OWN = (
     "path",
@@ -190,14 +191,19 @@ def read_images(paths: list[Path], iin: Iin) -> NDArray[np.uint8]:
     Raises:
         InputError: an image can't be read, or is of another size; a square one is resized.
     """
+    return decoded([(path.read_bytes() if path.is_file() else b"", str(path)) for path in paths], iin)
+
+
+def decoded(files: Sequence[tuple[bytes, str]], iin: Iin) -> NDArray[np.uint8]:
+    """The same of the content of image files, each with the name that an error gives it."""
     height, width = iin.image_shape
     decode = Decoder(height if height == width else None, "RGB", value_range=iin.image_range)
     images = []
-    for path in paths:
-        image = decode(path.read_bytes() if path.is_file() else b"", str(path))
+    for content, name in files:
+        image = decode(content, name)
         if isinstance(image, str):
-            raise InputError(f"{path}: no image that can be read")
+            raise InputError(f"{name}: no image that can be read")
         if image.shape[:2] != (height, width):
-            raise InputError(f"{path}: {image.shape[1]}x{image.shape[0]} pixels, expected {width}x{height}")
+            raise InputError(f"{name}: {image.shape[1]}x{image.shape[0]} pixels, expected {width}x{height}")
         images.append(image)
     return np.stack(images)

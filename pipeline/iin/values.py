@@ -67,9 +67,14 @@ class Categories:
     class_names: tuple[str, ...] = ()
 
     @property
+    def names(self) -> list[str]:
+        """The values that training rows have, by their names where they have some."""
+        return [self.class_names[number] if self.class_names else str(number) for number in self.categories]
+
+    @property
     def accepted(self) -> str:
-        """The values that training rows have, in words."""
-        return ", ".join(self.class_names[number] if self.class_names else str(number) for number in self.categories)
+        """The same in words."""
+        return ", ".join(self.names)
 
     def read(self, value: Value) -> NDArray[np.int64]:
         """A category [1], by its number or its name; a ValueError where no training row has it."""
@@ -109,14 +114,14 @@ class Continuous:
         """The values that training rows have, in words."""
         ends = [f"{low:.3g} to {high:.3g}" for low, high in zip(self.low, self.high, strict=True)]
         numbers = ends[0] if len(ends) == 1 else f"{len(ends)} numbers, of {'; '.join(ends)}"
-        return f"{numbers}, or the name of a colour" if self._is_colour else numbers
+        return f"{numbers}, or the name of a colour" if self.is_colour else numbers
 
     def read(self, value: Value) -> Array:
         """A value [1, D]: numbers, or text of them; of a colour its name, too, whose nearest it is in their range.
 
         It is a ValueError where it lies outside of what training rows have.
         """
-        if isinstance(value, str) and self._is_colour and not value[:1].isdecimal():
+        if isinstance(value, str) and self.is_colour and not value[:1].isdecimal():
             numbers = np.array(ImageColor.getrgb(value)[:3]) / 255
             return np.clip(numbers, self.low, self.high)[None]
         parts = value.split(",") if isinstance(value, str) else np.atleast_1d(value)
@@ -134,7 +139,7 @@ class Continuous:
         return self.codes(self.read(value))
 
     @property
-    def _is_colour(self) -> bool:
+    def is_colour(self) -> bool:
         """Three numbers of 0 to 1, as red, green and blue are."""
         return len(self.low) == 3 and bool((self.low >= 0).all() and (self.high <= 1).all())
 

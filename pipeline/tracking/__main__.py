@@ -1,8 +1,12 @@
-"""MLflow from the command line: `python -m pipeline.tracking ui | link | upload --layer LAYER`.
+"""MLflow from the command line: `python -m pipeline.tracking ui | link | upload | register`.
 
 ui      serve the pages of the store, and print the links; Ctrl-C ends it
 link    print the link of the experiment, and of the run of each layer
-upload  send what the store lacks of a layer: for runs that went on while the server was away
+upload --layer LAYER
+        send what the store lacks of a layer: for runs that went on while the server was away
+register --layer LAYER
+        register the model of a layer under a name, with the alias `candidate`; with --champion also as the champion,
+        where it is surely better than the one that is; with --with-backbone it takes images, too
 """
 
 import argparse
@@ -39,8 +43,15 @@ def main() -> None:
     commands.add_parser("link", help="print the links of the experiment and its runs")
     upload = commands.add_parser("upload", help="send what the store lacks of a layer")
     upload.add_argument("--layer", required=True)
+    registering = commands.add_parser("register", help="register the model of a layer as the candidate")
+    registering.add_argument("--layer", required=True)
+    registering.add_argument("--with-backbone", action="store_true", help="pack the network, too: it takes images then")
+    registering.add_argument("--champion", action="store_true", help="make it the champion, if it is surely better")
     arguments = parser.parse_args()
     params = load_params()
+    if arguments.command == "register":
+        _register(check_server(params.study, arguments.layer), arguments, params.layers)
+        return
     if arguments.command == "upload":
         _upload(check_server(params.study, arguments.layer), arguments.layer, params.layers)
         return
@@ -68,6 +79,23 @@ def _upload(store: Store, layer: str, layers: tuple[str, ...]) -> None:
     print(f"uploaded layer {layer} up to stage {stage}")
     if run_id is not None:
         print(run_line(store, layer, run_id))
+
+
+def _register(store: Store, arguments: argparse.Namespace, layers: tuple[str, ...]) -> None:
+    from pipeline.tracking.registry import register  # with all that the network needs
+
+    layer = arguments.layer
+    _upload(store, layer, layers)  # the run has its model then
+    run = find_run(store, load_iin(Places().iin(layer)).sha256, None)
+    assert run is not None
+    try:
+        made = register(store, run, layer, with_backbone=arguments.with_backbone, champion=arguments.champion)
+    except SEND_ERRORS as error:
+        raise InputError(f"MLflow at {shown(store.address)}: {root_cause(error)}") from error
+    said = f"{made.name}, version {made.version}: {made.says}"
+    if made.refused:
+        raise InputError(said)
+    print(said)
 
 
 def _print_links(store: Store, layers: tuple[str, ...], ui: str | None) -> None:

@@ -6,7 +6,10 @@ where the project is not installed, and fetched by the id of its run.
 
 import shutil
 import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 
 import mlflow.artifacts
 import mlflow.pyfunc
@@ -22,13 +25,33 @@ from pipeline import serve
 from pipeline.errors import InputError, one_line
 from pipeline.iin.iin import SEEDS
 from pipeline.params import load_params
-from pipeline.tracking.packing import copy_package, needs_of
+from pipeline.tracking.packing import copy_files, needs_of
 from pipeline.tracking.server import NoAnswerError, root_cause
 from pipeline.tracking.store import find_store, shown
 
-__all__ = ["experiment_of", "iin_folder", "log_model"]
+__all__ = ["NAME", "Packed", "experiment_of", "iin_folder", "log_model", "pack"]
 
 NAME = "iin"
+VECTORS = ("latent", "code", "donor")  # columns of the input
+
+
+@dataclass(frozen=True)
+class Packed:
+    """What goes into a model.
+
+    Attributes:
+        name: of the model.
+        module: that MLflow runs when it loads the model.
+        folders: that the module reads, by name.
+        images: columns that hold the content of an image file.
+        built_by: modules that it imports by their names when it runs, such as a person's own.
+    """
+
+    name: str
+    module: ModuleType
+    folders: Mapping[str, Path]
+    images: tuple[str, ...] = ()
+    built_by: tuple[str, ...] = ()
 
 
 def log_model(client: MlflowClient, run: Run, folder: Path, num_dims: int, step: int) -> None:
@@ -41,28 +64,35 @@ def log_model(client: MlflowClient, run: Run, folder: Path, num_dims: int, step:
         num_dims: N, for the example of an input.
         step: the last step of the training.
     """
-    if run.outputs is not None and run.outputs.model_outputs:
-        return
+    if run.outputs is None or not run.outputs.model_outputs:
+        pack(client, run, Packed(NAME, serve, {NAME: folder}), num_dims, step)
+
+
+def pack(client: MlflowClient, run: Run, packed: Packed, num_dims: int, step: int) -> str:
+    """Log a model of a run; its id. Arguments are those of `log_model`."""
     run_id = run.info.run_id
     params = {key: value for key, value in run.data.params.items() if key.startswith(("flow.", "sizes."))}
-    logged = client.create_logged_model(run.info.experiment_id, NAME, source_run_id=run_id, params=params)
-    needs = needs_of(serve)  # each of its files is a request to the server
+    logged = client.create_logged_model(run.info.experiment_id, packed.name, source_run_id=run_id, params=params)
+    needs = needs_of(packed.module, *packed.built_by)  # each of its files is a request to the server
     with tempfile.TemporaryDirectory() as beside:
-        path, map_alone = Path(beside) / "model", Path(beside) / NAME
-        shutil.copytree(folder, map_alone, ignore=shutil.ignore_patterns(SEEDS))
+        path, copies, code = (Path(beside) / name for name in ("model", "artifacts", "code"))
+        copy_files(needs, code)
+        for name, folder in packed.folders.items():
+            shutil.copytree(folder, copies / name, ignore=shutil.ignore_patterns(SEEDS))
         mlflow.pyfunc.save_model(
             path,
-            python_model=serve.__file__,  # which MLflow runs, here and when it loads the model
-            artifacts={NAME: str(map_alone)},
-            code_paths=[str(copy_package(needs, Path(beside)))],
-            signature=_signature(),
-            input_example=(pd.DataFrame({"latent": [[0.0] * num_dims]}), {"operation": "transform", "factor": ""}),
+            python_model=packed.module.__file__,  # which MLflow runs, here and when it loads the model
+            artifacts={name: str(copies / name) for name in packed.folders},
+            code_paths=[str(part) for part in sorted(code.iterdir())],
+            signature=_signature(packed.images),
+            input_example=(pd.DataFrame({"latent": [[0.0] * num_dims]}), serve.PARAMS),
             pip_requirements=list(needs.requirements),
             mlflow_model=Model(run_id=run_id, model_id=logged.model_id, artifact_path=logged.artifact_location),
         )
         client.log_model_artifacts(logged.model_id, str(path))
     client.finalize_logged_model(logged.model_id, "READY")
     client.log_outputs(run_id, [LoggedModelOutput(logged.model_id, step=step)])
+    return str(logged.model_id)
 
 
 def iin_folder(model: str) -> Path:
@@ -102,14 +132,16 @@ def experiment_of(model: str) -> str | None:
     return name
 
 
-def _signature() -> ModelSignature:
-    """Columns of vectors, of which an operation reads one or two and answers with one; see `pipeline.serve`."""
+def _signature(images: tuple[str, ...]) -> ModelSignature:
+    """Columns of vectors and of images, of which an operation reads one or two; see `pipeline.serve`."""
     columns: list[ColSpec | TensorSpec] = [
-        ColSpec(Array(DataType.double), name, required=False) for name in ("latent", "code", "donor")
+        *(ColSpec(Array(DataType.double), name, required=False) for name in VECTORS),
+        *(ColSpec(DataType.binary, name, required=False) for name in images),
     ]
     answers: list[ColSpec | TensorSpec] = [
         *(ColSpec(Array(DataType.double), name, required=False) for name in ("latent", "code")),
         ColSpec(DataType.double, "distance"),
     ]
-    params = [ParamSpec("operation", DataType.string, "transform"), ParamSpec("factor", DataType.string, "")]
+    kinds = {str: DataType.string, int: DataType.long, float: DataType.double}
+    params = [ParamSpec(name, kinds[type(value)], value) for name, value in serve.PARAMS.items()]
     return ModelSignature(Schema(columns), Schema(answers), ParamSchema(params))

@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 CHROMIUM = Path("/usr/bin/chromium")
-PATIENCE = 30_000.0  # milliseconds, on a busy machine
+PATIENCE = 60_000.0  # milliseconds, on a busy machine
 LOCAL = ("", "127.0.0.1", "localhost")  # hosts of this machine; data: and blob: have none
 
 

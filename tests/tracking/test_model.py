@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.basis import layout
 from pipeline.errors import InputError
 from pipeline.tracking.model import experiment_of, iin_folder
-from pipeline.tracking.packing import copy_package, needs_of
+from pipeline.tracking.packing import copy_files, needs_of
 from pipeline.tracking.publish import publish
 from pipeline.tracking.store import check_server
 
@@ -80,7 +81,8 @@ def test_only_what_runs_on_import_is_packed(tmp_path: Path, monkeypatch: pytest.
     import packed.top
 
     needs = needs_of(packed.top)
-    copied = copy_package(needs, tmp_path / "copy")
+    copy_files(needs, tmp_path / "copy")
+    copied = tmp_path / "copy" / "packed"
     packed_files = {str(file.relative_to(copied)) for file in copied.rglob("*") if file.is_file()}
     assert packed_files == {
         "__init__.py",
@@ -91,6 +93,32 @@ def test_only_what_runs_on_import_is_packed(tmp_path: Path, monkeypatch: pytest.
         "deep/far.py",
     }
     assert needs.requirements == (f"numpy=={version('numpy')}",)
+
+
+def test_a_network_of_ones_own_is_packed_with_what_it_imports(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its module is imported by its name when the model runs, whatever that imports, and wherever it does so."""
+    files = {
+        "own_network/__init__.py": "",
+        "own_network/made.py": "import torch\nfrom own_network.parts import part\ndef make():\n    import own_layers\n",
+        "own_network/parts/__init__.py": "from .deep import part\n",
+        "own_network/parts/deep.py": "import torchvision\nfrom PIL import Image\npart = 1\n",
+        "own_network/unused.py": "import pandas\n",
+        "own_layers.py": "import math\n",
+    }
+    for name, text in files.items():
+        (tmp_path / "theirs" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "theirs" / name).write_text(text)
+    monkeypatch.syspath_prepend(tmp_path / "theirs")
+    plain = needs_of(layout)
+    needs = needs_of(layout, "own_network.made")
+    copy_files(needs, tmp_path / "copy")
+    own = {file.relative_to(tmp_path / "copy").as_posix() for file in (tmp_path / "copy").rglob("own*/**/*.py")}
+    own |= {file.name for file in (tmp_path / "copy").glob("*.py")}
+    assert own == set(files) - {"own_network/unused.py"}
+    assert set(needs.files) > set(plain.files)
+    added = set(needs.requirements) - set(plain.requirements)
+    assert added == {f"{name}=={version(name)}" for name in ("pillow", "torch", "torchvision")}
+    assert needs_of(layout, "torchvision").requirements == (f"torchvision=={version('torchvision')}",)
 
 
 def test_a_run_that_is_fetched(model: Path) -> None:

@@ -15,7 +15,7 @@ from pipeline.tables.parquet import latents_schema, write_table
 NUM_DIMS = 6
 
 
-def write_latents(folder: Path, num_val: int = 60, num_dims: int = NUM_DIMS) -> Path:
+def write_latents(folder: Path, num_val: int = 60, num_dims: int = NUM_DIMS, backbone_sha256: str = "0" * 64) -> Path:
     """Write train (480 rows of 120 originals), val (`num_val` rows) and test (60 rows)."""
     rng = np.random.default_rng(0)
     mixing = np.linalg.qr(rng.normal(size=(num_dims, num_dims)))[0]
@@ -37,7 +37,7 @@ def write_latents(folder: Path, num_val: int = 60, num_dims: int = NUM_DIMS) -> 
         }
         schema = latents_schema(num_dims, ["digit", "colour"], {"colour": 3})
         table = pa.table({name: columns[name] for name in schema.names}, schema=schema)
-        metadata = {"backbone_sha256": "0" * 64, "layer": "latent", "concepts": ["digit", "colour"]}
+        metadata = {"backbone_sha256": backbone_sha256, "layer": "latent", "concepts": ["digit", "colour"]}
         metadata |= {"reduce": "mean", "image_shape": [8, 8], "shard": 0, "shards": 1}
         write_table(folder / f"{split}-00000.parquet", table, metadata)
     write_json(folder / "card.json", {"noise": "encoder"})
