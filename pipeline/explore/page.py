@@ -3,6 +3,7 @@
 What is shown follows from the controls alone. Nothing is fetched from elsewhere: the fonts are the system's.
 """
 
+import socket
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +17,7 @@ from pipeline.basis.layout import RESIDUAL, Layout
 from pipeline.drawing.palette import colour_of, spoken, titled
 from pipeline.errors import InputError, one_line
 from pipeline.explore.explorer import Change, Explorer, Picked
-from pipeline.explore.shown import STYLE, plain, result_html, thumbnails
+from pipeline.explore.shown import STYLE, hex_colour, plain, result_html, thumbnails
 from pipeline.iin.values import Categories, Continuous
 
 __all__ = ["launch"]
@@ -44,6 +45,9 @@ PAGE_STYLE = """
 .factor > button > span:first-child { text-align: left; }
 .controls { align-items: center; }
 .controls label { padding: 4px 9px; font-size: 13px; }
+.factor, .factor .wrap, .controls, .controls .block { overflow: visible !important; }
+.factor:has(.color-picker), .controls:has(.color-picker) { position: relative; z-index: 60; }
+.color-picker { position: absolute; width: 240px; margin-left: -60px; }
 .refused { color: #b02a12; font-weight: 600; }
 footer { display: none !important; }
 """
@@ -69,6 +73,8 @@ class Controls:
         """What the controls say."""
         source, *rest = values
         value = rest.pop(0) if self.value is not None else None
+        if isinstance(self.value, gr.ColorPicker):
+            value = hex_colour(str(value))
         seed, *amounts = rest
         return Change(
             swapped=source == OTHER,
@@ -95,7 +101,6 @@ def _page(explorer: Explorer) -> gr.Blocks:
             return f'<p class="far outside" role="alert">{plain(str(error))}</p>'
         return result_html(image, result, backbone.class_names, backbone.decides)
 
-    blocks: gr.Blocks
     with gr.Blocks(title="Explorer", analytics_enabled=False, delete_cache=(3600, 3600)) as blocks:
         gr.Markdown(_intro(explorer), elem_id="intro")
         with gr.Row():
@@ -121,7 +126,8 @@ def _page(explorer: Explorer) -> gr.Blocks:
             **QUICK,
         ).then(shown, inputs, result, **QUICK)
         blocks.load(shown, inputs, result, **QUICK)
-    return blocks
+    page: gr.Blocks = blocks
+    return page
 
 
 def launch(explorer: Explorer, host: str, port: int) -> tuple[gr.Blocks, str]:
@@ -130,27 +136,34 @@ def launch(explorer: Explorer, host: str, port: int) -> tuple[gr.Blocks, str]:
     Raises:
         InputError: the port is taken, or there is no such host.
     """
+    _require_free(host, port)
     blocks, layout = _page(explorer), explorer.layout
     colours = [f"#factor-{layout.index(name)} {{ --factor: {colour_of(layout, name)} }}" for name in layout.names]
+    _, address, _ = blocks.launch(
+        server_name=host,
+        server_port=port,
+        share=False,
+        quiet=True,
+        prevent_thread_lock=True,
+        ssr_mode=False,
+        max_file_size="100mb",
+        footer_links=[],
+        theme=gr.themes.Base(primary_hue="orange", neutral_hue="slate", font=FONTS, font_mono=["monospace"]),
+        css="\n".join((STYLE, PAGE_STYLE, *colours)),
+    )
+    return blocks, str(address)
+
+
+def _require_free(host: str, port: int) -> None:
+    """Refuse an address that can't be served at: Gradio would say so from a thread, with a traceback."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
-        _, address, _ = blocks.launch(
-            server_name=host,
-            server_port=port,
-            share=False,
-            quiet=True,
-            prevent_thread_lock=True,
-            ssr_mode=False,
-            max_file_size="100mb",
-            footer_links=[],
-            theme=gr.themes.Base(primary_hue="orange", neutral_hue="slate", font=FONTS, font_mono=["monospace"]),
-            css="\n".join((STYLE, PAGE_STYLE, *colours)),
-        )
-    except OSError as error:
+        socket.create_server((host, port), family=family).close()
+    except (OSError, OverflowError) as error:
         raise InputError(
             f"--host {host} --port {port}: {one_line(error, 120)}; accepted are an address of this machine and a "
             "free port"
         ) from None
-    return blocks, str(address)
 
 
 def _order(layout: Layout) -> list[str]:

@@ -3,6 +3,7 @@
 Pictures are part of the page (`data:` addresses), so that a change needs one answer of the server and no file.
 """
 
+import re
 from base64 import b64encode
 from collections.abc import Sequence
 from html import escape
@@ -15,7 +16,7 @@ from PIL import Image
 from pipeline.explore.explorer import Picked, Result
 from pipeline.tables.images import to_pixels
 
-__all__ = ["STYLE", "plain", "result_html", "thumbnails"]
+__all__ = ["STYLE", "hex_colour", "plain", "result_html", "thumbnails"]
 
 MOST_CLASSES = 6  # that have bars: the most likely ones before or after
 MOST_VALUES = 8
@@ -45,6 +46,18 @@ STYLE = """
 def plain(text: str) -> str:
     """Text as HTML shows it; braces too, which Gradio would take for a template."""
     return escape(text).replace("{", "&#123;").replace("}", "&#125;")
+
+
+def hex_colour(picked: str) -> str:
+    """A colour as Gradio's picker gives it, in the form that every part of Python reads.
+
+    Example:
+        >>> hex_colour("rgba(255, 12.6, 0, 1)"), hex_colour("#ff0d00")
+        ('#ff0d00', '#ff0d00')
+    """
+    if not picked.startswith("rgb"):
+        return picked
+    return "#" + "".join(f"{round(float(number)):02x}" for number in re.findall(r"[\d.]+", picked)[:3])
 
 
 def thumbnails(images: Sequence[NDArray[np.uint8]], chosen: int) -> str:

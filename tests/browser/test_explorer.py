@@ -81,6 +81,14 @@ def test_a_factor_is_swapped_set_and_drawn(tab: Tab) -> None:
     assert len({picture.tobytes() for picture in seen}) == len(seen)
 
 
+def test_a_colour_is_set_by_its_picker(tab: Tab) -> None:
+    factor = tab.page.locator("#factor-2")
+    after(tab, factor.get_by_label("set to").check)  # red
+    factor.locator(".dialog-button").click()
+    after(tab, lambda: tab.page.locator(".color-gradient").click(position={"x": 60, "y": 60}))
+    expect(tab.page.get_by_role("alert")).to_have_count(0)
+
+
 def test_another_image_is_picked_and_uploaded(tab: Tab, tmp_path: Path) -> None:
     explorer = explorer_of()
     first = tab.page.locator(".thumbnails").first

@@ -24,6 +24,6 @@ SCORES = Scores(
 def explorer_of(stored: Parts | None = None, scores: Scores | None = SCORES) -> Explorer:
     stored = stored or parts()
     shapes = Categories(np.arange(4), np.arange(8.0).reshape(4, 2) - 4, 0.1 * np.eye(2), ("{a}", "b <c>", "d", "e"))
-    hues = Continuous(np.zeros(3), np.ones(3), np.ones((10, 2)), 0.1 * np.eye(2))
+    hues = Continuous(np.zeros(3), np.ones(3), np.linspace(-2, 2, 20).reshape(10, 2), 0.1 * np.eye(2))
     stored = replace(stored, iin=replace(stored.iin, values={"shape": shapes, "hue": hues}))
     return Explorer(subject_of(stored.rows(), 0), scores)
