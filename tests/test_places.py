@@ -7,7 +7,18 @@ from imports import SOURCES
 
 from pipeline.places import Places
 
-OF_A_LAYER = ("latents", "flow_file", "iin", "results", "scores", "metrics", "transitions", "figures", "curves_table")
+OF_A_LAYER = (
+    "latents",
+    "flow_file",
+    "iin",
+    "results",
+    "scores",
+    "metrics",
+    "transitions",
+    "figures",
+    "curves_table",
+    "report",
+)
 
 
 def _names() -> set[str]:

@@ -18,10 +18,13 @@ from mlflow.exceptions import MlflowException
 from pipeline.basis.curves import METRICS, last_step
 from pipeline.iin.iin import Iin, load_iin, seed_folders
 from pipeline.places import Places
+from pipeline.report.commit import with_commit
 from pipeline.scores.record import read_scores
 from pipeline.tracking.model import log_model
 from pipeline.tracking.note import headline, rounded, run_note, scores_table
 from pipeline.tracking.runs import (
+    GIT_COMMIT,
+    GIT_DIRTY,
     NOTE,
     SHA256,
     add_missing,
@@ -39,9 +42,9 @@ from pipeline.tracking.sweep import log_sweep
 
 __all__ = ["SEND_ERRORS", "Stage", "bring_level", "last_whole_stage", "publish"]
 
-Stage = Literal["tune", "train", "evaluate", "interpret"]
+Stage = Literal["tune", "train", "evaluate", "interpret", "report"]
 
-STAGES: tuple[Stage, ...] = ("tune", "train", "evaluate", "interpret")
+STAGES: tuple[Stage, ...] = ("tune", "train", "evaluate", "interpret", "report")
 SEND_ERRORS = (MlflowException, requests.RequestException, OSError)
 SWEEP = "iin.sweep_run_id"
 RESTORED = {"restored": "true"}  # the run was opened after its training, of which no more is known than its files say
@@ -107,10 +110,13 @@ def bring_level(
     add_missing(client, run, params, tags)
     log_model(client, client.get_run(run_id), folder, iin.layout.num_dims, last_step(folder / METRICS))
     _log_params(client, run_id, places.params)
-    if upto in ("evaluate", "interpret"):
+    if upto in STAGES[STAGES.index("evaluate") :]:
         _log_scores(client, run, iin, places.scores(layer))
-    if upto == "interpret":
+    if upto in STAGES[STAGES.index("interpret") :]:
         client.log_artifacts(run_id, str(places.figures(layer)), "figures")
+    if upto == "report":
+        commit, edited = run.data.tags.get(GIT_COMMIT), run.data.tags.get(GIT_DIRTY) == "true"
+        client.log_text(run_id, with_commit(places.report(layer).read_text(), commit, edited), "report.html")
     if run.info.status != "FINISHED":
         client.set_terminated(run_id)
     return run_id
@@ -127,6 +133,7 @@ def last_whole_stage(layer: str, root: Path = Path()) -> Stage | None:
         "train": places.iin(layer),
         "evaluate": places.scores(layer),
         "interpret": places.figures(layer),
+        "report": places.report(layer),
     }
     stages = recorded_stages(root)
     written = {out["path"]: out.get("md5") for stage in stages.values() for out in stage.get("outs", [])}

@@ -71,6 +71,7 @@ def test_a_stage_says_how_far_it_is(study: Repro, line: str) -> None:
         ("models/judge", NETWORK),
         ("models/layers/latent", ["flow.yaml", *(f"iin/{name}" for name in [*NETWORK, "extent.safetensors"])]),
         ("comparison", ["layers.png", "scores.csv", "scores.json"]),
+        ("reports", ["latent.html"]),
     ],
 )
 def test_outputs_are_there_and_nothing_else(study: Repro, folder: str, names: list[str]) -> None:
