@@ -88,14 +88,15 @@ class Chart:
     said: str
 
 
-def bar(label: str, name: str, score: Score, factor: int, note: str = "") -> Bar:
-    """A score that lies between 0 and 1; what is below 0 has no length."""
-    interval = "" if score.interval is None else " to ".join(decimals(end) for end in score.interval)
+def bar(label: str, name: str, score: Score, factor: int, note: str = "", top: float = 1.0) -> Bar:
+    """A score that lies between 0 and `top`; what is below 0 has no length."""
     low, high = score.interval or (None, None)
-    low, high, chance, perfect = (_place(number) for number in (low, high, score.chance, score.perfect))
-    return Bar(
-        label, name, decimals(score.value), interval, _percent(score.value), low, high, chance, perfect, factor, note
+    interval = "" if score.interval is None else " to ".join(decimals(end) for end in score.interval)
+    low, high, chance, perfect = (
+        None if number is None else _percent(number / top) for number in (low, high, score.chance, score.perfect)
     )
+    value, width = decimals(score.value), _percent(score.value / top)
+    return Bar(label, name, value, interval, width, low, high, chance, perfect, factor, note)
 
 
 def chart(
@@ -181,10 +182,6 @@ def _path(points: Sequence[tuple[float, float]], last: float, low: float, high: 
 
 def _ends(points: Sequence[tuple[float, float]]) -> str:
     return f", from {_short(points[0][1])} to {_short(points[-1][1])}"
-
-
-def _place(number: float | None) -> float | None:
-    return None if number is None else _percent(number)
 
 
 def _percent(number: float) -> float:

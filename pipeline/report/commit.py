@@ -10,8 +10,8 @@ import html
 __all__ = ["UNKNOWN", "with_commit"]
 
 UNKNOWN = (
-    '<span id="commit">that whose <code>dvc.lock</code> has this map; its MLflow run says which, and so does '
-    "<code>git log -- dvc.lock</code></span>"
+    '<span id="commit">whose <code>dvc.lock</code> records this map (its run in MLflow says which it is, and '
+    "<code>git log -- dvc.lock</code> lists all)</span>"
 )
 
 

@@ -24,7 +24,10 @@ from pipeline.scores.statistics.score import (
 __all__ = ["Cell", "Decisions", "called", "concept_bars", "decisions", "layer_bars", "matrix", "response_bars"]
 
 MOST_CLASSES = 12  # of a table
-_RESPONSES = {"changed": "of decisions change", "moved": "standard deviations that the output moves"}
+_RESPONSES = {
+    "changed": "Share of decisions that change",
+    "moved": "How far the output moves, in its standard deviations over the test images",
+}
 _EDITS = {"sample": "drawn at random", "swap": "swapped", "walk": "walked in"}
 
 
@@ -107,16 +110,17 @@ def matrix(layout: Layout, scores: Scores) -> list[tuple[str, list[Cell]]]:
 
 def response_bars(layout: Layout, scores: Scores) -> list[tuple[str, list[Bar]]]:
     """How strongly an output that is no image answers to each factor, a group a measure; of images there is none."""
-    groups = []
+    groups: list[tuple[str, list[Bar]]] = []
     for measure, words in _RESPONSES.items():
-        bars = []
+        wanted = []
         for number, factor in enumerate(layout.names):
             for edit, how in _EDITS.items():
                 name = response_name(edit, factor, measure)
                 if name in scores:
-                    bars.append(bar(f"{_factor_words(factor)}, {how}", name, scores[name], number))
-        if bars:
-            groups.append((words, bars))
+                    wanted.append((f"{_factor_words(factor)}, {how}", name, number))
+        if wanted:
+            top = max(1.0, *(scores[name].high or scores[name].value for _, name, _ in wanted))
+            groups.append((words, [bar(label, name, scores[name], factor, top=top) for label, name, factor in wanted]))
     return groups
 
 

@@ -71,7 +71,7 @@ def explorer_of(subject: Subject, judge: Judge | None) -> Explorer:
         "draws": backbone.draws_images,
         "images": _described(subject.rows.images, recipients, layout.concepts),
         "amounts": plan.amounts,
-        "before": _worded(before, layout.concepts, judge),
+        "before": _worded(before, subject, judge),
         "factors": [_factor(edits, plan, subject, judge, numbers) for edits in found],
         "numbers": None if numbers is None else numbers.as_dict(backbone.decides),
     }
@@ -131,29 +131,38 @@ def _factor(
         "sliders": edits.sliders,
         "donors": _described(subject.rows.images, edits.donors, layout.concepts),
         "outside": ["".join("1" if far else "0" for far in row) for row in edits.outside],
-        "seen": _worded(edits.named, layout.concepts, judge),
+        "seen": _worded(edits.named, subject, judge),
         "bars": None if numbers is None else numbers.bars(edits.output.reshape(-1, edits.output.shape[-1])),
     }
 
 
-def _worded(named: Named, concepts: Sequence[str], judge: Judge | None) -> list[dict[str, Any]]:
+def _worded(named: Named, subject: Subject, judge: Judge | None) -> list[dict[str, Any]]:
     """What a judge sees, concept by concept: words, and for each row which of them, as a number."""
-    found = []
-    for concept in concepts:
+    found, colours = [], _colours(subject.rows.images)
+    for concept in subject.layout.concepts:
         if judge is None or concept not in named:
             continue
-        texts = _texts(named[concept], judge.class_names.get(concept))
+        texts = _texts(named[concept], judge.class_names.get(concept), concept in colours)
         words = sorted(set(texts))
         place = {word: number for number, word in enumerate(words)}
         found.append({"concept": spoken(concept), "words": words, "rows": [place[text] for text in texts]})
     return found
 
 
-def _texts(column: NDArray[Any], names: Sequence[str] | None) -> list[str]:
+def _colours(images: Images) -> set[str]:
+    """The concepts whose values are three numbers of 0 to 1, as red, green and blue are."""
+    return {
+        concept
+        for concept, values in images.values.items()
+        if values.shape[1] == 3 and np.nanmin(values) >= 0 and np.nanmax(values) <= 1
+    }
+
+
+def _texts(column: NDArray[Any], names: Sequence[str] | None, colour: bool) -> list[str]:
     """Categories [n] by name or number, values [n, D] as numbers, a colour with its name: `dark red #700a12`."""
     if column.ndim == 1:
         return [called(int(entry), names) for entry in column]
-    if column.shape[1] != 3 or np.nanmin(column, initial=0) < -0.25 or np.nanmax(column, initial=1) > 1.25:
+    if not colour:
         return [", ".join(f"{number:.2f}" for number in row) for row in column]
     levels = np.rint(255 * np.clip(column, 0, 1)).astype(int)
     return [f"{colour_words(*(row / 255))} #{''.join(f'{level:02x}' for level in row)}" for row in levels]
@@ -161,10 +170,11 @@ def _texts(column: NDArray[Any], names: Sequence[str] | None) -> list[str]:
 
 def _described(images: Images, rows: NDArray[np.int64], concepts: Sequence[str]) -> list[str]:
     """What stored images show, as they are labelled: `digit 5, colour dark red`."""
-    columns = {}
+    columns, colours = {}, _colours(images)
     for concept in concepts:
         column = images.values[concept] if concept in images.values else images.labels[concept]
-        columns[concept] = [text.split(" #")[0] for text in _texts(column[rows], images.class_names.get(concept))]
+        texts = _texts(column[rows], images.class_names.get(concept), concept in colours)
+        columns[concept] = [text.split(" #")[0] if concept in colours else text for text in texts]
     few = list(columns)[:4]
     return [", ".join(f"{spoken(name)} {columns[name][row]}" for name in few) for row in range(len(rows))]
 

@@ -101,6 +101,7 @@
   const bars = (factor, image, at) => {
     const { labels, before, decides } = data.numbers;
     const after = factor.bars[image * factor.outside[0].length + at];
+    byId("shown-bars").style.setProperty("--label", `${Math.min(Math.max(...labels.map((label) => label.length)), 18) + 1}ch`);
     const text = (number) => (decides ? `${(number / 10).toFixed(0)} %` : (6 * number / 1000 - 3).toFixed(1));
     byId("shown-bars").replaceChildren(...labels.map((label, number) => {
       const row = make("div", "row"), track = make("span", "track");
@@ -116,7 +117,7 @@
       return row;
     }));
     const best = (numbers) => labels[numbers.indexOf(Math.max(...numbers))];
-    if (!decides) return "Grey: before; coloured: after, in standard deviations.";
+    if (!decides) return "";
     const [was, is] = [best(before[image]), best(after)];
     return was === is ? `The decision stays ${is}.` : `The decision turns from ${was} into ${is}.`;
   };
@@ -155,6 +156,15 @@
     }
     said.replaceChildren(...line);
   };
+
+  // In a frame that was given its content, links within the page would lead to the page around it.
+  const within = (address) => address.split("#")[0];
+  document.addEventListener("click", (event) => {
+    const link = event.target.closest?.('a[href^="#"]');
+    if (!link || within(document.baseURI) === within(location.href)) return;
+    event.preventDefault();
+    byId(link.getAttribute("href").slice(1)).scrollIntoView();
+  });
 
   byId("position").value = Math.floor(data.amounts.length / 2);
   form.addEventListener("submit", (event) => event.preventDefault());

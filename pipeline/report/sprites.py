@@ -68,8 +68,9 @@ def _side_by_side(table: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 def _webp(sheet: NDArray[np.uint8], quality: int) -> bytes:
-    buffer = BytesIO()
-    Image.fromarray(sheet).save(buffer, "WEBP", lossless=quality == 100, quality=quality, method=6, exact=True)
+    buffer, lossless = BytesIO(), quality == 100
+    # without loss "quality" says how long it tries: 100 takes 40 times as long, for 2 % less
+    Image.fromarray(sheet).save(buffer, "WEBP", lossless=lossless, quality=75 if lossless else quality, method=4)
     return buffer.getvalue()
 
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pipeline.basis.layout import RESIDUAL, Layout
-from pipeline.drawing.palette import decimals, spoken, titled
+from pipeline.drawing.palette import decimals, spoken
 from pipeline.scores.record import Scores
 from pipeline.scores.statistics.score import PROBE_GAP, PROBE_OWN, SWAP_FOLLOW, Score
 
@@ -41,7 +41,7 @@ class Verdict:
         concept: its name.
         grade: `works`, where all that was measured reaches the bar; `fails`, where the factor tells no more than chance
             or than another one; else `partly`.
-        evidence: the figures, as a sentence.
+        evidence: the figures, as a sentence that goes on from the concept.
         below: what is under the bar, in words, each with its figure.
     """
 
@@ -69,13 +69,17 @@ def verdicts(layout: Layout, scores: Scores) -> list[Verdict]:
 
 def answer(found: Sequence[Verdict]) -> tuple[str, str]:
     """Whether it worked, in a word or two, and as a sentence that names each factor that is under its bar."""
-    good = [spoken(verdict.concept) for verdict in found if verdict.grade == "works"]
-    bad = [spoken(verdict.concept) for verdict in found if verdict.grade != "works"]
-    if not bad:
-        return "Yes.", f"{_capital(joined(good))} can each be read from, and edited in, a factor of its own."
-    if not good:
-        return "No.", f"Under the bar: {joined(bad)}."
-    return "In part.", f"{_capital(joined(good))} works; under the bar: {joined(bad)}."
+    grades: dict[str, list[str]] = {"works": [], "partly": [], "fails": []}
+    for verdict in found:
+        grades[verdict.grade].append(spoken(verdict.concept))
+    works, partly, fails = grades.values()
+    if len(works) == len(found):
+        each = "each " if len(works) > 1 else ""
+        return "Yes.", f"{_capital(joined(works))} can {each}be read from, and edited in, a factor of its own."
+    clauses = [f"{joined(works)} {'works' if len(works) == 1 else 'work'}" if works else ""]
+    clauses.append(f"{joined(partly)} {'is' if len(partly) == 1 else 'are'} under the bar in part" if partly else "")
+    clauses.append(f"{joined(fails)} {'fails' if len(fails) == 1 else 'fail'}" if fails else "")
+    return "No." if len(fails) == len(found) else "In part.", f"{_capital('; '.join(filter(None, clauses)))}."
 
 
 def joined(names: Sequence[str]) -> str:
@@ -124,7 +128,7 @@ def _evidence(concept: str, layout: Layout, scores: Scores, follow: Score | None
     size, name = layout.sizes[layout.index(concept)], spoken(concept)
     own = scores[f"{PROBE_OWN}/{concept}"]
     numbers = f"the {size} numbers" if size > 1 else "the one number"
-    sentence = f"{titled(concept)} is read from {numbers} of its factor at {decimals(own.value)}"
+    sentence = f"is read from {numbers} of its factor at {decimals(own.value)}"
     other = scores.get(f"probe/other_max/{concept}")
     if other is not None:
         best = other.details.get("factor")
