@@ -73,7 +73,7 @@ def concept_bars(layout: Layout, scores: Scores) -> dict[str, list[Bar]]:
         own, other = layout.index(concept), scores.get(f"probe/other_max/{concept}")
         words = spoken(concept)
         best = str(other.details.get("factor", "")) if other is not None else ""
-        stay = _worst_stay(concept, scores)
+        stay, unseen = _worst_stay(concept, scores), "in combinations that no training image shows"
         wanted: list[tuple[str, str, int, str]] = [
             (f"{words} read from its own factor", f"{PROBE_OWN}/{concept}", own, ""),
             (
@@ -91,6 +91,8 @@ def concept_bars(layout: Layout, scores: Scores) -> dict[str, list[Bar]]:
                 "the worst case",
             ),
             (f"set to a value, a judge sees that {words}", f"{SET}/follow/{concept}", own, ""),
+            (f"the same after a swap, {unseen}", f"unseen/{SWAP_FOLLOW}/{concept}", own, ""),
+            (f"the same when set to a value, {unseen}", f"unseen/{SET}/follow/{concept}", own, ""),
             (f"for comparison: {words} read from all {layout.num_dims} numbers", f"{PROBE_LATENT}/{concept}", 0, ""),
             ("for comparison: from its factor in the best linear map", f"{PROBE_CLOSED_FORM}/{concept}", 0, ""),
         ]

@@ -157,11 +157,10 @@
     said.replaceChildren(...line);
   };
 
-  // In a frame that was given its content, links within the page would lead to the page around it.
-  const within = (address) => address.split("#")[0];
+  // In a frame, such as that of MLflow's page, links within the page lead out of it, and are refused.
   document.addEventListener("click", (event) => {
     const link = event.target.closest?.('a[href^="#"]');
-    if (!link || within(document.baseURI) === within(location.href)) return;
+    if (!link || parent === window) return;
     event.preventDefault();
     byId(link.getAttribute("href").slice(1)).scrollIntoView();
   });

@@ -77,7 +77,7 @@ def answer(found: Sequence[Verdict]) -> tuple[str, str]:
         each = "each " if len(works) > 1 else ""
         return "Yes.", f"{_capital(joined(works))} can {each}be read from, and edited in, a factor of its own."
     clauses = [f"{joined(works)} {'works' if len(works) == 1 else 'work'}" if works else ""]
-    clauses.append(f"{joined(partly)} {'is' if len(partly) == 1 else 'are'} under the bar in part" if partly else "")
+    clauses.append(f"{joined(partly)} {'works' if len(partly) == 1 else 'work'} in part" if partly else "")
     clauses.append(f"{joined(fails)} {'fails' if len(fails) == 1 else 'fail'}" if fails else "")
     return "No." if len(fails) == len(found) else "In part.", f"{_capital('; '.join(filter(None, clauses)))}."
 

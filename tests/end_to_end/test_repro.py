@@ -153,7 +153,7 @@ def test_a_change_in_interpret_reruns_what_draws(study: Repro, copy: Project) ->
         file.write("# a comment\n")
     done = copy.succeed("dvc", "repro")
     assert done.err == ""
-    assert done.ran == ["check", "interpret@latent", "compare"]
+    assert done.ran == ["check", "interpret@latent", "compare", "report@latent"]
     assert copy.files(*OUTPUTS) == study.project.files(*OUTPUTS)
 
 

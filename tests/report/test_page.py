@@ -102,8 +102,8 @@ def graded(**gaps: float) -> Scores:
     ("shape", "hue", "answer", "grades"),
     [
         (0.85, 0.9, "Yes. Shape and hue", ["✓ works", "✓ works"]),
-        (0.85, 0.6, "In part. Shape works; hue is under the bar in part.", ["✓ works", "~ partly"]),
-        (0.02, 0.6, "In part. Hue is under the bar in part; shape fails.", ["✗ fails", "~ partly"]),
+        (0.85, 0.6, "In part. Shape works; hue works in part.", ["✓ works", "~ partly"]),
+        (0.02, 0.6, "In part. Hue works in part; shape fails.", ["✗ fails", "~ partly"]),
         (0.01, 0.03, "No. Shape and hue fail.", ["✗ fails", "✗ fails"]),
     ],
 )
