@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from interpret.subjects import METRICS, Parts, parts
-from interpret.test_decisions import MEASURES, classifying, response_scores, transitions
+from interpret.test_decisions import MEASURES, MOVES, classifying, response_scores, transitions
 
 from pipeline.interpret.curves import Curves, read_curves
 from pipeline.interpret.subject import Subject
@@ -38,9 +38,9 @@ def curves(folder: Path) -> Curves:
     return read_curves(folder / "metrics.jsonl", 80, "closed_form")
 
 
-def drawn_page(folder: Path, of: Parts | None = None, scores: Scores | None = None) -> str:
+def drawn_page(folder: Path, of: Parts | None = None, scores: Scores | None = None, kind: str = "autoencoder") -> str:
     """Of a network that draws images."""
-    of = said(of or parts())
+    of = said(of or parts(), kind)
     return report(of.subject(), judge(of), Measured(scores or of.scores, {}, curves(folder), {}, {}))
 
 
@@ -52,6 +52,13 @@ def decided_page(folder: Path, layers: Mapping[str, Any] | None = None, classes:
     sizes = {layer: dict(zip(layout.names, layout.sizes, strict=True)) for layer in layers or {}}
     moved = {"sample": transitions(layout, classes)}
     return report(of.subject(), None, Measured(scores, moved, curves(folder), layers or {}, sizes))
+
+
+def valued_page(folder: Path) -> str:
+    """Of a network that gives numbers of no class."""
+    of = said(classifying(("shape", "hue"), "stage2", output="values"), "torch")
+    scores = Scores({**of.scores, **response_scores(of.iin.layout, MOVES)})
+    return report(of.subject(), None, Measured(scores, {}, curves(folder), {}, {}))
 
 
 def subject_of_page() -> Subject:

@@ -20,7 +20,7 @@ from pipeline.report.page import MOST_BYTES
 from pipeline.scores.record import Scores
 from pipeline.scores.statistics.score import Score
 
-from .pages import Elements, decided_page, drawn_page, subject_of_page
+from .pages import Elements, decided_page, drawn_page, subject_of_page, valued_page
 
 NASTY = "<img src=x onerror=alert(1)><script>&\"'`{{ 7*7 }}"  # a concept has no slash, a class may have
 
@@ -128,6 +128,24 @@ def test_a_classifier_has_bars_and_its_layers(decided: str) -> None:
     assert "Which class does a decision turn into?" in elements.text
     assert "Layer by layer" in elements.text
     assert "features" in elements.text
+
+
+def test_values_of_no_class_have_bars_around_their_middle(tmp_path: Path) -> None:
+    elements = Elements(valued_page(tmp_path))
+    data = json.loads(elements.scripts[0])
+    assert "What the output answers to" in elements.text
+    assert "Which class does a decision turn into?" not in elements.text
+    assert not data["numbers"]["decides"]
+    before = np.array(data["numbers"]["before"])
+    assert np.allclose(before.mean(axis=0), 500, atol=1)
+    assert np.unique(data["factors"][1]["bars"]).size > 10
+
+
+def test_a_generators_images_are_its_own(tmp_path: Path) -> None:
+    text = Elements(drawn_page(tmp_path, parts().drawing(), kind="generator")).text
+    assert "Here is a generator, which draws images from random numbers." in text
+    assert "Shaded images are the generator’s own" in text
+    assert "real" not in text.partition("Words")[0].replace("the real network", "")
 
 
 def test_of_many_classes_the_likeliest_have_a_bar(tmp_path: Path) -> None:
