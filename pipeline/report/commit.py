@@ -10,8 +10,8 @@ import html
 __all__ = ["UNKNOWN", "with_commit"]
 
 UNKNOWN = (
-    '<span id="commit">whose <code>dvc.lock</code> records this map (the run of its training in MLflow says which it is, and '
-    "<code>git log -- dvc.lock</code> lists all)</span>"
+    '<span id="commit">whose <code>dvc.lock</code> records this map (the run of its training in MLflow says which it '
+    "is, and <code>git log -- dvc.lock</code> lists all)</span>"
 )
 
 
