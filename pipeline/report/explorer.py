@@ -1,4 +1,4 @@
-"""The explorer of a report: what its script is given, and the sprites that it shows."""
+"""The explorer of a report: what its script is given, and the pictures that it shows."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from pipeline.interpretation.edits import path
 from pipeline.judge.network import Judge
 from pipeline.report.edits import Edited, Named, Plan, edited, plan_for, shown_output
 from pipeline.report.evidence import called
-from pipeline.report.sprites import Sprite, encode, fitting
+from pipeline.report.sprites import fitting
 from pipeline.report.words import colour_words
 from pipeline.tables.images import Images, to_pixels
 
@@ -31,21 +31,21 @@ class Explorer:
 
     Attributes:
         data: for the script, as JSON holds it.
-        sprites: by name: `images` (real, drawn, drawn by way of the map), `donors` (a row a factor), `edits-<number>`
-            (a row an image), `lines` (two rows a pair of images); where the network draws none, the first two alone,
-            and of `images` the first row.
+        tables: pictures [rows, columns, h, w, 3] by name: `images` (real, drawn, drawn by way of the map), `donors` (a
+            row a factor), `edits-<number>` (a row an image), `lines` (two rows a pair of images); where the network
+            draws none, the first two alone, and of `images` the first row.
         shape: width and height of a picture.
         off: largest difference of a pixel by way of the map, of 255; None where the network draws no images.
     """
 
     data: dict[str, Any]
-    sprites: dict[str, Sprite]
+    tables: dict[str, NDArray[np.uint8]]
     shape: tuple[int, int]
     off: int | None
 
 
 def explorer_of(subject: Subject, judge: Judge | None) -> Explorer:
-    """Compute all edits of some images, and pack them."""
+    """Compute all edits of some images."""
     layout, rows = subject.layout, subject.rows
     backbone = rows.interpretation.backbone
     plan = plan_for(layout.num_factors)
@@ -76,7 +76,7 @@ def explorer_of(subject: Subject, judge: Judge | None) -> Explorer:
         "numbers": None if numbers is None else numbers.as_dict(backbone.decides),
     }
     height, width = tables["donors"].shape[2:4]
-    return Explorer(data, encode(tables), (width, height), off)
+    return Explorer(data, tables, (width, height), off)
 
 
 @dataclass(frozen=True)

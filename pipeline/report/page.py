@@ -19,6 +19,7 @@ from pipeline.report import evidence, words
 from pipeline.report.charts import curve_charts
 from pipeline.report.commit import UNKNOWN
 from pipeline.report.explorer import Explorer, explorer_of
+from pipeline.report.sprites import Sprite, encode, room_beside
 from pipeline.scores.findings import findings
 from pipeline.scores.record import Scores, Transitions
 from pipeline.scores.statistics.score import Score
@@ -60,7 +61,11 @@ def report(subject: Subject, judge: Judge | None, measured: Measured) -> str:
         loader=FileSystemLoader(_HERE), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     environment.filters |= {"spoken": spoken, "titled": titled, "joined": words.joined, "tone": tone, "short": _number}
-    page = environment.get_template("page.html").render(_context(subject, judge, measured, explorer))
+    template, context = environment.get_template("page.html"), _context(subject, judge, measured, explorer)
+    # of many concepts the words alone take megabytes, and the pictures have what these leave
+    tables = explorer.tables
+    bare = template.render(context, sprites={name: Sprite(len(one), one.shape[1], "") for name, one in tables.items()})
+    page = template.render(context, sprites=encode(tables, room_beside(bare, MOST_BYTES, len(tables))))
     if (size := len(page.encode())) > MOST_BYTES:
         raise InputError(
             f"report of layer '{subject.rows.interpretation.iin.layer}': {size / 1e6:.1f} MB, at most "

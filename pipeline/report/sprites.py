@@ -9,11 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-__all__ = ["Sprite", "encode", "fitting"]
+__all__ = ["Sprite", "encode", "fitting", "room_beside"]
 
 LARGEST = 128  # side of a picture in pixels, however large the network's are
 MOST_PIXELS = 24_000_000  # of all pictures of a page
-ROOM = 3_400_000  # bytes of all sprites of a page; base64 makes a third more of them
+ROOM = 3_400_000  # bytes of all sprites of a page, at most; base64 makes a third more of them
 _QUALITIES = (100, 92, 80, 65, 50, 35, 20)  # of WebP; the first is without loss
 
 
@@ -62,6 +62,17 @@ def encode(tables: Mapping[str, NDArray[np.uint8]], room: int = ROOM) -> dict[st
     return {name: _sprite(tables[name].shape, content) for name, content in contents.items()}
 
 
+def room_beside(page: str, most: int, num: int) -> int:
+    """Bytes that `num` sprites may take beside a page that lacks them, which is to have at most so many bytes.
+
+    Example:
+        >>> room_beside("x" * 1000, 2000, 3), room_beside("", 10**9, 3) == ROOM
+        (691, True)
+    """
+    longest = len(_address(b"")) + 3  # what stands before each, and what base64 adds at its end
+    return min(ROOM, (most - len(page.encode()) - num * longest) * 3 // 4)
+
+
 def _side_by_side(table: NDArray[np.uint8]) -> NDArray[np.uint8]:
     rows, columns, height, width = table.shape[:4]
     return table.transpose(0, 2, 1, 3, 4).reshape(rows * height, columns * width, 3)
@@ -75,4 +86,8 @@ def _webp(sheet: NDArray[np.uint8], quality: int) -> bytes:
 
 
 def _sprite(shape: Sequence[int], content: bytes) -> Sprite:
-    return Sprite(shape[0], shape[1], f"data:image/webp;base64,{base64.b64encode(content).decode('ascii')}")
+    return Sprite(shape[0], shape[1], _address(content))
+
+
+def _address(content: bytes) -> str:
+    return f"data:image/webp;base64,{base64.b64encode(content).decode('ascii')}"
