@@ -69,6 +69,7 @@
 
   const edit = (factor) => {
     if (kind() === "swap") return `taken from donor ${chosen("donor") + 1} (${factor.donors[chosen("donor")]})`;
+    if (kind() === "slide" && !amount()) return "as it is, with the slider in the middle";
     if (kind() === "slide") return `moved by ${signed(amount())} along direction ${chosen("direction") + 1}`;
     if (kind() === "sample") return `drawn at random, draw ${chosen("draw") + 1}`;
     return `after ${Number(byId("step").value) + 1} steps of a walk`;

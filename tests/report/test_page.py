@@ -162,6 +162,17 @@ def test_of_many_concepts_less_is_shown_of_each(tmp_path: Path) -> None:
     assert len(page.encode()) < MOST_BYTES
 
 
+def test_pictures_have_the_room_that_the_words_leave(
+    page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The words of forty concepts take two of the five megabytes."""
+    most = 900_000
+    monkeypatch.setattr("pipeline.report.page.MOST_BYTES", most)
+    small = drawn_page(tmp_path)
+    assert len(small.encode()) <= most < len(page.encode())
+    assert sprite(small, "edits-2").shape == sprite(page, "edits-2").shape
+
+
 def test_the_commit_is_the_runs_and_not_the_files(page: str) -> None:
     assert page.count(UNKNOWN) == 1
     assert with_commit(page, None) == page
