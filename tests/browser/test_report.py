@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from interpret.subjects import parts
 from numpy.typing import NDArray
 from PIL import Image
 from playwright.sync_api import FrameLocator, Page
@@ -30,6 +31,14 @@ def drawn(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def decided(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("decided") / "report.html"
     path.write_text(decided_page(path.parent))
+    return path
+
+
+@pytest.fixture(scope="module")
+def long_named(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """As long as a concept's name may be, in one word."""
+    path = tmp_path_factory.mktemp("long") / "report.html"
+    path.write_text(drawn_page(path.parent, parts(("w" * 80, "hue"))))
     return path
 
 
@@ -143,7 +152,7 @@ def test_a_screen_reader_is_told_what_is_seen(opened: Tab) -> None:
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("which", ["drawn", "decided"])
+@pytest.mark.parametrize("which", ["drawn", "decided", "long_named"])
 def test_a_phone_needs_no_sideways_scroll(
     open_tab: Callable[..., Tab], request: pytest.FixtureRequest, which: str, scheme: str
 ) -> None:

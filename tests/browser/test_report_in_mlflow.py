@@ -46,6 +46,8 @@ def test_a_click_among_the_artifacts_opens_it(server: Server, open_tab: Callable
     frame.locator("#position").press("ArrowLeft")
     shows(frame, path, 2, 0, 8 + 3)
     assert frame.locator("#said").inner_text() != said
+    frame.get_by_role("link", name="Make it again").click()
+    expect(frame.get_by_role("heading", name="Make it again")).to_be_in_viewport()
     theirs = "/users/current)"  # whom MLflow's own page asks for, and where nobody logs in there is none
     assert [error for error in tab.errors if not error.endswith(theirs)] == []
     assert tab.elsewhere == []
