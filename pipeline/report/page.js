@@ -103,7 +103,8 @@
     const { labels, before, decides } = data.numbers;
     const after = factor.bars[image * factor.outside[0].length + at];
     byId("shown-bars").style.setProperty("--label", `${Math.min(Math.max(...labels.map((label) => label.length)), 18) + 1}ch`);
-    const text = (number) => (decides ? `${(number / 10).toFixed(0)} %` : (6 * number / 1000 - 3).toFixed(1));
+    const deviations = (number) => (6 * number / 1000 - 3).toFixed(1).replace(/^-0.0$/, "0.0").replace("-", "−");
+    const text = (number) => (decides ? `${(number / 10).toFixed(0)} %` : deviations(number));
     byId("shown-bars").replaceChildren(...labels.map((label, number) => {
       const row = make("div", "row"), track = make("span", "track");
       track.setAttribute("role", "img");
