@@ -15,6 +15,7 @@ LARGEST = 128  # side of a picture in pixels, however large the network's are
 MOST_PIXELS = 24_000_000  # of all pictures of a page
 ROOM = 3_400_000  # bytes of all sprites of a page, at most; base64 makes a third more of them
 _QUALITIES = (100, 92, 80, 65, 50, 35, 20)  # of WebP; the first is without loss
+_PARTS = (2, 4)  # of height and width, where the lowest quality does not fit
 
 
 @dataclass(frozen=True)
@@ -43,20 +44,18 @@ def fitting(pixels: NDArray[np.uint8], num: int) -> NDArray[np.uint8]:
     if max(height, width) <= largest:
         return pixels
     share = largest / max(height, width)
-    size = max(1, round(width * share)), max(1, round(height * share))
-    flat = pixels.reshape(-1, height, width, 3)
-    small = [np.asarray(Image.fromarray(one).resize(size, Image.Resampling.LANCZOS)) for one in flat]
-    return np.stack(small).reshape(*pixels.shape[:-3], size[1], size[0], 3)
+    return _resized(pixels, max(1, round(height * share)), max(1, round(width * share)))
 
 
 def encode(tables: Mapping[str, NDArray[np.uint8]], room: int = ROOM) -> dict[str, Sprite]:
     """Sprites of tables of pictures [rows, columns, h, w, 3], without loss where that fits in `room` bytes.
 
-    The same tables give the same bytes.
+    Else of a lower quality, and where that is not enough, of half or a quarter of the height and width, too. The same
+    tables give the same bytes.
     """
-    sheets = {name: _side_by_side(table) for name, table in tables.items()}
-    for quality in _QUALITIES:
-        contents = {name: _webp(sheet, quality) for name, sheet in sheets.items()}
+    for quality, part in (*((quality, 1) for quality in _QUALITIES), *((_QUALITIES[-1], part) for part in _PARTS)):
+        smaller = {name: _resized(one, one.shape[2] // part, one.shape[3] // part) for name, one in tables.items()}
+        contents = {name: _webp(_side_by_side(one), quality) for name, one in smaller.items()}
         if sum(map(len, contents.values())) <= room:
             break
     return {name: _sprite(tables[name].shape, content) for name, content in contents.items()}
@@ -71,6 +70,15 @@ def room_beside(page: str, most: int, num: int) -> int:
     """
     longest = len(_address(b"")) + 3  # what stands before each, and what base64 adds at its end
     return min(ROOM, (most - len(page.encode()) - num * longest) * 3 // 4)
+
+
+def _resized(pixels: NDArray[np.uint8], height: int, width: int) -> NDArray[np.uint8]:
+    """Pictures [..., H, W, 3] as [..., height, width, 3]; as they are, where they have that size."""
+    if pixels.shape[-3:-1] == (height, width):
+        return pixels
+    flat = pixels.reshape(-1, *pixels.shape[-3:])
+    small = [np.asarray(Image.fromarray(one).resize((width, height), Image.Resampling.LANCZOS)) for one in flat]
+    return np.stack(small).reshape(*pixels.shape[:-3], height, width, 3)
 
 
 def _side_by_side(table: NDArray[np.uint8]) -> NDArray[np.uint8]:

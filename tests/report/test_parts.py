@@ -41,6 +41,9 @@ def test_sprites_lose_nothing_unless_they_must() -> None:
     assert (whole.rows, whole.columns) == (4, 6)
     assert len(small.address) < 12_000 * 4 / 3 + 40 < len(whole.address)
     assert encode({"a": table})["a"] == whole
+    least = encode({"a": table}, room=2000)["a"]
+    assert len(least.address) < 2000 * 4 / 3 + 40
+    assert (least.rows, least.columns) == (4, 6), "smaller pictures, as many of them"
 
 
 def test_large_pictures_get_smaller_and_small_ones_stay() -> None:
