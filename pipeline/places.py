@@ -161,3 +161,7 @@ class Places:
     def comparison(self) -> Path:
         """Folder of the layers side by side."""
         return self.root / "comparison"
+
+    def report(self, layer: str) -> Path:
+        """The page that says all of a layer; outside of `results`, of which the comparison is made that it shows."""
+        return self.root / "reports" / f"{layer}.html"

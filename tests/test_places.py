@@ -9,7 +9,7 @@ from pipeline.places import Places
 
 OF_A_LAYER = (
     *("latents", "flow_file", "iin", "results", "scores", "metrics", "transitions", "figures"),
-    *("turns", "curves_table"),
+    *("turns", "curves_table", "report"),
 )
 
 

@@ -27,8 +27,8 @@ PLUMBING = {
     "pipeline.runs": "names the folder of checkpoints, after what dvc.yaml lists",
     "pipeline.tracking": "sends what is on disk already",
 }
-IDLE = 24  # modules, over all stages, that a stage lists in a folder and does not import
-ENTRIES = 15  # of code, that a stage lists at most
+IDLE = 27  # modules, over all stages, that a stage lists in a folder and does not import
+ENTRIES = 16  # of code, that a stage lists at most
 
 DVC: dict[str, Any] = YAML(typ="safe", pure=True).load((ROOT / "dvc.yaml").read_text())
 STAGES: dict[str, Any] = DVC["stages"]

@@ -15,11 +15,13 @@ from pipeline.basis.layout import Layout
 from pipeline.comparison.depth import depth_sheet, training_sheet
 from pipeline.drawing.palette import colour_of, decimals, spoken
 from pipeline.drawing.sheet import MARGIN, Sheet, house_style, new_sheet, text_width
-from pipeline.files import atomic_folder, write_atomic, write_json
+from pipeline.files import atomic_folder, read_json, write_atomic, write_json
 from pipeline.scores.record import Scores, as_json
 from pipeline.scores.statistics.score import PROBE_GAP, PROBE_OWN, SWAP_SCORE, Score, probe_own
 
-__all__ = ["compare", "layers_sheet"]
+__all__ = ["compare", "layers_sheet", "read_comparison"]
+
+_SCORES = "scores.json"
 
 
 def compare(
@@ -50,7 +52,7 @@ def compare(
             }
             for layer, scores in results.items()
         }
-        write_json(beside / "scores.json", content)
+        write_json(beside / _SCORES, content)
         write_atomic(beside / "scores.csv", _as_csv(results, layouts, names))
         layers_sheet(results, layouts).save(beside / "layers.png")
         if len(results) > 1:
@@ -58,6 +60,20 @@ def compare(
         watched = [layer for layer in results if any(f"val/share/{layer}/residual" in entry for entry in curves)]
         if watched:
             training_sheet(curves, watched, layout).save(beside / "training.png")
+
+
+def read_comparison(folder: Path) -> tuple[dict[str, dict[str, Score]], dict[str, dict[str, int]]]:
+    """Main scores of each layer, by name, and how many dimensions each factor has there: what `compare` wrote.
+
+    Raises:
+        InputError: it isn't there.
+    """
+    content = read_json(folder / _SCORES)
+    scores = {
+        layer: {name: Score.from_dict(numbers) for name, numbers in of_it["scores"].items()}
+        for layer, of_it in content.items()
+    }
+    return scores, {layer: of_it["sizes"] for layer, of_it in content.items()}
 
 
 def layers_sheet(results: Mapping[str, Scores], layouts: Mapping[str, Layout]) -> Sheet:

@@ -11,6 +11,7 @@ __all__ = [
     "GAP",
     "HEADER",
     "HEADER_GAP",
+    "TONES",
     "colour_of",
     "decimals",
     "draw_grid",
@@ -19,11 +20,13 @@ __all__ = [
     "spoken",
     "tint",
     "titled",
+    "tone",
 ]
 
 _GREY = "#858b96"
 HEADER = "#e3e5e8"  # behind real images
 _COLOURS = ("#2f66b3", "#c9572f", "#3b8a5a", "#7f56a8", "#a8842c", "#2b8c96", "#b04a78")
+TONES = (_GREY, *_COLOURS)
 GAP = 8  # pixels between images
 HEADER_GAP = 36  # pixels between a header and the grid
 _PAD = 8  # of the band around a header
@@ -31,8 +34,12 @@ _PAD = 8  # of the band around a header
 
 def colour_of(layout: Layout, factor: str) -> str:
     """Grey for the residual, one colour a concept, repeated after seven."""
-    number = layout.index(factor)
-    return _GREY if number == 0 else _COLOURS[(number - 1) % len(_COLOURS)]
+    return TONES[tone(layout.index(factor))]
+
+
+def tone(number: int) -> int:
+    """Which of `TONES` the factor of that number has: 0, grey, is the residual's alone."""
+    return number and (number - 1) % len(_COLOURS) + 1
 
 
 def tint(colour: str, share: float) -> str:

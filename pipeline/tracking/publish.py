@@ -19,11 +19,14 @@ from mlflow.exceptions import MlflowException
 from pipeline.basis.curves import METRICS, last_step
 from pipeline.iin.iin import Iin, load_iin, seed_folders
 from pipeline.places import Places
+from pipeline.report.commit import with_commit
 from pipeline.scores.record import read_scores
 from pipeline.tracking.model import log_model
 from pipeline.tracking.note import headline, rounded, run_note, scores_table
 from pipeline.tracking.pictures import log_pictures, pictures_of
 from pipeline.tracking.runs import (
+    GIT_COMMIT,
+    GIT_DIRTY,
     NOTE,
     SHA256,
     add_missing,
@@ -44,9 +47,9 @@ from pipeline.tracking.views import experiment_lines, write_views
 
 __all__ = ["SEND_ERRORS", "Stage", "bring_level", "images_of", "last_whole_stage", "publish"]
 
-Stage = Literal["tune", "train", "evaluate", "interpret"]
+Stage = Literal["tune", "train", "evaluate", "interpret", "report"]
 
-STAGES: tuple[Stage, ...] = ("tune", "train", "evaluate", "interpret")
+STAGES: tuple[Stage, ...] = ("tune", "train", "evaluate", "interpret", "report")
 SEND_ERRORS = (MlflowException, requests.RequestException, OSError)
 RESTORED_FROM = "restored_from"  # of a run that was opened after its training: the files that all it says is from
 
@@ -113,13 +116,17 @@ def bring_level(
     add_missing(client, run, params, tags)
     log_model(client, client.get_run(run_id), folder, iin.layout.num_dims, last_step(folder / METRICS))
     _log_params(client, run_id, places.params)
-    if upto in ("evaluate", "interpret"):
+    if upto in STAGES[STAGES.index("evaluate") :]:
         _log_scores(client, client.get_run(run_id), places.scores(layer), images_of(root))
-        figures = places.figures(layer) if upto == "interpret" else None
+        figures = places.figures(layer) if upto in STAGES[STAGES.index("interpret") :] else None
         if figures is not None:
             client.log_artifacts(run_id, str(figures), "figures")
             log_pictures(client, run, figures)
         _log_note(store, client.get_run(run_id), iin, places.scores(layer), figures)
+    if upto == "report":
+        tagged = client.get_run(run_id).data.tags
+        page = with_commit(places.report(layer).read_text(), tagged.get(GIT_COMMIT), tagged.get(GIT_DIRTY) == "true")
+        client.log_text(run_id, page, "report.html")
     if sweep is not None:
         link_winner(store, sweep, client.get_run(run_id))
     known = client.get_run(run_id).data
@@ -140,6 +147,7 @@ def last_whole_stage(layer: str, root: Path = Path()) -> Stage | None:
         "train": places.iin(layer),
         "evaluate": places.scores(layer),
         "interpret": places.figures(layer),
+        "report": places.report(layer),
     }
     stages = recorded_stages(root)
     written = {out["path"]: out.get("md5") for stage in stages.values() for out in stage.get("outs", [])}

@@ -21,6 +21,8 @@ from pipeline.tracking.store import Store
 __all__ = [
     "BLOCKS",
     "FINGERPRINT",
+    "GIT_COMMIT",
+    "GIT_DIRTY",
     "HIDDEN",
     "KIND",
     "LAYER",
@@ -45,6 +47,7 @@ __all__ = [
     "source_tags",
 ]
 
+GIT_COMMIT, GIT_DIRTY = "mlflow.source.git.commit", "git.dirty"
 LAYER = "layer"
 NOTE = "mlflow.note.content"
 KIND = "iin.kind"  # training, sweep or trial
@@ -154,10 +157,10 @@ def source_tags() -> dict[str, str]:
     tags = {key: str(value) for key, value in resolve_tags().items()}
     commit = _git("rev-parse", "HEAD")
     if commit is not None:
-        tags["mlflow.source.git.commit"] = commit
+        tags[GIT_COMMIT] = commit
         left_out = [f":!{path.as_posix()}" for path in WRITTEN_BY_REPRO]
         changed = _git("status", "--porcelain", "--untracked-files=no", "--", ".", *left_out)
-        tags["git.dirty"] = "true" if changed else "false"
+        tags[GIT_DIRTY] = "true" if changed else "false"
     for variable, tag in {"DVC_STAGE": "dvc.stage", "DVC_EXP_NAME": "dvc.experiment"}.items():
         if variable in os.environ:
             tags[tag] = os.environ[variable]

@@ -55,8 +55,9 @@ STAGES = (
     "evaluate@latent",
     "interpret@latent",
     "compare",
+    "report@latent",
 )
-OUTPUTS = (".checks", "data", "models", "results", "comparison")
+OUTPUTS = (".checks", "data", "models", "results", "comparison", "reports")
 IDENTITY = ("-c", "user.name=tests", "-c", "user.email=tests@example.org")
 
 

@@ -1,6 +1,7 @@
 """A study of a classifier at two layers, as a person would run it: everything through dvc."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -15,7 +16,7 @@ from .project import Project, write_images
 LAYERS = ("stage2", "features")
 
 
-def test_a_classifier_at_two_layers(copy: Project) -> None:
+def test_a_classifier_at_two_layers(copy: Project, tmp_path: Path) -> None:
     copy.edit(
         {
             "layers": list(LAYERS),
@@ -42,6 +43,10 @@ def test_a_classifier_at_two_layers(copy: Project) -> None:
         assert np.allclose(latents.scale[0], 0.05 * latents.mean.std(axis=0), rtol=1e-4)
     names = {"scores.json", "scores.csv", "layers.png", "depth.png", "training.png"}
     assert {path.name for path in (copy.path / "comparison").iterdir() if path.name != ".gitignore"} == names
+    for layer in LAYERS:
+        page = (copy.path / f"reports/{layer}.html").read_text()
+        assert "What the decision answers to" in page
+        assert "Layer by layer" in page
     assert copy.succeed("dvc", "repro").ran == ["check"]
 
     listed = copy.succeed("python", "-m", "pipeline.backbone", "layers").out
@@ -57,6 +62,9 @@ def test_a_classifier_at_two_layers(copy: Project) -> None:
     assert experiment is not None
     runs = {run.data.tags["layer"]: run for run in client.search_runs([experiment.experiment_id])}
     assert set(runs) == set(LAYERS)
+    commit = copy.git("rev-parse", "HEAD").strip()
+    sent = Path(client.download_artifacts(runs["features"].info.run_id, "report.html", str(tmp_path))).read_text()
+    assert f'<code id="commit">{commit}</code>' in sent
     folder = write_images(copy.path / "photos", 5)
     done = copy.succeed("python", "-m", "pipeline.apply.__main__", "--model", runs["features"].info.run_id,
                         "--images", str(folder), "--sample", "digit")  # fmt: skip

@@ -8,22 +8,23 @@ from pipeline.runs import fingerprint
 from .project import Project
 
 TRAINED = ("backbone", "judge", "extract", "tune", "train")  # what a kill may interrupt
-READ_IMAGES = {"prepare", "backbone", "judge", "extract", "evaluate", "interpret"}
+READ_IMAGES = {"prepare", "backbone", "judge", "extract", "evaluate", "interpret", "report"}
 RERUN = {
     "pipeline/prepare/sources/torchvision_sets.py": {"prepare"},
     "pipeline/prepare/sources/parquet.py": {"prepare"},
-    "pipeline/flow/likelihood.py": {"tune", "train", "evaluate", "interpret"},
+    "pipeline/flow/likelihood.py": {"tune", "train", "evaluate", "interpret", "report"},
     "pipeline/flow_task.py": {"tune", "train"},
     "pipeline/judge/task.py": {"judge", "evaluate"},
     "pipeline/pretraining/autoencoder.py": {"backbone"},
     "pipeline/training/loop.py": {"backbone", "judge", "tune", "train"},
     "pipeline/scores/literature/dci.py": {"evaluate"},
     "pipeline/interpret/grids.py": {"interpret"},
-    "pipeline/comparison/depth.py": {"compare"},
+    "pipeline/report/words.py": {"report"},
+    "pipeline/comparison/depth.py": {"compare", "report"},
     "pipeline/tables/images.py": READ_IMAGES,
     "pipeline/tables/parquet.py": READ_IMAGES | {"tune", "train"},
     "pipeline/basis/draws.py": READ_IMAGES | {"tune", "train"},
-    "pipeline/basis/layout.py": {"tune", "train", "evaluate", "interpret", "compare"},
+    "pipeline/basis/layout.py": {"tune", "train", "evaluate", "interpret", "compare", "report"},
     "pipeline/basis/weights.py": READ_IMAGES | {"train"},
     "pipeline/params/study.py": set(),
     "pipeline/inputs/contents.py": set(),

@@ -79,6 +79,7 @@ def test_a_stage_says_how_far_it_is(study: Repro, line: str) -> None:
         ("models/judge", NETWORK),
         ("models/layers/latent", ["flow.yaml", *(f"iin/{name}" for name in [*NETWORK, "extent.safetensors"])]),
         ("comparison", ["layers.png", "scores.csv", "scores.json"]),
+        ("reports", ["latent.html"]),
     ],
 )
 def test_outputs_are_there_and_nothing_else(study: Repro, folder: str, names: list[str]) -> None:
@@ -160,7 +161,7 @@ def test_a_change_in_interpret_reruns_what_draws(study: Repro, copy: Project) ->
         file.write("# a comment\n")
     done = copy.succeed("dvc", "repro")
     assert done.err == ""
-    assert done.ran == ["check", "interpret@latent", "compare"]
+    assert done.ran == ["check", "interpret@latent", "compare", "report@latent"]
     assert copy.files(*OUTPUTS) == study.project.files(*OUTPUTS)
 
 

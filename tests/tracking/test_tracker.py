@@ -9,8 +9,10 @@ from PIL import Image
 from ruamel.yaml import YAML
 
 from pipeline.files import sha256_file
+from pipeline.places import Places
+from pipeline.report.commit import UNKNOWN
 from pipeline.tracking import tracker as tracker_module
-from pipeline.tracking.publish import last_whole_stage, publish
+from pipeline.tracking.publish import bring_level, last_whole_stage, publish
 from pipeline.tracking.store import Store, check_server, run_link
 from pipeline.tracking.tracker import RunTracker
 
@@ -189,6 +191,20 @@ def test_scores_and_figures(project: Path) -> None:
     before = everything(store)
     publish(store, LAYER, "interpret")
     assert everything(store) == before
+
+
+def test_a_report_says_the_commit_of_its_run(project: Path) -> None:
+    store, path = check_server("default", LAYER), Places(project).report(LAYER)
+    write_iin(project, curve_lines(100))
+    write_results(project)
+    path.parent.mkdir()
+    path.write_text(f"<p>made at the commit {UNKNOWN}</p>")
+    assert last_whole_stage(LAYER, project) == "report"
+    run_id = bring_level(store, LAYER, "report", source={"mlflow.source.git.commit": "1f3a", "git.dirty": "true"})
+    client = store.client()
+    assert {"figures", "report.html"} <= {file.path for file in client.list_artifacts(run_id)}
+    sent = Path(client.download_artifacts(run_id, "report.html")).read_text()
+    assert sent == '<p>made at the commit <code id="commit">1f3a</code>, with edits that were not committed</p>'
 
 
 def test_unknown_weights_open_a_restored_run(project: Path) -> None:
