@@ -13,7 +13,7 @@ __all__ = ["Sprite", "encode", "fitting", "room_beside"]
 
 LARGEST = 128  # side of a picture in pixels, however large the network's are
 MOST_PIXELS = 24_000_000  # of all pictures of a page
-ROOM = 3_400_000  # bytes of all sprites of a page, at most; base64 makes a third more of them
+ROOM = 3_100_000  # bytes of all sprites of a page, at most; base64 makes a third more of them
 _QUALITIES = (100, 92, 80, 65, 50, 35, 20)  # of WebP; the first is without loss
 _PARTS = (2, 4)  # of height and width, where the lowest quality does not fit
 
