@@ -74,7 +74,7 @@ def test_a_network_and_images_that_a_person_brings(copy: Project) -> None:
     assert "preserve/accuracy" not in scores, "nobody has said what its seven classes are"
     assert scores["probe/own/brightness"]["value"] > 0.2
 
-    readers = {"backbone", "extract@inner", "evaluate@inner", "interpret@inner"}
+    readers = {"backbone", "extract@inner", "evaluate@inner", "interpret@inner", "report@inner"}
     assert changed(copy, "mine.py", "# a comment\n") == readers
     assert changed(copy, "concepts.csv", "gone.png,a,0.5\n") == readers | {"prepare"}
 

@@ -14,6 +14,7 @@ from .project import OUTPUTS, STAGES, Project
 
 SPLITS = [f"{split}.parquet" for split in ("test", "train", "val")]
 NETWORK = ["card.json", "metrics.jsonl", "weights.safetensors"]
+BESIDE = ("extent.safetensors", "values.safetensors")  # a map's weights
 FACTORS = ("residual", "digit", "colour")
 FIGURES = ["curves", "overview", "path", "probe_matrix", "reconstructions"]
 FIGURES += [f"{kind}_{factor}" for kind in ("samples", "swap") for factor in FACTORS]
@@ -59,7 +60,7 @@ def test_libraries_say_nothing(study: Repro) -> None:
         r"extract latent  495/495 images  .*images/s  in \d+:\d\d min",
         r"tune latent  40/40 steps  .*steps/s  in \d+:\d\d min",
         r"chosen for layer latent: \d+ blocks, sizes residual .*, as (it has the fewest|its probe/gap is) .*",
-        r"evaluate latent  5/7 parts  swaps",
+        r"evaluate latent  5/7 parts  swaps and set values",
         r"evaluate latent  7/7 parts  round trip and preservation",
         r"train latent  300/300 steps  pair_nats [\d.]+  held-out pair_nats [\d.]+  [\d.]+ steps/s  in \d+:\d\d min",
         r"train latent: best at step \d+ of 300",
@@ -77,7 +78,10 @@ def test_a_stage_says_how_far_it_is(study: Repro, line: str) -> None:
         ("data/latents/latent", ["card.json", *(f"{split}-00000.parquet" for split in ("test", "train", "val"))]),
         ("models/backbone", NETWORK),
         ("models/judge", NETWORK),
-        ("models/layers/latent", ["flow.yaml", *(f"iin/{name}" for name in [*NETWORK, "extent.safetensors"])]),
+        (
+            "models/layers/latent",
+            ["flow.yaml", *(f"iin/{name}" for name in [*NETWORK, "extent.safetensors", "values.safetensors"])],
+        ),
         ("comparison", ["layers.png", "scores.csv", "scores.json"]),
         ("reports", ["latent.html"]),
     ],

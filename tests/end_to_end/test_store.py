@@ -103,7 +103,7 @@ def test_scores_are_metrics_of_four_digits(study: Repro, training: Run) -> None:
 def test_figures_and_tables_are_artifacts(study: Repro, client: MlflowClient, training: Run, tmp_path: Path) -> None:
     run_id, results = training.info.run_id, study.path / "results/latent"
     top = {item.path for item in client.list_artifacts(run_id)}
-    assert top == {"figures", "params.yaml", "scores.json", "scores.md"}
+    assert top == {"figures", "images", "params.yaml", "report.html", "scores.json", "scores.md"}
     figures = {item.path for item in client.list_artifacts(run_id, "figures")}
     assert figures == {f"figures/{path.name}" for path in (results / "figures").iterdir()}
     fetched = client.download_artifacts(run_id, FIGURE, str(tmp_path))

@@ -272,7 +272,11 @@ def test_in_a_store_another_machine_goes_on_where_a_killed_driver_stopped(undist
     assert_same(found, undisturbed)
     assert "going on from step 20" in capfd.readouterr().out
     for place in ("here", "there"):  # what a driver has for itself
-        assert {path.name for path in (tmp_path / place / "small-0123").iterdir()} <= {"lock", "metrics.jsonl"}
+        assert {path.name for path in (tmp_path / place / "small-0123").iterdir()} <= {
+            "lock",
+            "metrics.jsonl",
+            "times.jsonl",
+        }
     generations = found.folder.parent
     assert [generations.at(name).names() for name in generations.names()] == [[], ["step-00000030", "step-00000040"]]
 
