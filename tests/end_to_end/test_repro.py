@@ -80,7 +80,7 @@ def test_a_stage_says_how_far_it_is(study: Repro, line: str) -> None:
         ("models/judge", NETWORK),
         (
             "models/layers/latent",
-            ["flow.yaml", *(f"iin/{name}" for name in [*NETWORK, "extent.safetensors", "values.safetensors"])],
+            ["flow.yaml", *(f"iin/{name}" for name in [*NETWORK, *BESIDE])],
         ),
         ("comparison", ["layers.png", "scores.csv", "scores.json"]),
         ("reports", ["latent.html"]),

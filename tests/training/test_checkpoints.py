@@ -186,7 +186,8 @@ def test_an_unfinished_last_line_of_the_curves_is_dropped(tmp_path):
 
 
 def test_held_out_losses_stand_beside_those_of_training_and_the_last_line_has_its_own(tmp_path, capsys):
-    show = distributed._shows_entries("train latent", Generation(Folder(tmp_path), None, 0), 20, tmp_path)
+    (tmp_path / "seen").mkdir()
+    show = distributed._shows_entries("train latent", Generation(Folder(tmp_path), None, 0), 20, tmp_path / "seen")
     rates = {"train/gradient_norm": 3.0, "train/learning_rate": 0.01}
 
     def log_and_show(entry: dict[str, float]) -> str:
