@@ -129,7 +129,7 @@ def _locked(folder: Path, make: Callable[[Path], None]) -> IO[str]:
 def _release(folder: Path, file: IO[str]) -> None:
     """Leave a copy, and remove it where nobody else uses it."""
     with file:
-        if _is_alone(file):
+        if _is_alone(file) and _is_still(file, _lock_of(folder)):
             _remove(folder)
     with suppress(OSError):
         folder.parent.rmdir()  # the last copy was in it
@@ -139,7 +139,7 @@ def _sweep(root: Path, own: Path) -> None:
     """Remove the copies that processes which were killed have left."""
     for lock in root.glob("*.lock"):
         with suppress(FileNotFoundError), lock.open("a") as file:
-            if lock != own and _is_alone(file):
+            if lock != own and _is_alone(file) and _is_still(file, lock):  # else it is one of others by now
                 _remove(lock.with_suffix(""))
 
 

@@ -274,3 +274,22 @@ def test_the_choice_is_said(table: Path, cache: Path, capsys: pytest.CaptureFixt
     assert how_read(mapped, machine.changed(memory_budget=0.5)).endswith(
         "in memory once for all processes of a node (they may fill 0.5 GB)"
     )
+
+
+def test_a_copy_that_others_made_while_it_was_swept_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its lock is another file by then than the one that was opened."""
+    lock = tmp_path / "copy.lock"
+    lock.touch()
+
+    def made_meanwhile(_file: object) -> bool:
+        lock.unlink(missing_ok=True)
+        lock.touch()
+        (tmp_path / "copy").mkdir(exist_ok=True)
+        return True
+
+    monkeypatch.setattr(node_copy, "_is_alone", made_meanwhile)
+    node_copy._sweep(tmp_path, tmp_path / "own.lock")
+    with lock.open("a") as opened:
+        node_copy._release(tmp_path / "copy", opened)
+    assert (tmp_path / "copy").is_dir()
+    assert lock.exists()
