@@ -33,7 +33,6 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from pipeline.apply.application import decoded
-from pipeline.backbone.backbone import LatentBackbone
 from pipeline.backbone.kinds import load_backbone
 from pipeline.interpretation.interpretation import Interpretation
 from pipeline.serve import IinModel, answer
@@ -66,8 +65,8 @@ def answer_images(interpretation: Interpretation, rows: pd.DataFrame, params: Ma
             if vectors not in rows.columns:
                 given[vectors] = interpretation.latents(seen[column]).tolist()
     found = answer(interpretation.iin, given, params)
-    if "latent" in found.columns and ("image" in seen or isinstance(interpretation.backbone, LatentBackbone)):
-        found["output"] = _outputs(interpretation, found, seen.get("image"))
+    if "latent" in found.columns and ((images := seen.get("image")) is not None or not _needs_images(interpretation)):
+        found["output"] = _outputs(interpretation, found, images)
     return found
 
 
@@ -82,6 +81,15 @@ class ImageModel(IinModel):
     def answer(self, rows: pd.DataFrame, params: Mapping[str, Any]) -> pd.DataFrame:
         """As the function `answer_images`."""
         return answer_images(self.interpretation, rows, params)
+
+
+def _needs_images(interpretation: Interpretation) -> bool:
+    """Whether what the network makes of a latent is also the image's that it stands for."""
+    try:
+        interpretation.cut.rest(None)
+    except ValueError:
+        return True
+    return False
 
 
 def _outputs(

@@ -18,6 +18,7 @@ from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 
 from pipeline import serve_images
+from pipeline.backbone.kinds import load_backbone
 from pipeline.basis.curves import METRICS, last_step
 from pipeline.basis.draws import draw_seed
 from pipeline.basis.weights import CARD
@@ -36,7 +37,7 @@ __all__ = ["CANDIDATE", "CHAMPION", "Gap", "Registered", "register", "registered
 
 CANDIDATE, CHAMPION = "candidate", "champion"
 WITH_BACKBONE = "iin_with_backbone"
-TORCHVISION = "torchvision"  # a kind of network that is built by the package of that name
+OWN = ("pipeline", "torch")  # packages that are packed, or needed, anyway
 
 
 @dataclass(frozen=True)
@@ -157,11 +158,11 @@ def _model_of(client: MlflowClient, run: Run, places: Places, layer: str, with_b
 
 def _built_by(places: Places) -> tuple[str, ...]:
     """The module that the network is built by again, where that is no part of the pipeline."""
-    card = read_json(places.backbone / CARD)
-    if card["kind"] == TORCHVISION:
-        return (TORCHVISION,)
-    module, colon, _ = str(card.get("network", "")).partition(":")
-    return (module,) if colon else ()
+    named, colon, _ = str(read_json(places.backbone / CARD).get("network", "")).partition(":")
+    if colon:
+        return (named,)
+    package = type(load_backbone(places.backbone).network).__module__.partition(".")[0]
+    return () if package in OWN else (package,)
 
 
 def _champion(client: MlflowClient, name: str) -> ModelVersion | None:
