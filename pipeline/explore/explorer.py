@@ -19,13 +19,13 @@ from pipeline.apply.application import read_images
 from pipeline.basis.layout import RESIDUAL, Layout
 from pipeline.drawing.palette import spoken
 from pipeline.errors import InputError
-from pipeline.explore.directions import leading_directions
 from pipeline.iin.values import Value
 from pipeline.interpret.subject import Subject, subject_of
 from pipeline.interpretation.edits import Edit, move, sample, swap
 from pipeline.interpretation.interpretation import Interpretation
 from pipeline.interpretation.rows import Rows
 from pipeline.places import Places
+from pipeline.report.directions import directions
 from pipeline.scores.record import Scores, read_scores
 from pipeline.scores.statistics.score import SWAP_FOLLOW, probe_cell, probe_own
 from pipeline.tables.images import load_images
@@ -122,12 +122,7 @@ class Explorer:
     @cached_property
     def directions(self) -> dict[str, Tensor]:
         """Leading directions [k, N_F] of each factor, at most three."""
-        rows = self.subject.recipients(CHOICE)
-
-        def outputs(codes: Tensor, recipients: NDArray[np.int64]) -> Tensor:
-            return self._shares(self.subject.rows.outputs(codes, rows[recipients]))
-
-        return leading_directions(outputs, self.subject.rows.codes[rows], self.layout, SLIDERS)
+        return directions(self.subject, SLIDERS)
 
     @cached_property
     def images(self) -> NDArray[np.int64]:

@@ -11,21 +11,19 @@ from itertools import accumulate
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 
 from pipeline.basis.draws import draw_seed
 from pipeline.interpret.subject import Subject
 from pipeline.interpretation.edits import move, sample, swap, walk
 from pipeline.judge.network import Judge
+from pipeline.report.directions import directions
 from pipeline.tables.images import to_pixels
 
-__all__ = ["KINDS", "Edited", "Named", "Plan", "directions", "edited", "plan_for", "shown_output"]
+__all__ = ["KINDS", "Edited", "Named", "Plan", "edited", "plan_for", "shown_output"]
 
 KINDS = ("swap", "slide", "sample", "walk")
 REACH = 4.0  # of a slider to either side, in standard deviations of the prior
-_STEP = 0.5  # of a factor, by which its effect on the output is measured
-_MOST_DIMS = 64  # of a factor along which that is done
-_POOLED = 32  # pixels: the side to which images are averaged where only their difference matters
 
 Named = dict[str, NDArray[np.generic]]
 """Concept → category [n] or value [n, D], as a judge gives it."""
@@ -108,10 +106,10 @@ def edited(subject: Subject, recipients: NDArray[np.int64], plan: Plan, judge: J
         plan: how much.
         judge: names what edited images show; None: nobody does.
     """
-    rows, codes = subject.rows, subject.rows.codes[recipients]
+    rows, codes, leading = subject.rows, subject.rows.codes[recipients], directions(subject, plan.sliders)
     for factor in subject.layout.names:
         donors = subject.donors(factor, plan.donors)
-        along = directions(subject, factor, plan.sliders)
+        along = leading[factor]
         columns = [subject.edited(recipients, swap(factor, rows.codes[[row] * len(codes)])) for row in donors]
         columns += [subject.edited(recipients, move(factor, one, amount)) for one in along for amount in plan.amounts]
         columns += [subject.edited(recipients, sample(factor, draw)) for draw in _seeds(subject, factor, plan.draws)]
@@ -143,43 +141,5 @@ def shown_output(subject: Subject, raw: Tensor) -> NDArray[np.uint8] | NDArray[n
     return numbers
 
 
-def directions(subject: Subject, factor: str, num: int) -> Tensor:
-    """The directions of a factor along which the output changes most, at most `num` [n, N_F], orthogonal, of length 1.
-
-    These are the leading eigenvectors of J Jᵀ, of the differences J of the output on both sides of eight codes, along
-    each dimension of the factor; of one that has more than 64, along the 64 principal directions of its codes.
-    """
-    size = subject.layout.sizes[subject.layout.index(factor)]
-    basis = _basis(subject, factor, size)
-    rows = subject.recipients(8)
-    twice = np.tile(rows, 2)
-    effects = []
-    for along in basis:
-        there = [subject.edited(rows, move(factor, along, sign * _STEP)) for sign in (1, -1)]
-        output = subject.rows.outputs(torch.cat(there), twice)
-        effects.append(_comparable(subject, output[: len(rows)] - output[len(rows) :]))
-    jacobian = torch.stack(effects).double()
-    _, vectors = torch.linalg.eigh(jacobian @ jacobian.T)  # ascending
-    leading: Tensor = vectors.T.flip(0)[:num].float() @ basis
-    signs = leading.gather(1, leading.abs().argmax(dim=1, keepdim=True)).sign()
-    return leading * signs
-
-
 def _seeds(subject: Subject, factor: str, num: int) -> list[int]:
     return [draw_seed(subject.seed, f"report/sample/{factor}/{number}") for number in range(num)]
-
-
-def _basis(subject: Subject, factor: str, size: int) -> Tensor:
-    if size <= _MOST_DIMS:
-        return torch.eye(size)
-    codes = subject.rows.codes[:, subject.layout.slice(factor)]
-    vectors: Tensor = torch.linalg.svd(codes - codes.mean(dim=0), full_matrices=False)[2]
-    return vectors[:_MOST_DIMS]
-
-
-def _comparable(subject: Subject, difference: Tensor) -> Tensor:
-    """A difference of outputs [n, …] as one vector, of images after averaging."""
-    if subject.rows.interpretation.backbone.draws_images:
-        factor = max(1, difference.shape[-1] // _POOLED)
-        difference = nn.functional.avg_pool2d(difference, factor)
-    return difference.flatten()

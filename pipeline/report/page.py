@@ -20,7 +20,7 @@ from pipeline.report.charts import curve_charts
 from pipeline.report.commit import UNKNOWN
 from pipeline.report.explorer import Explorer, explorer_of
 from pipeline.report.sprites import Sprite, encode, room_beside
-from pipeline.scores.findings import findings
+from pipeline.scores.findings import BAR, findings
 from pipeline.scores.record import Scores, Transitions
 from pipeline.scores.statistics.score import Score
 
@@ -92,7 +92,7 @@ def _context(subject: Subject, judge: Judge | None, measured: Measured, explorer
         "num_images": len(subject.rows.images),
         "verdicts": found,
         "answer": words.answer(found),
-        "bar": words.BAR,
+        "bar": BAR,
         "findings": findings(scores),
         "bars_of": evidence.concept_bars(layout, scores),
         "matrix": evidence.matrix(layout, scores),

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 
 from pipeline.basis.layout import RESIDUAL, Layout
 from pipeline.drawing.palette import decimals, spoken
+from pipeline.scores.findings import below_bar
 from pipeline.scores.record import Scores
 from pipeline.scores.statistics.score import PROBE_GAP, PROBE_OWN, SWAP_FOLLOW, Score
 
-__all__ = ["BAR", "Verdict", "answer", "colour_words", "joined", "network_words", "share", "verdicts"]
+__all__ = ["Verdict", "answer", "colour_words", "joined", "network_words", "verdicts"]
 
-BAR = 0.8  # of the way from chance to perfect, which a factor has to reach in each of these
 _MEASURES = {
     PROBE_OWN: "how well its own factor tells it",
     PROBE_GAP: "how much better that is than any other factor",
@@ -54,12 +54,6 @@ class Verdict:
 def network_words(kind: str, output: str) -> str:
     """What a network is, with its article."""
     return _NETWORKS.get(kind, _OUTPUTS[output])
-
-
-def share(score: Score) -> float:
-    """How far a score is on the way from chance, 0, to perfect, 1; the value itself where these are not known."""
-    chance, perfect = score.chance or 0.0, 1.0 if score.perfect is None else score.perfect
-    return (score.value - chance) / (perfect - chance) if perfect > chance else score.value
 
 
 def verdicts(layout: Layout, scores: Scores) -> list[Verdict]:
@@ -111,13 +105,8 @@ def colour_words(red: float, green: float, blue: float) -> str:
 
 
 def _verdict(concept: str, layout: Layout, scores: Scores) -> Verdict:
-    measured = {name: scores.get(f"{name}/{concept}") for name in _MEASURES}
-    own, gap, follow = measured.values()
-    below = [
-        f"{_MEASURES[name]}, {decimals(score.value)}"
-        for name, score in measured.items()
-        if score is not None and share(score) < BAR
-    ]
+    own, gap, follow = (scores.get(f"{name}/{concept}") for name in _MEASURES)
+    below = [f"{_MEASURES[name]}, {decimals(scores[f'{name}/{concept}'].value)}" for name in below_bar(concept, scores)]
     at_chance = own is not None and own.low is not None and own.low <= max(own.chance or 0.0, 0.0)
     no_gap = gap is not None and gap.low is not None and gap.low <= 0
     grade = "fails" if at_chance or no_gap else "partly" if below else "works"

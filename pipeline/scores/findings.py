@@ -26,7 +26,7 @@ from pipeline.scores.statistics.score import (
     probe_cell,
 )
 
-__all__ = ["findings"]
+__all__ = ["BAR", "MEASURES", "below_bar", "findings", "share"]
 
 Measured = Mapping[str, Score]
 
@@ -34,7 +34,25 @@ _LOST_ON_THE_WAY = 1e-3  # standard deviations of z; float32 leaves some 1e-5
 _HARDLY = 0.5  # of what a perfect code would tell, or of the variance of the images
 _WORTH_SAYING = 0.02  # by which a concept is read less well
 _FAR = 0.05  # share of edits; of the training latents it is .001
+BAR = 0.8  # of the way from chance to perfect, which a factor that works reaches in each measure
+MEASURES = (PROBE_OWN, PROBE_GAP, SWAP_FOLLOW)  # of a concept's own factor, as far as they were measured
 _REMEDY = "more images, fewer steps or fewer blocks help"
+
+
+def share(score: Score) -> float:
+    """How far a score is on the way from chance, 0, to perfect, 1; the value itself where these are not known."""
+    chance, perfect = score.chance or 0.0, 1.0 if score.perfect is None else score.perfect
+    return (score.value - chance) / (perfect - chance) if perfect > chance else score.value
+
+
+def below_bar(concept: str, scores: Mapping[str, Score]) -> list[str]:
+    """Names, of `MEASURES`, of what a concept's factor does not reach the bar in; of what was not measured none.
+
+    Example:
+        >>> below_bar("tint", {"probe/own/tint": Score(0.9), "probe/gap/tint": Score(0.4)})
+        ['probe/gap']
+    """
+    return [name for name in MEASURES if (found := scores.get(f"{name}/{concept}")) is not None and share(found) < BAR]
 
 
 def findings(scores: Measured) -> list[str]:

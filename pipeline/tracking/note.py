@@ -7,13 +7,12 @@ sentence has to carry the result.
 from collections.abc import Mapping, Sequence
 
 from pipeline.basis.layout import Layout
-from pipeline.scores.findings import findings
+from pipeline.scores.findings import BAR, MEASURES, below_bar, findings
 from pipeline.scores.statistics.score import (
     CHANGES,
     CLOSED_FORM_GAP,
     PAIR_NATS,
     PROBE_GAP,
-    SWAP_FOLLOW,
     SWAP_SCORE,
     Score,
     response_name,
@@ -22,7 +21,6 @@ from pipeline.tuning.flow_file import FlowChoice, Trial
 
 __all__ = ["headline", "in_words", "rounded", "run_note", "scores_table", "sweep_note", "tried", "verdict"]
 
-BAR = 0.8  # a concept below it in a score of its factor is said not to work
 NAMED = 6  # concepts in a sentence
 RANKED_BY = (PROBE_GAP, SWAP_SCORE)
 MOST_CHARACTERS = 7000  # of 8,000, without the head of the table and what follows it
@@ -66,7 +64,7 @@ def headline(layout: Layout, num_blocks: int, scores: Mapping[str, Score] | None
 def verdict(scores: Mapping[str, Score]) -> str:
     """A sentence: which concepts can be edited on their own, and which cannot, by which score; empty without any.
 
-    A concept works where `probe/gap`, and `swap/follow` where images were judged, of its factor are at least `BAR`.
+    A concept works where its factor reaches the bar of `pipeline.scores.findings` in all that was measured.
 
     Example:
         >>> scores = {"probe/gap/digit": Score(0.93), "swap/follow/digit": Score(0.98), "probe/gap/tint": Score(0.41)}
@@ -75,12 +73,9 @@ def verdict(scores: Mapping[str, Score]) -> str:
         >>> verdict({"probe/gap/digit": Score(0.93)})
         'digit works: at least 0.80 in probe/gap.'
     """
-    bars = [name for name in (PROBE_GAP, SWAP_FOLLOW) if any(score.startswith(f"{name}/") for score in scores)]
-    concepts = dict.fromkeys(score.removeprefix(f"{n}/") for n in bars for score in scores if score.startswith(f"{n}/"))
-    under = {
-        concept: [name for bar in bars if (name := f"{bar}/{concept}") in scores and scores[name].value < BAR]
-        for concept in concepts
-    }
+    bars = [name for name in MEASURES if any(score.startswith(f"{name}/") for score in scores)]
+    concepts = [score.removeprefix(f"{PROBE_GAP}/") for score in scores if score.startswith(f"{PROBE_GAP}/")]
+    under = {concept: [f"{name}/{concept}" for name in below_bar(concept, scores)] for concept in concepts}
     works = [concept for concept in concepts if not under[concept]]
     fails = [concept for concept in concepts if under[concept]]
     parts = []

@@ -12,9 +12,9 @@ from pipeline.backbone.classifier import Classifier, ClassifierBackbone
 from pipeline.backbone.hooks import state_sha256
 from pipeline.basis.layout import Layout
 from pipeline.errors import InputError
-from pipeline.explore.directions import leading_directions
 from pipeline.explore.explorer import Change, Explorer, Result
 from pipeline.explore.shown import result_html, thumbnails
+from pipeline.report.directions import leading_directions
 
 from .explorers import explorer_of
 

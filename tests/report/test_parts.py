@@ -8,7 +8,7 @@ import torch
 
 from pipeline.interpretation.edits import move
 from pipeline.report.charts import bar, chart, ticks
-from pipeline.report.edits import directions
+from pipeline.report.directions import directions
 from pipeline.report.sprites import encode, fitting
 from pipeline.report.words import colour_words, joined
 from pipeline.scores.statistics.score import Score
@@ -19,7 +19,7 @@ from .pages import subject_of_page
 def test_along_a_leading_direction_the_output_changes_most() -> None:
     subject = subject_of_page()
     rows = subject.recipients(8)
-    found = directions(subject, "residual", 2)
+    found = directions(subject, 2)["residual"]
     assert torch.allclose(found @ found.T, torch.eye(2), atol=1e-5)
 
     def effect(direction: torch.Tensor) -> float:

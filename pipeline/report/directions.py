@@ -1,8 +1,8 @@
 """Leading directions of each factor: those along which the output of the network moves the most.
 
 Codes are nearly N(0, 1) in every direction, so that a factor's own spread ranks none of them. What ranks them here is
-the mean of JᵀJ, J the change of the output by a step of 1 along each number of the factor, from the codes of some
-images: its eigenvectors, the largest eigenvalue first.
+the mean of JᵀJ, J the change of the output by a step of 1 along each number of the factor, about the codes of some
+images: its eigenvectors, the largest eigenvalue first. The sliders of the report and of the live explorer are these.
 """
 
 from collections.abc import Callable
@@ -13,15 +13,30 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from pipeline.basis.layout import Layout
+from pipeline.interpret.subject import Subject
 
-__all__ = ["leading_directions"]
+__all__ = ["directions", "leading_directions"]
+
+_IMAGES = 16  # at most
 
 _TRIED = 32  # directions of a factor, at most: of a larger one those in which the codes vary most
-_STEPS = 640  # outputs over all factors that are made for it, about
+_STEP = 0.5  # to either side, in standard deviations of N(0, 1)
+_OUTPUTS = 640  # over all factors that are made for it, about
 _FEWEST = 2  # images
 
 Outputs = Callable[[Tensor, NDArray[np.int64]], Tensor]
 """Outputs [n, …] of codes [n, N] whose recipients are rows [n]."""
+
+
+def directions(subject: Subject, num: int) -> dict[str, Tensor]:
+    """The leading directions of each factor of a layer, as `leading_directions`; of classes the probabilities count."""
+    rows, decides = subject.recipients(_IMAGES), subject.rows.interpretation.backbone.decides
+
+    def outputs(codes: Tensor, recipients: NDArray[np.int64]) -> Tensor:
+        found = subject.rows.outputs(codes, rows[recipients])
+        return found.softmax(dim=1) if decides else found
+
+    return leading_directions(outputs, subject.rows.codes[rows], subject.layout, num)
 
 
 def leading_directions(outputs: Outputs, codes: Tensor, layout: Layout, num: int) -> dict[str, Tensor]:
@@ -29,24 +44,22 @@ def leading_directions(outputs: Outputs, codes: Tensor, layout: Layout, num: int
 
     Args:
         outputs: of the network.
-        codes: of the rows [n, N]; the first of them are stepped from.
+        codes: of the rows [n, N]; steps are taken about the first of them.
         layout: the factors.
         num: directions a factor, at most.
     """
     tried = {name: _tried(codes[:, layout.slice(name)]) for name in layout.names}
-    steps = sum(map(len, tried.values()))
-    rows = np.arange(min(len(codes), max(_FEWEST, _STEPS // steps)))
+    counts = [len(axes) for axes in tried.values()]
+    steps, start = torch.zeros(sum(counts), layout.num_dims), 0
+    for name, axes in tried.items():
+        steps[start : start + len(axes), layout.slice(name)] = _STEP * axes
+        start += len(axes)
     moved = {name: torch.zeros(len(axes), len(axes)) for name, axes in tried.items()}
-    for row in rows:
-        whole = torch.zeros(steps + 1, layout.num_dims)  # the last row is no step
-        start = 0
-        for name, axes in tried.items():
-            whole[start : start + len(axes), layout.slice(name)] = axes
-            start += len(axes)
-        answers = outputs(codes[row] + whole, np.full(steps + 1, row)).flatten(1)
-        changes = answers[:-1] - answers[-1]
-        for name, of_it in zip(tried, changes.split([len(axes) for axes in tried.values()]), strict=True):
-            moved[name] += of_it @ of_it.T
+    for row in range(min(len(codes), max(_FEWEST, _OUTPUTS // (2 * len(steps))))):
+        both = torch.cat((codes[row] + steps, codes[row] - steps))
+        there, back = outputs(both, np.full(len(both), row)).flatten(1).chunk(2)
+        for name, change in zip(tried, (there - back).split(counts), strict=True):
+            moved[name] += change @ change.T
     return {name: _leading(moved[name], axes)[:num] for name, axes in tried.items()}
 
 
