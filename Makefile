@@ -48,7 +48,7 @@ clean-runs:  ## remove checkpoints, times and rates
 	rm -rf .runs
 
 lock: venv  ## make requirements.lock anew from pyproject.toml, for every Python that it names
-	$(VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 --no-header --extra dev --extra explore --extra style pyproject.toml -o requirements.lock
+	$(VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 --no-header --extra dev --extra explore pyproject.toml -o requirements.lock
 	$(MAKE) wheels
 
 wheels: venv  ## show that requirements.lock resolves to wheels alone with Python 3.11, 3.12 and 3.13

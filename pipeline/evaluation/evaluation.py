@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from pipeline.basis.draws import draw_seed
 from pipeline.basis.layout import Layout
 from pipeline.evaluation.densities import densities
-from pipeline.evaluation.intervention import set_values, unseen
+from pipeline.evaluation.intervention import Asked, set_values, unseen
 from pipeline.evaluation.response import respond, responding
 from pipeline.flow import Flow, closed_form
 from pipeline.interpretation.edits import swap
@@ -121,8 +121,9 @@ def _edits_and_fit(
     transitions: Transitions = {}
     begins("swaps and set values" if judge is not None else "responses")
     if judge is not None:
-        scores = _swaps(test, judge, params.swaps, seed) | set_values(test, judge, params.swaps, seed)
-        scores |= unseen(test, judge, params.swaps, seed)
+        asked = Asked(test, judge)
+        scores = _swaps(asked, params.swaps, seed) | set_values(asked, params.swaps, seed)
+        scores |= unseen(asked, params.swaps, seed)
     else:
         chosen = responding(test.latents, params.response_images, seed)
         responses = respond(test, chosen, params.response_draws, seed)
@@ -201,14 +202,13 @@ def _label_scores(
     return fitted.probes | reference_scores(fitted.linear, beside, latent, test.layout), fitted.per_dimension
 
 
-def _swaps(test: Rows, judge: Judge, num: int, seed: int) -> dict[str, Score]:
+def _swaps(asked: Asked, num: int, seed: int) -> dict[str, Score]:
     """Swap each factor between random test rows of different originals, decode, and ask the judge."""
+    test, judge, shown = asked.test, asked.judge, asked.shown
     layout, original = test.layout, test.latents.original
     rng = np.random.default_rng(draw_seed(seed, "evaluate/swaps"))
     recipient, donor = rng.integers(len(original), size=(2, num))
-    different = original[recipient] != original[donor]
-    recipient, donor = recipient[different], donor[different]
-    shown = judge.name(test.outputs_of_latents(test.means))
+    recipient, donor = asked.apart(recipient, donor)
     swapped = {}
     for factor in layout.names:
         edit = swap(factor, test.codes[donor])

@@ -12,23 +12,69 @@ from pipeline.judge.network import Judge
 from pipeline.scores.behaviour.set_to import SetRows, set_score
 from pipeline.scores.statistics.score import SET, Score
 
-__all__ = ["set_values", "unseen"]
+__all__ = ["Asked", "set_values", "unseen"]
 
 Numbers = NDArray[np.int64]
 
 
-def set_values(test: Rows, judge: Judge, num: int, seed: int) -> dict[str, Score]:
+class Asked:
+    """Test rows, and what a judge sees in their reconstructions.
+
+    Attributes:
+        test: the rows, with the network and its map.
+        judge: names what an image shows.
+        shown: what it sees in the reconstruction of each row, by concept.
+    """
+
+    def __init__(self, test: Rows, judge: Judge) -> None:
+        self.test, self.judge = test, judge
+        self._targets = test.latents.targets()
+        self.shown = judge.name(test.outputs_of_latents(test.means))
+
+    def known(self, concept: str) -> Numbers:
+        """Numbers of the rows that have a value of a concept that training rows have, too."""
+        known = self.test.latents.labels[concept] >= 0
+        values = self.test.interpretation.iin.values[concept]
+        if isinstance(values, Categories):
+            known = known & np.isin(self._targets[concept], values.categories)
+        return np.flatnonzero(known)
+
+    def apart(self, recipient: Numbers, source: Numbers) -> tuple[Numbers, Numbers]:
+        """Those of pairs of rows that are of two originals."""
+        original = self.test.latents.original
+        different = original[recipient] != original[source]
+        return recipient[different], source[different]
+
+    def set_to(self, concept: str, recipient: Numbers, source: Numbers) -> SetRows:
+        """Recipients whose concept is set to the value that the table says of the sources."""
+        wanted = self._targets[concept][source]
+        codes = self.test.interpretation.iin.values[concept].codes(wanted)  # type: ignore[arg-type]  # of its own kind
+        return self._rows(recipient, source, wanted, place(concept, torch.from_numpy(codes)))
+
+    def swapped(self, concept: str, recipient: Numbers, source: Numbers) -> SetRows:
+        """Recipients that get the sources' factor; wanted is what the judge sees in these."""
+        return self._rows(recipient, source, self.shown[concept][source], swap(concept, self.test.codes[source]))
+
+    def _rows(self, recipient: Numbers, source: Numbers, wanted: ArrayLike, edit: Edit) -> SetRows:
+        test = self.test
+        changed = self.judge.name(test.outputs(test.interpretation.edit(test.codes[recipient], edit), recipient))
+        before, other = (
+            {name: self.shown[name][rows] for name in test.layout.concepts} for rows in (recipient, source)
+        )
+        return SetRows(before, wanted, other, changed, test.latents.original[recipient])
+
+
+def set_values(asked: Asked, num: int, seed: int) -> dict[str, Score]:
     """`set/score`: each concept of random test rows is set to the value that another row, of another original, has.
 
     A value that no training row has is not asked for; a map that knows no values of a concept has no such score.
 
     Args:
-        test: the rows, with the network and its map.
-        judge: names what an image shows.
+        asked: the rows, and their judge.
         num: how many rows, at most, for each concept.
         seed: the study's.
     """
-    asked, rng = _Asked(test, judge), np.random.default_rng(draw_seed(seed, "evaluate/set"))
+    test, rng = asked.test, np.random.default_rng(draw_seed(seed, "evaluate/set"))
     rows = {}
     for concept in test.interpretation.iin.values:
         if len(known := asked.known(concept)):
@@ -37,21 +83,20 @@ def set_values(test: Rows, judge: Judge, num: int, seed: int) -> dict[str, Score
     return set_score(rows, draw_seed(seed, "evaluate/set_intervals"))
 
 
-def unseen(test: Rows, judge: Judge, num: int, seed: int) -> dict[str, Score]:
+def unseen(asked: Asked, num: int, seed: int) -> dict[str, Score]:
     """`unseen/set/score` and `unseen/swap/score`: edits that lead to combinations that no training image shows.
 
     A row that has all but one value of such a combination gets the last, set to it, or from a row that has it. Nothing
     where `data.leave_out` names none.
 
     Args:
-        test: the rows, with the network and its map.
-        judge: names what an image shows.
+        asked: the rows, and their judge.
         num: how many rows, at most, for each concept.
         seed: the study's.
     """
+    test, rng = asked.test, np.random.default_rng(draw_seed(seed, "evaluate/unseen"))
     if not test.latents.leave_out:
         return {}
-    asked, rng = _Asked(test, judge), np.random.default_rng(draw_seed(seed, "evaluate/unseen"))
     by_set, by_swap = {}, {}
     for concept in test.layout.concepts:
         recipient, source = asked.apart(*_leading(test, concept, num, rng))
@@ -76,44 +121,3 @@ def _leading(test: Rows, concept: str, num: int, rng: np.random.Generator) -> tu
             recipients.append(rng.choice(near, num // len(cells)))
             sources.append(rng.choice(with_it, num // len(cells)))
     return np.concatenate(recipients), np.concatenate(sources)
-
-
-class _Asked:
-    """Test rows, and what the judge sees in their reconstructions."""
-
-    def __init__(self, test: Rows, judge: Judge) -> None:
-        self._test, self._judge = test, judge
-        self._targets = test.latents.targets()
-        self._shown = judge.name(test.outputs_of_latents(test.means))
-
-    def known(self, concept: str) -> Numbers:
-        """Numbers of the rows that have a value of a concept that training rows have, too."""
-        known = self._test.latents.labels[concept] >= 0
-        values = self._test.interpretation.iin.values[concept]
-        if isinstance(values, Categories):
-            known = known & np.isin(self._targets[concept], values.categories)
-        return np.flatnonzero(known)
-
-    def apart(self, recipient: Numbers, source: Numbers) -> tuple[Numbers, Numbers]:
-        """Those of pairs of rows that are of two originals."""
-        original = self._test.latents.original
-        different = original[recipient] != original[source]
-        return recipient[different], source[different]
-
-    def set_to(self, concept: str, recipient: Numbers, source: Numbers) -> SetRows:
-        """Recipients whose concept is set to the value that the table says of the sources."""
-        wanted = self._targets[concept][source]
-        codes = self._test.interpretation.iin.values[concept].codes(wanted)  # type: ignore[arg-type]  # of its own kind
-        return self._rows(recipient, source, wanted, place(concept, torch.from_numpy(codes)))
-
-    def swapped(self, concept: str, recipient: Numbers, source: Numbers) -> SetRows:
-        """Recipients that get the sources' factor; wanted is what the judge sees in these."""
-        return self._rows(recipient, source, self._shown[concept][source], swap(concept, self._test.codes[source]))
-
-    def _rows(self, recipient: Numbers, source: Numbers, wanted: ArrayLike, edit: Edit) -> SetRows:
-        test = self._test
-        changed = self._judge.name(test.outputs(test.interpretation.edit(test.codes[recipient], edit), recipient))
-        before, other = (
-            {name: self._shown[name][rows] for name in test.layout.concepts} for rows in (recipient, source)
-        )
-        return SetRows(before, wanted, other, changed, test.latents.original[recipient])

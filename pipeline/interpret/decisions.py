@@ -18,7 +18,7 @@ from pipeline.interpretation.edits import sample
 from pipeline.scores.record import Scores
 from pipeline.scores.statistics.score import EDITED_IMAGES, response_name
 
-__all__ = ["decision_sheet", "edited_images", "example_sheet", "response_sheet"]
+__all__ = ["called", "decision_sheet", "edited_images", "example_sheet", "response_sheet"]
 
 KINDS = {"sample": "drawn from N(0, 1)", "swap": "swapped", "walk": "walked in"}
 _SHADES = (1.0, 0.62, 0.32)  # of a factor's colour, by kind
@@ -182,7 +182,7 @@ def example_sheet(subject: Subject, names: Sequence[str] | None = None) -> Sheet
     ticks = _Ticks.of(shown, names, 6.5)
     bar = max(22, ticks.pitch)
     panel = max(bar * len(shown), 300, *(round(text_width(spoken(name), 9, "bold")) + 20 for name in layout.names))
-    decided = [f"decided: {_called(entry, names)}" for entry in before]
+    decided = [f"decided: {called(entry, names)}" for entry in before]
     truth = _truth(subject, rows, names)
     inner, label = MARGIN + width + 80 + round(max(text_width(text, 7.5) for text in (*decided, *truth))), 60
     step = height + 40 + ticks.height
@@ -238,7 +238,7 @@ class _Ticks:
     @classmethod
     def of(cls, shown: NDArray[np.intp], names: Sequence[str] | None, points: float) -> "_Ticks":
         """Labels of the classes `shown`, in a size of `points`."""
-        labels, line = [_called(entry, names) for entry in shown], line_height(points)
+        labels, line = [called(entry, names) for entry in shown], line_height(points)
         widest = round(max(text_width(label, points) for label in labels))
         if widest <= 2.5 * line:
             return cls(labels, 0, widest + 10, line, widest)
@@ -250,10 +250,10 @@ def _truth(subject: Subject, rows: NDArray[np.int64], names: Sequence[str] | Non
     classes = subject.rows.interpretation.backbone.true_classes(subject.rows.images)
     if classes is None:
         return [""] * len(rows)
-    return [f"labelled: {_called(entry, names)}" if entry >= 0 else "" for entry in classes[rows]]
+    return [f"labelled: {called(entry, names)}" if entry >= 0 else "" for entry in classes[rows]]
 
 
-def _called(entry: int, names: Sequence[str] | None) -> str:
+def called(entry: int, names: Sequence[str] | None) -> str:
     """The name of a class, cut where it is very long, or its number."""
     return str(entry) if names is None else shortened(names[entry], _LONGEST, 7.5)
 

@@ -12,9 +12,10 @@ from torch import Tensor
 
 from pipeline.basis.draws import draw_seed
 from pipeline.drawing.palette import GAP, HEADER, colour_of, draw_grid, spoken
-from pipeline.drawing.sheet import MARGIN, MUTED, Sheet, line_height, new_sheet, shortened, text_width, upscale
+from pipeline.drawing.sheet import MARGIN, MUTED, Sheet, line_height, new_sheet, text_width, upscale
 from pipeline.files import atomic_file
 from pipeline.interpret.counterfactual import Counterfactuals, counterfactuals, reach
+from pipeline.interpret.decisions import called
 from pipeline.interpret.subject import Subject
 
 __all__ = ["Turns", "turns_of", "turns_sheet", "write_turns"]
@@ -114,7 +115,7 @@ def turns_sheet(subject: Subject, turns: Turns, names: Sequence[str] | None = No
     heads = {factor: f"{spoken(factor)}: {_in_words(moves)}" for factor, moves in turns.found.items()}
     longest = max(text_width(text, 7.5) for texts in said.values() for pair in texts for text in pair)
     column = max(width + 20 + round(longest), *(round(text_width(head, 7.5, "bold")) for head in heads.values())) + 40
-    decided = [f"decided: {_called(entry, names)}" for entry in next(iter(turns.found.values())).before[:num]]
+    decided = [f"decided: {called(entry, names)}" for entry in next(iter(turns.found.values())).before[:num]]
     inner = MARGIN + width + 30 + round(max(text_width(text, 7.5) for text in decided)) + 50
     sizes = zip(layout.names, layout.sizes, strict=True)
     limits = ", ".join(f"{reach(size):.1f} for {spoken(name)}" for name, size in sizes)
@@ -149,7 +150,7 @@ def _said(moves: Counterfactuals, row: int, names: Sequence[str] | None) -> tupl
     """Two lines on a move."""
     if not moves.turned[row]:
         return "turns nothing", ""
-    return f"{moves.length[row]:.2f} std", f"→ {_called(int(moves.after[row]), names)}"
+    return f"{moves.length[row]:.2f} std", f"→ {called(int(moves.after[row]), names)}"
 
 
 def _in_words(moves: Counterfactuals) -> str:
@@ -166,7 +167,3 @@ def _nearest(latents: Tensor, moves: Counterfactuals, means: Tensor, decisions: 
         if len(same):
             near[row] = same[int((means[same] - latents[row]).norm(dim=1).argmin())]
     return near
-
-
-def _called(entry: int, names: Sequence[str] | None) -> str:
-    return str(entry) if names is None else shortened(names[entry], 260, 7.5)

@@ -82,7 +82,7 @@ def verdict(scores: Mapping[str, Score]) -> str:
     if works:
         parts.append(f"{_listed(works)} {'works' if len(works) == 1 else 'work'}")
         if not fails:
-            parts[0] += f": at least {BAR:.2f} in {' and '.join(bars)}"
+            parts[0] += f": at least {BAR:.2f} in {_listed(bars)}"
     if fails:
         figures = ", ".join(f"{name} {scores[name].value:.2f}" for concept in fails for name in under[concept])
         parts.append(f"{_listed(fails)} {'does' if len(fails) == 1 else 'do'} not: {figures}, below {BAR:.2f}")

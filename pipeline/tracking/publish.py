@@ -150,7 +150,7 @@ def last_whole_stage(layer: str, root: Path = Path()) -> Stage | None:
         "report": places.report(layer),
     }
     stages = recorded_stages(root)
-    written = {out["path"]: out.get("md5") for stage in stages.values() for out in stage.get("outs", [])}
+    written = recorded_hashes(stages)
     whole: Stage | None = None
     for stage in STAGES:
         inputs = stages.get(f"{stage}@{layer}", {}).get("deps", [])
@@ -164,7 +164,7 @@ def last_whole_stage(layer: str, root: Path = Path()) -> Stage | None:
 def images_of(root: Path) -> Dataset | None:
     """The images of the project as MLflow names them: their source, and DVC's hash; None where DVC recorded none."""
     path, stages = Places().images.as_posix(), recorded_stages(root)
-    digest = recorded_hashes(root).get(path)
+    digest = recorded_hashes(stages).get(path)
     if digest is None:
         return None
     source = stages["prepare"]["params"][Places().params.name]["data"]["source"]

@@ -80,8 +80,9 @@ def describe(card: Mapping[str, Any], layer: str, root: Path) -> tuple[dict[str,
     sizes = dict(zip(layout.names, layout.sizes, strict=True))
     left_out = (*CARD_TAGS, "layout", "cut", "weights_sha256")  # tags, and lists longer than MLflow's parameters
     rest = {key: value for key, value in card.items() if key not in left_out}
-    params = _inputs(layer, root) | _flatten({**rest, SIZES: sizes}) | {SIZES: str(layout)}  # to read, and to draw
-    return params, tags | _lineage(layer, root)
+    stages = recorded_stages(root)
+    params = _inputs(layer, stages) | _flatten({**rest, SIZES: sizes}) | {SIZES: str(layout)}  # to read, and to draw
+    return params, tags | _lineage(layer, stages)
 
 
 def run_name(store: Store, layer: str, layout: Layout) -> str:
@@ -97,9 +98,9 @@ def recorded_stages(root: Path) -> dict[str, Any]:
     return stages
 
 
-def recorded_hashes(root: Path) -> dict[str, str]:
+def recorded_hashes(stages: Mapping[str, Any]) -> dict[str, str]:
     """DVC's hash of each output that it recorded, by its path."""
-    outputs = (out for stage in recorded_stages(root).values() for out in stage.get("outs", []))
+    outputs = (out for stage in stages.values() for out in stage.get("outs", []))
     return {out["path"]: str(out["md5"]) for out in outputs if "md5" in out}
 
 
@@ -256,19 +257,18 @@ def _flatten(content: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
     return flat
 
 
-def _inputs(layer: str, root: Path) -> dict[str, str]:
+def _inputs(layer: str, stages: Mapping[str, Any]) -> dict[str, str]:
     """Parameters that say of which images, which network, and what of its layer a run is; those that are set."""
-    stages = recorded_stages(root)
     stated: dict[str, Any] = {}
     for stage in (*INPUTS, f"extract@{layer}"):
         stated |= stages.get(stage, {}).get("params", {}).get(Places().params.name, {})
     return _flatten({key: value for key, value in stated.items() if key.partition(".")[0] in SECTIONS})
 
 
-def _lineage(layer: str, root: Path) -> dict[str, str]:
+def _lineage(layer: str, stages: Mapping[str, Any]) -> dict[str, str]:
     """DVC's hashes of what a run was made from, as hidden tags: `dvc get`, or `.dvc/cache`, finds it by them."""
     places = Places()
-    hashes = recorded_hashes(root)
+    hashes = recorded_hashes(stages)
     made_from = {"images": places.images, "backbone": places.backbone, "latents": places.latents(layer)}
     return {
         f"{HIDDEN}dvc_{name}": hashes[path.as_posix()] for name, path in made_from.items() if path.as_posix() in hashes

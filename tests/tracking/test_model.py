@@ -59,6 +59,12 @@ def test_packed_is_what_a_process_loads(model: Path) -> None:
     assert required == [f"{name}=={version(name)}" for name in names]
 
 
+def write(folder: Path, files: dict[str, str]) -> None:
+    for name, text in files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(text)
+
+
 def test_only_what_runs_on_import_is_packed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     files = {
         "__init__.py": "",
@@ -73,9 +79,7 @@ def test_only_what_runs_on_import_is_packed(tmp_path: Path, monkeypatch: pytest.
         "typed.py": "",
         "late.py": "import torch\n",
     }
-    for name, text in files.items():
-        (tmp_path / "packed" / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / "packed" / name).write_text(text)
+    write(tmp_path / "packed", files)
     monkeypatch.syspath_prepend(tmp_path)
     import packed.late
     import packed.top
@@ -105,9 +109,7 @@ def test_a_network_of_ones_own_is_packed_with_what_it_imports(tmp_path: Path, mo
         "own_network/unused.py": "import pandas\n",
         "own_layers.py": "import math\n",
     }
-    for name, text in files.items():
-        (tmp_path / "theirs" / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / "theirs" / name).write_text(text)
+    write(tmp_path / "theirs", files)
     monkeypatch.syspath_prepend(tmp_path / "theirs")
     plain = needs_of(layout)
     needs = needs_of(layout, "own_network.made")

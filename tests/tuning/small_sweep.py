@@ -4,7 +4,7 @@ python -m tuning.small_sweep FOLDER LATENTS
 """
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
 from pathlib import Path
 from types import SimpleNamespace
@@ -22,6 +22,7 @@ from pipeline.tuning.search import sweep
 from pipeline.tuning.trial import TrialSetup, TrialSetups, run_pack
 
 CPU = torch.device("cpu")
+REAL = run_pack  # whatever stands in its place in this module
 ESTIMATE = Layout(("residual", "digit", "colour"), (2, 2, 2))
 OF_EIGHT = Layout(ESTIMATE.names, (4, 2, 2))
 
@@ -34,6 +35,22 @@ def study(**tune: Any) -> Params:
         train=TrainParams(batch_size=32, learning_rate=3e-3, log_every=5, validate_every=10),
         tune=TuneParams(trials=3, steps=10, concurrent=2, num_blocks=(1, 2), scale=(0.5, 1.0)).changed(**tune),
     )
+
+
+def interrupted_after(
+    packs: int, trained: list[tuple[int, int | None]] | None = None
+) -> Callable[[list[TrialSetup], torch.device], tuple[dict[int, str], list[str]]]:
+    """In place of `run_pack`: Ctrl-C comes in the pack after so many; `trained` notes number and end of each flow."""
+    numbers = iter(range(packs))
+
+    def run(setups: list[TrialSetup], device: torch.device) -> tuple[dict[int, str], list[str]]:
+        if next(numbers, None) is None:
+            raise KeyboardInterrupt
+        if trained is not None:
+            trained.extend((setup.number, setup.until) for setup in setups)
+        return REAL(setups, device)
+
+    return run
 
 
 def swept(folder: Path, latents: Path, params: Params, estimate: Layout = OF_EIGHT) -> tuple[bytes, FlowChoice, Path]:

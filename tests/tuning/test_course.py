@@ -4,7 +4,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 from training.small_latents import write_latents
 
 from pipeline.basis.curves import METRICS, entries
@@ -16,9 +15,8 @@ from pipeline.tuning.flow_file import FlowChoice, read_flow_file, write_flow_fil
 from pipeline.tuning.packs import MOST
 from pipeline.tuning.search import sweep
 from pipeline.tuning.space import Candidate
-from pipeline.tuning.trial import TrialSetup, run_pack
 
-from .small_sweep import ESTIMATE, leave_ray_out, study, swept
+from .small_sweep import ESTIMATE, interrupted_after, leave_ray_out, study, swept
 
 
 @pytest.fixture(scope="module")
@@ -155,20 +153,11 @@ def test_rungs_stop_flows_and_those_that_go_on_depend_on_no_pack_and_on_no_kill(
     monkeypatch.setitem(MOST, "cpu", 1)
     assert swept(tmp_path / "alone", latents, params)[0] == content
     monkeypatch.setitem(MOST, "cpu", 2)
-    left = 2
-
-    def killed(setups: list[TrialSetup], device: torch.device) -> tuple[dict[int, str], list[str]]:
-        nonlocal left
-        left -= 1
-        if left < 0:
-            raise KeyboardInterrupt
-        return run_pack(setups, device)
-
     starts = 0
     while True:
         with monkeypatch.context() as patched:
-            patched.setattr("tuning.small_sweep.run_pack", killed)
-            starts, left = starts + 1, 2
+            patched.setattr("tuning.small_sweep.run_pack", interrupted_after(2))
+            starts += 1
             try:
                 found = swept(tmp_path / "killed", latents, params)
             except KeyboardInterrupt:

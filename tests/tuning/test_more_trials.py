@@ -4,16 +4,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 from training.small_latents import write_latents
 
 from pipeline.basis.curves import METRICS, entries
 from pipeline.params import TuneParams
 from pipeline.storage import remote
 from pipeline.tuning.packs import MOST
-from pipeline.tuning.trial import CHOOSING, TrialSetup, run_pack
+from pipeline.tuning.trial import CHOOSING
 
-from .small_sweep import leave_ray_out, study, swept
+from .small_sweep import interrupted_after, leave_ray_out, study, swept
 
 HALVED = {"early_stopping": "halving", "reduction": 2, "least": 0.25}
 
@@ -74,22 +73,13 @@ def test_a_driver_on_another_machine_finds_in_the_store_what_one_that_was_killed
     params = study(trials=4, steps=20, scale=(0.5, 1.0, 1.5), rho=(0.5,), num_blocks=(2,), concurrent=1, **HALVED)
     undisturbed = swept(tmp_path / "fresh", latents, params)[0]
     stored = params.changed(machine=params.machine.changed(storage="s3://iin/runs"))
-    left = 3
-
-    def run(setups: list[TrialSetup], device: torch.device) -> tuple[dict[int, str], list[str]]:
-        nonlocal left
-        left -= 1
-        if left < 0:
-            raise KeyboardInterrupt
-        trained.extend((setup.number, setup.until) for setup in setups)
-        return run_pack(setups, device)
-
     trained: list[tuple[int, int | None]] = []
-    monkeypatch.setattr("tuning.small_sweep.run_pack", run)
+    monkeypatch.setattr("tuning.small_sweep.run_pack", interrupted_after(3, trained))
     with pytest.raises(KeyboardInterrupt):  # in the last of its packs: of rungs of 4, 2 and 1 flows
         swept(tmp_path / "here", latents, stored)
     assert [until for _, until in trained] == [5, 5, 5, 5, 10, 10]
-    before, left = trained.copy(), 9
+    before = trained.copy()
+    monkeypatch.setattr("tuning.small_sweep.run_pack", interrupted_after(9, trained))
     assert swept(tmp_path / "there", latents, stored)[0] == undisturbed
     assert [until for _, until in trained[len(before) :]] == [None], "the rungs were found"
 

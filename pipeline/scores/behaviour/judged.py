@@ -7,7 +7,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from pipeline.scores.statistics.concepts import checked_rows
 
-__all__ = ["Judged", "is_classes", "judged_rows"]
+__all__ = ["Judged", "harmonic_mean", "is_classes", "judged_rows", "nearer"]
 
 Judged = dict[str, NDArray[np.float64]]
 """By concept, [n, D], a class as one number."""
@@ -40,3 +40,17 @@ def judged_rows(
         checked = checked_rows(seen, f"{name}, concept '{concept}'", num_rows)
         rows[concept] = checked.reshape(len(checked), -1)
     return rows
+
+
+def nearer(
+    seen: NDArray[np.float64], wanted: NDArray[np.float64], other: NDArray[np.float64], *, by_class: bool
+) -> NDArray[np.bool_]:
+    """Whether what is seen [n, D] is the wanted class, or is strictly nearer (Euclid) to the wanted value [n]."""
+    near, far = (np.linalg.norm(seen - of_it, axis=1) for of_it in (wanted, other))
+    return np.asarray(near == 0 if by_class else near < far)
+
+
+def harmonic_mean(follow: NDArray[np.float64], stay: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Of two shares [...]; 0 where both are."""
+    total = follow + stay
+    return np.asarray(np.where(total == 0, 0, 2 * follow * stay / np.where(total == 0, 1, total)))

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from pipeline.scores.behaviour.judged import Judged, is_classes, judged_rows
+from pipeline.scores.behaviour.judged import Judged, harmonic_mean, is_classes, judged_rows, nearer
 from pipeline.scores.statistics.intervals import bootstrap_interval, bootstrap_sums
 from pipeline.scores.statistics.score import SET, Score
 
@@ -128,8 +128,7 @@ class _Outcomes:
         self, concept: str, seen: Judged, wanted: NDArray[np.float64], other: NDArray[np.float64]
     ) -> NDArray[np.bool_]:
         """Whether what is seen is the wanted class, or nearer to the wanted value than to the other [n]."""
-        near, far = (np.linalg.norm(seen[concept] - of_it, axis=1) for of_it in (wanted, other))
-        return np.asarray(near == 0 if self._classes[concept] else near < far)
+        return nearer(seen[concept], wanted, other, by_class=self._classes[concept])
 
 
 def _summaries(sums: Mapping[str, NDArray[np.float64]], kind: str) -> dict[str, NDArray[np.float64]]:
@@ -142,6 +141,5 @@ def _summaries(sums: Mapping[str, NDArray[np.float64]], kind: str) -> dict[str, 
     if not stays:
         return {f"{kind}/score": follow, f"{kind}/follow": follow, **follows}
     stay = np.mean(list(stays.values()), axis=0)
-    total = follow + stay
-    score = np.where(total == 0, 0, 2 * follow * stay / np.where(total == 0, 1, total))
+    score = harmonic_mean(follow, stay)
     return {f"{kind}/score": score, f"{kind}/follow": follow, **follows, f"{kind}/stay": stay, **stays}

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from pipeline.basis.layout import Layout
-from pipeline.scores.behaviour.judged import Judged, is_classes, judged_rows
+from pipeline.scores.behaviour.judged import Judged, harmonic_mean, is_classes, judged_rows, nearer
 from pipeline.scores.statistics.intervals import bootstrap_interval, pair_bootstrap_sums, pair_originals
 from pipeline.scores.statistics.score import SWAP_FOLLOW, SWAP_SCORE, Score
 
@@ -100,10 +100,8 @@ def _outcomes(to: Judged, frm: Judged, seen: dict[str, Judged], classes: Mapping
     for factor, judged in seen.items():
         for concept, by_class in classes.items():
             wanted, other = (frm, to) if factor == concept else (to, frm)
-            near = np.linalg.norm(judged[concept] - wanted[concept], axis=1)
-            far = np.linalg.norm(judged[concept] - other[concept], axis=1)
             differs = (to[concept] != frm[concept]).any(axis=1)
-            success = near == 0 if by_class else near < far
+            success = nearer(judged[concept], wanted[concept], other[concept], by_class=by_class)
             counted = np.ones_like(differs) if by_class and factor != concept else differs
             outcomes[factor, concept] = counted, counted & success
     return outcomes
@@ -128,9 +126,7 @@ def _summaries(sums: NDArray[np.float64], outcomes: _Outcomes) -> dict[str, NDAr
     follows = {_name(*key): share for key, share in by_key.items() if key[0] == key[1]}
     stays = {_name(*key): share for key, share in by_key.items() if key[0] != key[1]}
     follow, stay = _mean(list(follows.values())), _mean(list(stays.values()))
-    total = follow + stay
-    score = np.where(total == 0, 0, 2 * follow * stay / np.where(total == 0, 1, total))
-    return {SWAP_SCORE: score, SWAP_FOLLOW: follow, **follows, "swap/stay": stay, **stays}
+    return {SWAP_SCORE: harmonic_mean(follow, stay), SWAP_FOLLOW: follow, **follows, "swap/stay": stay, **stays}
 
 
 def _mean(shares: list[NDArray[np.float64]]) -> NDArray[np.float64]:

@@ -1,4 +1,4 @@
-"""The picture of a report in README's tour: `python docs/report_picture.py reports/latent.html docs/report.png`.
+"""The picture of a report in README's tour: `python benchmarks/report_picture.py reports/latent.html docs/report.png`.
 
 Needs playwright (`pip install playwright`) and Debian's chromium.
 """
