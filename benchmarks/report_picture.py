@@ -8,7 +8,7 @@ from io import BytesIO
 from pathlib import Path
 
 from PIL import Image
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import FloatRect, sync_playwright
 
 SHOWN = (".answer", "#explorer")  # from the one to the other
 MARGIN = 20
@@ -29,7 +29,7 @@ def main(page: Path, picture: Path) -> None:
         assert first is not None
         assert last is not None
         left, top, bottom = last["x"] - MARGIN, first["y"] - MARGIN, last["y"] + last["height"] + MARGIN
-        clip = {"x": left, "y": top, "width": last["width"] + 2 * MARGIN, "height": bottom - top}
+        clip: FloatRect = {"x": left, "y": top, "width": last["width"] + 2 * MARGIN, "height": bottom - top}
         seen = Image.open(BytesIO(tab.screenshot(clip=clip))).convert("RGB")
         browser.close()
     size = (WIDTH, round(seen.height * WIDTH / seen.width))
