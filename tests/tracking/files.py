@@ -100,8 +100,10 @@ def write_trials(root: Path, trials: tuple[Trial, ...] = TRIALS) -> None:
 
 
 def free_port() -> int:
-    """A port that nobody has, below those that the kernel gives to whoever asks, as Ray does at any moment: a server takes
-    seconds from here to where it listens."""
+    """A port that nobody has, below those that the kernel gives to whoever asks.
+
+    A server takes seconds from here to where it listens, and Ray asks for ports meanwhile.
+    """
     while True:
         port = random.SystemRandom().randrange(20_000, 32_768)
         with socket.socket() as listener, suppress(OSError):
