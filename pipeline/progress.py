@@ -1,14 +1,18 @@
-"""Progress of a long stage: step, figures, rate, time left; one line that renews itself, or plain lines in a log."""
+"""Progress of a long stage: step, figures, rate, time left; one line that renews itself, or plain lines in a log.
+
+And what a person should know though nothing failed: a note, from whichever process.
+"""
 
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 
-__all__ = ["NOTE", "Progress", "following"]
+__all__ = ["Progress", "following", "keeping_notes", "note"]
 
-NOTE = "note: "  # begins a line of a worker's stderr that a person should see though nothing failed
+_KEPT: ContextVar[list[str] | None] = ContextVar("notes of a worker", default=None)
 
 
 class Progress:
@@ -80,6 +84,26 @@ def following(poll: Callable[[], None], every: float = 0.5) -> Iterator[None]:
         ended.set()
         thread.join()
         poll()
+
+
+def note(line: str) -> None:
+    """Say on stderr what a person should know though nothing failed; a worker's notes are said by who started it."""
+    kept = _KEPT.get()
+    if kept is None:
+        print(f"note: {line}", file=sys.stderr, flush=True)
+    else:
+        kept.append(line)
+
+
+@contextmanager
+def keeping_notes() -> Iterator[list[str]]:
+    """Keep the notes of the block in the list, for another process to say, as nobody reads a worker's stderr."""
+    kept: list[str] = []
+    token = _KEPT.set(kept)
+    try:
+        yield kept
+    finally:
+        _KEPT.reset(token)
 
 
 def _clock(seconds: float) -> str:

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import pytest
 
 from pipeline import progress
-from pipeline.progress import Progress, following
+from pipeline.progress import Progress, following, keeping_notes, note
 
 
 class Clock:
@@ -108,3 +108,12 @@ def test_following_ends_with_a_block_that_fails_and_still_shows_its_last_state()
     with pytest.raises(ValueError, match="worker"):
         work()
     assert seen == ["failed"]
+
+
+def test_a_note_is_said_on_stderr_or_kept_for_who_says_it(capsys) -> None:
+    with keeping_notes() as notes:
+        note("kept")
+        assert capsys.readouterr() == ("", "")
+    note("said")
+    assert notes == ["kept"]
+    assert capsys.readouterr() == ("", "note: said\n")

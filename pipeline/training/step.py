@@ -6,7 +6,6 @@ that it reads. The figures of a step are tensors, too, and are read when they ar
 """
 
 import math
-import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -16,7 +15,7 @@ import torch.distributed as dist
 from torch import Tensor, nn
 
 from pipeline.params import Optimisation
-from pipeline.progress import NOTE
+from pipeline.progress import note
 from pipeline.training.parameters import FlatModel, MovingAverage, StackedModel
 
 __all__ = ["Loss", "Step", "Stepped", "learning_rate"]
@@ -135,9 +134,7 @@ class Step:
             torch.cuda.set_stream(stream)  # a capture that fails leaves its own
             self._failed = graph  # the allocator still knows its pool
             reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
-            print(
-                f"{NOTE}a step can't be captured as a graph, so it goes on eager: {reason}", file=sys.stderr, flush=True
-            )
+            note(f"a step can't be captured as a graph, so it goes on eager: {reason}")
 
 
 def learning_rate(config: Optimisation, step: int) -> float:

@@ -21,7 +21,7 @@ from pipeline.basis import curves
 from pipeline.basis.layout import Layout
 from pipeline.entry import die_with_parent
 from pipeline.machine import Resources
-from pipeline.progress import Progress, following
+from pipeline.progress import Progress, following, keeping_notes, note
 from pipeline.tuning.course import Course
 from pipeline.tuning.packs import packs
 from pipeline.tuning.space import Candidate
@@ -124,6 +124,8 @@ class _Searcher(Searcher):  # type: ignore[misc]  # Ray's class is untyped here
         if error or not result or "lost" not in result:
             self._packs.killed(trial_id)
         else:
+            for line in result["notes"]:
+                note(line)
             self._packs.done(trial_id, dict(result["lost"]), result["said"])
 
     def save(self, checkpoint_path: str) -> None:
@@ -184,8 +186,9 @@ def try_flows(drawn: dict[str, Any], setups: TrialSetups, device: str) -> None:
     for flow in drawn["flows"]:
         candidate = Candidate(flow["settings"], Layout(tuple(flow["names"]), tuple(flow["sizes"])))
         pack.append(setups.of(flow["number"], candidate, flow["until"], flow["since"]))
-    lost, said = run_pack(pack, torch.device(device))
-    tune.report({"lost": sorted(lost.items()), "said": said})
+    with keeping_notes() as notes:
+        lost, said = run_pack(pack, torch.device(device))
+    tune.report({"lost": sorted(lost.items()), "said": said, "notes": notes})
 
 
 def _shows(progress: Progress, num_steps: Callable[[], int]) -> Callable[[], None]:

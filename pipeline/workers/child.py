@@ -17,7 +17,7 @@ from typing import IO, Any
 from pipeline.entry import die_with_parent
 from pipeline.errors import InputError
 from pipeline.machine import Resources
-from pipeline.progress import NOTE
+from pipeline.progress import keeping_notes, note
 
 __all__ = ["in_child", "say_lost"]
 
@@ -49,8 +49,9 @@ def in_child(
                 assert children[-1].stdout is not None
                 given, code = children[-1].stdout.read(), children[-1].wait()
                 if code == 0:
-                    _show_notes(words)
-                    result, refusal = pickle.loads(given)
+                    result, refusal, notes = pickle.loads(given)
+                    for line in notes:
+                        note(line)
                     if refusal:
                         raise InputError(refusal)
                     return result
@@ -71,14 +72,6 @@ def in_child(
 def say_lost(who: str, start: int, restarts: int) -> None:
     """The one line of a loss: a worker was killed; who is started anew, for which time of how many."""
     print(f"a worker was lost: {who} anew, {start} of {restarts} times at most", flush=True)
-
-
-def _show_notes(words: IO[bytes]) -> None:
-    """Of what a child wrote to its stderr, the lines that are for a person."""
-    words.seek(0)
-    for line in words.read().decode(errors="replace").splitlines():
-        if line.startswith(NOTE):
-            print(line, file=sys.stderr, flush=True)
 
 
 def _started(call: bytes, cpus: int, words: IO[bytes]) -> subprocess.Popen[bytes]:
@@ -106,12 +99,13 @@ def _main() -> None:
     answer = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # what a library prints is no answer
     function, arguments = pickle.load(sys.stdin.buffer)
-    try:
-        given = (function(*arguments), "")
-    except InputError as error:
-        given = (None, str(error))
+    with keeping_notes() as notes:
+        try:
+            given, refusal = function(*arguments), ""
+        except InputError as error:
+            given, refusal = None, str(error)
     with answer:
-        pickle.dump(given, answer)
+        pickle.dump((given, refusal, notes), answer)
 
 
 if __name__ == "__main__":

@@ -25,7 +25,7 @@ from pipeline.errors import InputError
 from pipeline.machine import Resources
 from pipeline.storage.folder import Storage
 from pipeline.workers.child import say_lost
-from pipeline.workers.on_ray import Losses, await_nodes, call, lost_too_often
+from pipeline.workers.on_ray import Losses, await_nodes, call, lost_too_often, noted
 
 __all__ = ["in_group"]
 
@@ -76,7 +76,7 @@ def in_group(
                 failure_config=FailureConfig(max_failures=0, controller_failure_limit=0, max_preemption_failures=0),
             ),
         )
-        return trainer.fit().return_value
+        return noted(trainer.fit().return_value)
 
     def wait() -> Any:
         lost: BaseException | None = None

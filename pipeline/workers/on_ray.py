@@ -15,9 +15,10 @@ from pipeline.cluster.joining import answers, is_up
 from pipeline.entry import die_with_parent
 from pipeline.errors import InputError, one_line
 from pipeline.machine import Resources
+from pipeline.progress import keeping_notes, note
 from pipeline.workers.child import say_lost
 
-__all__ = ["Losses", "await_nodes", "call", "in_task", "lost_too_often"]
+__all__ = ["Losses", "await_nodes", "call", "in_task", "lost_too_often", "noted"]
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,7 @@ def in_task(
             while not ray.wait(tasks[-1:], timeout=5)[0]:  # Ray itself would wait for a node without end
                 await_nodes(1, resources, losses.node_wait)
             try:
-                return ray.get(tasks[-1])
+                return noted(ray.get(tasks[-1]))
             except RayTaskError as error:
                 if isinstance(error.cause, InputError):
                     raise InputError(str(error.cause)) from None
@@ -99,10 +100,19 @@ def lost_too_often(restarts: int, error: BaseException) -> InputError:
     )
 
 
-def call(function: Callable[..., Any], *arguments: Any) -> Any:
-    """Call a function in a worker, which ends with the node that started it."""
+def call(function: Callable[..., Any], *arguments: Any) -> tuple[Any, list[str]]:
+    """Call a function in a worker, which ends with the node that started it; gives its notes with its result."""
     die_with_parent(signal.SIGKILL)
-    return function(*arguments)
+    with keeping_notes() as notes:
+        return function(*arguments), notes
+
+
+def noted(given: tuple[Any, list[str]]) -> Any:
+    """The result of `call`, whose notes are said."""
+    result, notes = given
+    for line in notes:
+        note(line)
+    return result
 
 
 def _missing(workers: int, resources: Resources) -> str:

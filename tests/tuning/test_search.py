@@ -18,6 +18,7 @@ from pipeline.basis.layout import Layout
 from pipeline.cluster import start_ray
 from pipeline.errors import InputError
 from pipeline.params import MachineParams, TuneParams
+from pipeline.progress import note
 from pipeline.tuning import ray_packs
 from pipeline.tuning.flow_file import read_flow_file, write_flow_file
 from pipeline.tuning.packs import MOST
@@ -161,6 +162,27 @@ def test_a_flow_that_ends_its_process_is_alone_to_be_lost(latents, tmp_path, mon
     again, whole, _ = swept(tmp_path, latents, params, ESTIMATE)
     assert again != content
     assert [trial.failure for trial in whole.trials] == ["", "", ""], "it is tried anew by the next sweep"
+
+
+def noting(drawn: dict[str, Any], **common: Any) -> None:
+    """Each pack has something to say."""
+
+    def run_pack(*arguments: Any) -> Any:
+        note("of a pack")
+        return RUN_PACK(*arguments)
+
+    ray_packs.run_pack = run_pack  # of this worker
+    TRY_FLOWS(drawn, **common)
+
+
+RUN_PACK = ray_packs.run_pack
+
+
+@pytest.mark.usefixtures("ray_session")
+def test_what_a_pack_notes_is_said(latents, tmp_path, monkeypatch, capfd):
+    monkeypatch.setattr(ray_packs, "try_flows", noting)
+    swept(tmp_path, latents, study(trials=1, num_blocks=(2,), scale=(1.0,), concurrent=1), ESTIMATE)
+    assert capfd.readouterr().err == "note: of a pack\n"
 
 
 @pytest.mark.usefixtures("ray_session")

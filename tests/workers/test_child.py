@@ -10,7 +10,9 @@ from pathlib import Path
 import psutil
 import pytest
 
+from pipeline.errors import InputError
 from pipeline.machine import Resources
+from pipeline.progress import note
 from pipeline.workers.child import in_child
 
 HERE = Resources(1, 0, "cpu")
@@ -50,6 +52,18 @@ def test_it_is_given_the_device_and_its_threads(monkeypatch, capfd):
     assert capfd.readouterr() == ("", "")
 
 
+def notes(_device: str) -> None:
+    print("a warning of a library", file=sys.stderr)
+    note("of a worker")
+    raise InputError("refused")
+
+
+def test_a_note_is_said_here_also_of_a_child_that_refuses(capfd):
+    with in_child(HERE, 0, notes) as wait, pytest.raises(InputError, match=r"^refused$"):
+        wait()
+    assert capfd.readouterr() == ("", "note: of a worker\n")
+
+
 def test_an_error_is_not_tried_again_and_its_words_are_said():
     with (
         in_child(HERE, 3, fails) as wait,
@@ -68,17 +82,6 @@ def test_one_that_is_killed_is_started_anew_but_not_for_good(tmp_path, capsys):
     with in_child(HERE, 1, dies, str(tmp_path / "often"), 9) as wait, pytest.raises(RuntimeError, match="ended in -9"):
         wait()
     assert (tmp_path / "often").read_text() == "xx"
-
-
-def says(_device):
-    print("a warning of a library", file=sys.stderr)
-    print("note: it goes on eager", file=sys.stderr)
-
-
-def test_what_a_person_should_see_is_shown(capsys):
-    with in_child(HERE, 3, says) as wait:
-        wait()
-    assert capsys.readouterr().err == "note: it goes on eager\n"
 
 
 def test_it_ends_with_the_block(tmp_path):
