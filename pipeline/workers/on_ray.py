@@ -48,11 +48,13 @@ def in_task(
     options = {"num_cpus": resources.cpus, "num_gpus": resources.gpus, "max_calls": 1}  # a process of its own
     start = partial(ray.remote(**options, max_retries=0)(call).remote, function, resources.device, *arguments)
     tasks = [start()]
+    ended: list[ray.ObjectRef] = []
 
     def wait() -> Any:
         while True:
             while not ray.wait(tasks[-1:], timeout=5)[0]:  # Ray itself would wait for a node without end
                 await_nodes(1, resources, losses.node_wait)
+            ended.append(tasks[-1])
             try:
                 return noted(ray.get(tasks[-1]))
             except RayTaskError as error:
@@ -69,7 +71,8 @@ def in_task(
     try:
         yield wait
     finally:
-        ray.cancel(tasks[-1], force=True)
+        if tasks[-1] not in ended:  # Ray would abort this process where its own thread still writes down how one ended
+            ray.cancel(tasks[-1], force=True)
 
 
 def await_nodes(workers: int, resources: Resources, node_wait: float) -> None:

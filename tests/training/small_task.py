@@ -14,7 +14,6 @@ from torch import Tensor, nn
 from pipeline.basis.draws import draw_seed
 from pipeline.errors import InputError
 from pipeline.params import Optimisation
-from pipeline.progress import note
 from pipeline.training.best import Merit
 from pipeline.training.loop import rank_and_world
 
@@ -34,7 +33,6 @@ ENDS: dict[str, Callable[[], object]] = {
     "defect": lambda: {}["nothing"],
     "memory": lambda: torch.empty(10**15),
     "kill": lambda: os.kill(os.getpid(), signal.SIGKILL),
-    "note": lambda: note("a word of a worker"),
 }
 
 
@@ -44,8 +42,7 @@ class SmallConfig:
 
     Before step `hold_at` the first process to get there writes its id to `hold_file` and waits; from step
     `fill_from` on no file may grow beyond 2,000 bytes, as on a disk that is all but full. In the worker of rank `of`
-    the task ends in what `ends` names, a key of `ENDS`, before step `ends_at`, or where it is made; and says when. It
-    goes on after a note.
+    the task ends in what `ends` names, a key of `ENDS`, before step `ends_at`, or where it is made; and says when.
     """
 
     hold_at: int | None = None

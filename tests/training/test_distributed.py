@@ -137,19 +137,6 @@ def test_a_killed_worker_changes_nothing(undisturbed, tmp_path, one_worker, capf
     assert result.folder.name == "gen-0001"
 
 
-def test_what_a_worker_notes_is_said_where_it_was_started(tmp_path, one_worker, capfd):
-    task = SmallConfig(ends="note", ends_at=25)
-    train_on_workers(SmallTask, task, CONFIG, one_worker, tmp_path / "small-0123")
-    assert capfd.readouterr().err == "note: a word of a worker\n"
-
-
-@pytest.mark.usefixtures("ray_session")
-def test_what_the_first_of_two_workers_notes_is_said(tmp_path, capfd):
-    task = SmallConfig(ends="note", ends_at=25)
-    train_on_workers(SmallTask, task, CONFIG, MachineParams(workers=2), tmp_path / "small-0123")
-    assert capfd.readouterr().err == "note: a word of a worker\n"
-
-
 @contextmanager
 def killed_where_it_holds(hold_file: Path) -> Iterator[None]:
     """Within the block the worker that holds, and says so in `hold_file`, is killed."""

@@ -10,9 +10,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from pipeline.errors import InputError
 from pipeline.machine import Resources
-from pipeline.progress import note
 from pipeline.workers.child import in_child
 
 HERE = Resources(1, 0, "cpu")
@@ -50,18 +48,6 @@ def test_it_is_given_the_device_and_its_threads(monkeypatch, capfd):
     with in_child(Resources(3, 0, "cpu"), 0, sees, "word") as wait:
         assert wait() == ("cpu", "word", "3")
     assert capfd.readouterr() == ("", "")
-
-
-def notes(_device: str) -> None:
-    print("a warning of a library", file=sys.stderr)
-    note("of a worker")
-    raise InputError("refused")
-
-
-def test_a_note_is_said_here_also_of_a_child_that_refuses(capfd):
-    with in_child(HERE, 0, notes) as wait, pytest.raises(InputError, match=r"^refused$"):
-        wait()
-    assert capfd.readouterr() == ("", "note: of a worker\n")
 
 
 def test_an_error_is_not_tried_again_and_its_words_are_said():
