@@ -179,7 +179,8 @@ def _intro(explorer: Explorer) -> str:
     return (
         f"# What do the {layout.num_dims} numbers hold?\n"
         f"They are layer `{iin.layer}` of a frozen network. A map that can be undone {into}, and see what the same "
-        "network makes of it. Sliders move a factor along the directions in which the output changes most; 0: as it is, 1: one standard deviation."
+        "network makes of it. Sliders move a factor along the directions in which the output changes most; 0: as it "
+        "is, 1: one standard deviation."
     )
 
 
