@@ -59,7 +59,7 @@ def test_the_paired_interval_holds_the_gain_and_tells_a_certain_one_from_none() 
     scores = frechet_scores(real, drawn, "judge of digit", ORIGINAL, 0)
     certain, none = scores["frechet/gain_over/mixture"], scores["frechet/gain_over/gaussian"]
     assert certain.low is not None
-    assert certain.low > 0.5
+    assert certain.low > 0.3, "of .75, which the shift makes"
     assert (none.value, none.low, none.high) == (0, 0, 0), "what both have in common cancels"
     assert scores["frechet/flow"].low >= 0
     assert scores["frechet/flow"].details == {"features": "judge of digit", "dimensions": 3, "images": NUM}
