@@ -98,6 +98,11 @@ class Places:
         return self.root / ".checks" / "network.json"
 
     @property
+    def checked_features(self) -> Path:
+        """The same of a network by whose features images are compared; stage evaluate depends on it."""
+        return self.root / ".checks" / "features.json"
+
+    @property
     def images(self) -> Path:
         """Folder of the images table."""
         return self.root / "data" / "images"

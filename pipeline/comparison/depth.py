@@ -47,6 +47,8 @@ def depth_sheet(results: Mapping[str, Scores], estimates: Mapping[str, Layout]) 
             {name: [_point(scores, probe_own(name)) for scores in results.values()] for name in layout.concepts},
         ),
     ]
+    if not layout.concepts:
+        panels.pop()
     for measure, heading in _RESPONSES.items():
         names = {name: response_name("sample", name, measure) for name in layout.names}
         if all(score in scores for scores in results.values() for score in names.values()):

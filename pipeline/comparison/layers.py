@@ -17,7 +17,15 @@ from pipeline.drawing.palette import colour_of, decimals, spoken
 from pipeline.drawing.sheet import MARGIN, Sheet, house_style, new_sheet, text_width
 from pipeline.files import atomic_folder, read_json, write_atomic, write_json
 from pipeline.scores.record import Scores, as_json
-from pipeline.scores.statistics.score import PROBE_GAP, PROBE_OWN, SWAP_SCORE, Score, probe_own
+from pipeline.scores.statistics.score import (
+    FRECHET,
+    GAUSSIAN_GAIN,
+    PROBE_GAP,
+    PROBE_OWN,
+    SWAP_SCORE,
+    Score,
+    probe_own,
+)
 
 __all__ = ["compare", "layers_sheet", "read_comparison"]
 
@@ -77,27 +85,31 @@ def read_comparison(folder: Path) -> tuple[dict[str, dict[str, Score]], dict[str
 
 
 def layers_sheet(results: Mapping[str, Scores], layouts: Mapping[str, Layout]) -> Sheet:
-    """Bars of the main scores, grouped by score, and of the sizes, one a layer."""
+    """Bars of the main scores, grouped by score, and of the sizes, one a layer; without a concept the sizes alone."""
     layout = next(iter(layouts.values()))
-    names = _main_scores(results, layout)
+    names = _main_scores(results, layout) if layout.concepts else []
     layers = list(results)
     label = round(max(text_width(layer, 9) for layer in layers)) + 30
-    widest = max(text_width(line, 9) for name in names for line in _spoken_score(name).split("\n"))
+    widest = max((text_width(line, 9) for name in names for line in _spoken_score(name).split("\n")), default=0)
     group = max(190, 74 * len(layers) + 60, round(widest) + 50)
     width = max(1300, 2 * MARGIN + 110 + group * len(names))
     sizes_height = 56 * len(layers)
-    head = 50 if len(layers) > 1 else 0  # of the legend
+    head = 50 if len(layers) > 1 and names else 0  # of the legend
+    scores_height = 770 if names else 110
     what = "The layers side by side" if len(layers) > 1 else f"The layer '{layers[0]}'"
     sheet = new_sheet(
         width,
-        head + 770 + sizes_height,
+        head + scores_height + sizes_height,
         what,
         "Above: the main scores with 95 % intervals, 1 is perfect; dashes: what chance reaches. "
-        "Below: how many of a layer's dimensions each factor has.",
+        "Below: how many of a layer's dimensions each factor has."
+        if names
+        else "How many of a layer's dimensions each factor has: there is no concept, so that all are the residual's.",
     )
     left = MARGIN + 80
-    _draw_scores(sheet.axes(left, sheet.top + head, width - left - MARGIN, 500), results, names)
-    top = sheet.top + head + 770
+    if names:
+        _draw_scores(sheet.axes(left, sheet.top + head, width - left - MARGIN, 500), results, names)
+    top = sheet.top + head + scores_height
     sheet.text("dimensions of each factor", MARGIN, top - 90, fontweight="bold")
     _draw_sizes(sheet.axes(MARGIN + label, top, width - 2 * MARGIN - label, sizes_height), layouts)
     return sheet
@@ -164,6 +176,8 @@ def _draw_sizes(axes: Axes, layouts: Mapping[str, Layout]) -> None:
 def _main_scores(results: Mapping[str, Scores], layout: Layout) -> list[str]:
     """Names of the scores that are compared and that at least one layer has."""
     names = [*(probe_own(concept) for concept in layout.concepts), PROBE_GAP, SWAP_SCORE]
+    if not layout.concepts:
+        names = [GAUSSIAN_GAIN, f"{FRECHET}/flow"]
     return [name for name in names if any(name in scores for scores in results.values())]
 
 

@@ -60,6 +60,8 @@ def densities(test: Rows, train: Latents, num_pairs: int, seed: int) -> dict[str
         originals,
         latents.original,
     )
+    if not layout.concepts:  # no pair shares anything, and the whole code is one factor
+        return scores
     intervals = draw_seed(seed, "evaluate/pair_intervals")
     near = pairs.distance <= 1  # all, where no concept is graded
     scores |= pair_correlation(

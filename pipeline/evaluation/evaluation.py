@@ -19,6 +19,8 @@ from numpy.typing import NDArray
 from pipeline.basis.draws import draw_seed
 from pipeline.basis.layout import Layout
 from pipeline.evaluation.densities import densities
+from pipeline.evaluation.features import features_of
+from pipeline.evaluation.frechet import sampling
 from pipeline.evaluation.intervention import Asked, set_values, unseen
 from pipeline.evaluation.response import respond, responding
 from pipeline.flow import Flow, closed_form
@@ -61,6 +63,7 @@ __all__ = ["evaluate"]
 Array = NDArray[Any]
 
 PARTS = 7  # three kinds of fits and what they are read against, swaps or responses, and two more
+PARTS_OF_NONE = 2  # without a concept
 
 
 @torch.no_grad()
@@ -80,16 +83,22 @@ def evaluate(
 
     Args:
         test: the test split, with the network and its map.
-        judge: names what an image shows; None for a backbone that draws nothing.
+        judge: names what an image shows; None for a backbone that draws nothing, and where nothing can be named.
         train: training latents, for the Gaussian and the closed form that the flow is compared with.
         params: how much is drawn.
         seed: the study's.
         others: the same rows by the maps of other seeds.
     """
-    begins = _announcer(test.latents.layer, PARTS + (1 + len(others) if others else 0))
-    scores, per_dimension = _label_scores(test, train, seed, begins)
+    concepts, backbone = test.layout.concepts, test.interpretation.backbone
+    draws = backbone.draws_images and (not concepts or params.features is not None)
+    parts = PARTS if concepts else PARTS_OF_NONE + (not backbone.draws_images)
+    begins = _announcer(test.latents.layer, parts + draws + (1 + len(others) if others else 0))
+    scores, per_dimension = _label_scores(test, train, seed, begins) if concepts else ({}, {})
     measured, transitions = _edits_and_fit(test, judge, train, params, seed, begins)
     scores |= measured
+    if draws:
+        begins("what is drawn")
+        scores |= sampling(test, train, features_of(params.features, judge, concepts), seed)
     values = []
     for other in others:
         begins(f"the flow of seed {other.interpretation.iin.seed}")
@@ -118,16 +127,18 @@ def _edits_and_fit(
     begins: Callable[[str], None],
 ) -> tuple[dict[str, Score], Transitions]:
     """What reads no label."""
+    scores: dict[str, Score] = {}
     transitions: Transitions = {}
-    begins("swaps and set values" if judge is not None else "responses")
-    if judge is not None:
-        asked = Asked(test, judge)
-        scores = _swaps(asked, params.swaps, seed) | set_values(asked, params.swaps, seed)
-        scores |= unseen(asked, params.swaps, seed)
-    else:
+    if not test.interpretation.backbone.draws_images:
+        begins("responses")
         chosen = responding(test.latents, params.response_images, seed)
         responses = respond(test, chosen, params.response_draws, seed)
         scores, transitions = responses.scores, responses.transitions
+    elif judge is not None and test.layout.concepts:
+        begins("swaps and set values")
+        asked = Asked(test, judge)
+        scores = _swaps(asked, params.swaps, seed) | set_values(asked, params.swaps, seed)
+        scores |= unseen(asked, params.swaps, seed)
     begins("likelihood and pairs")
     scores |= densities(test, train, params.pairs, seed)
     begins("round trip and preservation")
@@ -140,9 +151,12 @@ def _values(
     other: Rows, scores: Mapping[str, Score], judge: Judge | None, train: Latents, params: EvaluateParams, seed: int
 ) -> dict[str, float]:
     """Values of the scores that T shapes by the map of another seed, beside `scores` of the one that is kept."""
-    labels = _labels(other, seed)
-    linear, rbf = (labels.probed(other.codes[labels.rows].numpy(), other.layout, kind) for kind in ("linear", "rbf"))
-    measured = probe_scores(linear, other.layout, rbf) | matrix_scores(linear, other.layout)
+    measured: dict[str, Score] = {}
+    if other.layout.concepts:
+        labels = _labels(other, seed)
+        codes = other.codes[labels.rows].numpy()
+        linear, rbf = (labels.probed(codes, other.layout, kind) for kind in ("linear", "rbf"))
+        measured = probe_scores(linear, other.layout, rbf) | matrix_scores(linear, other.layout)
     with redirect_stdout(StringIO()):  # what is left out was said of the one that is kept
         measured |= _edits_and_fit(other, judge, train, params, seed, lambda _: None)[0]
     values = {name: score.value for name, score in measured.items() if name != RECONSTRUCTION}

@@ -20,12 +20,12 @@ from pipeline.basis.layout import RESIDUAL, Layout
 from pipeline.drawing.palette import spoken
 from pipeline.errors import InputError
 from pipeline.iin.values import Value
+from pipeline.interpret.directions import directions
 from pipeline.interpret.subject import Subject, subject_of
 from pipeline.interpretation.edits import Edit, move, sample, swap
 from pipeline.interpretation.interpretation import Interpretation
 from pipeline.interpretation.rows import Rows
 from pipeline.places import Places
-from pipeline.report.directions import directions
 from pipeline.scores.record import Scores, read_scores
 from pipeline.scores.statistics.score import SWAP_FOLLOW, probe_cell, probe_own
 from pipeline.tables.images import load_images

@@ -173,11 +173,14 @@ def _order(layout: Layout) -> list[str]:
 
 def _intro(explorer: Explorer) -> str:
     layout, iin = explorer.layout, explorer.interpretation.iin
+    into = f"sorts them into {layout.num_factors} factors: change a factor"
+    if not layout.concepts:
+        into = "turns them into a code, whose one factor is the residual: change it"
     return (
         f"# What do the {layout.num_dims} numbers hold?\n"
-        f"They are layer `{iin.layer}` of a frozen network. A map that can be undone sorts them into "
-        f"{layout.num_factors} factors: change a factor, and see what the same network makes of it. Sliders move a "
-        "factor along the directions in which the output changes most; 0: as it is, 1: one standard deviation."
+        f"They are layer `{iin.layer}` of a frozen network. A map that can be undone {into}, and see what the same "
+        "network makes of it. Sliders move a factor along the directions in which the output changes most; 0: as it "
+        "is, 1: one standard deviation."
     )
 
 

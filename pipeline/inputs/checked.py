@@ -35,10 +35,12 @@ class Checked:
         images: what stage prepare reads; where a generator draws the images, that network too, and under `backbone` the
             keys that they follow from, which are no params of the stage, as no other source reads one of them.
         network: what the stages that open the network read.
+        features: what stage evaluate reads beside all that.
     """
 
     images: dict[str, Any]
     network: dict[str, Any]
+    features: dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -84,16 +86,19 @@ def check_inputs(params: Params, places: Places) -> Checked:
     if root is not None:
         _require_apart(_Named("machine.data_root", root, [Path(root).resolve()]), outs)
     images, network = list(_images(params, root, outs)), list(_network(params))
-    for named in (*images, *network):
+    features = list(_features(params))
+    for named in (*images, *network, *features):
         _require_apart(named, outs, read=True)
     _require_readable(params.backbone)
     contents = Contents(places.root / own / "contents")
-    of_images, of_network = ({named.key: _content(named, contents) for named in part} for part in (images, network))
+    of_images, of_network, of_features = (
+        {named.key: _content(named, contents) for named in part} for part in (images, network, features)
+    )
     of_images |= dict(_passed_over("data", params.data.model_dump()))
     of_network |= dict(_passed_over("backbone", params.backbone.model_dump()))
     if params.data.source == "generator":
         of_images |= of_network | {"backbone": _drawn_by(params.backbone)}
-    return Checked(of_images, of_network)
+    return Checked(of_images, of_network, of_features)
 
 
 def _drawn_by(backbone: BackboneParams) -> dict[str, Any]:
@@ -157,6 +162,13 @@ def _network(params: Params) -> Iterator[_Named]:
     if backbone.class_names is not None:
         expected = "a text of one name a line, or JSON, is expected"
         yield _file("backbone.class_names", backbone.class_names, Path(backbone.class_names), expected)
+
+
+def _features(params: Params) -> Iterator[_Named]:
+    """What compares drawn images with real ones."""
+    if (path := params.evaluate.features) is not None:
+        yield _file("evaluate.features", path, Path(path), "a TorchScript or torch.export file is expected")
+        require_exported(Path(path), "evaluate.features", "TorchScript or torch.export file")
 
 
 def _require_readable(backbone: BackboneParams) -> None:

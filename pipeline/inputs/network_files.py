@@ -38,13 +38,18 @@ def require_weights(path: Path) -> None:
         _require_start(path, "backbone.weights", "safetensors", ())
 
 
-def require_exported(path: Path) -> None:
-    """Refuse a file that can't be what torch.export.save writes, which is a zip.
+def require_exported(path: Path, key: str = "backbone.network", what: str = "exported program") -> None:
+    """Refuse a file that can't be what torch.export.save, or torch.jit.save, writes, which is a zip.
+
+    Args:
+        path: of a file that is there.
+        key: that names it.
+        what: it should be.
 
     Raises:
         InputError: it holds something else.
     """
-    _require_start(path, "backbone.network", "exported program", (_ZIP,))
+    _require_start(path, key, what, (_ZIP,))
 
 
 def _require_start(path: Path, key: str, what: str, starts: tuple[bytes, ...]) -> None:

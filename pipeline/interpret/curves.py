@@ -21,6 +21,11 @@ _ROOM = _WIDTH - _LEFT - MARGIN - 120  # of the axes; beside them stand the last
 _HEIGHTS = {"nats": 500, "gap": 190, "rate": 120}
 _BETWEEN = line_height(CAPTION) + 20
 _FEW = 34  # points of which 3 % is no whole one
+_KEPT_BY_GAP = (
+    "Of the steps whose gap is level with the highest (how much better a concept is read from its own factor than from "
+    "any other) that of the fewest nats is kept"
+)
+_KEPT_BY_NATS = "The step of the fewest held-out nats is kept"
 _STRETCH = 2.0  # how far the scale goes beyond nearly all points, in shares of their range
 
 
@@ -82,20 +87,19 @@ def curves_csv(curves: Curves) -> str:
     return "\n".join(lines) + "\n"
 
 
-def curves_sheet(curves: Curves) -> Sheet:
+def curves_sheet(curves: Curves, *, shared: bool = True) -> Sheet:
     """Training and held-out nats a pair, `probe/gap` of the validation rows, and the learning rate, below each other;
-    what the flow started as is said, and the step that was kept marked."""
+    what the flow started as is said, and the step that was kept marked. `shared`: whether pairs share a concept."""
     panels = [name for name in _HEIGHTS if name != "gap" or len(curves.gap)]
     sheet = new_sheet(
         _WIDTH,
         sum(_HEIGHTS[name] + _BETWEEN for name in panels) + 80,
         "How the flow learned",
-        "Negative log-likelihood of a pair of images that share one concept; less is better. Held-out pairs are of "
-        "images that the flow was not trained on, without the noise of train.input_noise, and are measured with the "
-        "moving average of its parameters, where train.ema_decay keeps one. Where that curve rises while the other "
-        "falls, the flow overfits. Of the steps whose gap is level with the highest (how much better a concept is "
-        "read from its own factor than from any other) that of the fewest nats is kept, if it is not surely worse "
-        "than a Gaussian.",
+        f"Negative log-likelihood of a pair of images{' that share one concept' if shared else ''}; less is better. "
+        "Held-out pairs are of images that the flow was not trained on, without the noise of train.input_noise, and "
+        "are measured with the moving average of its parameters, where train.ema_decay keeps one. Where that curve "
+        f"rises while the other falls, the flow overfits. {_KEPT_BY_GAP if shared else _KEPT_BY_NATS}, if it is not "
+        "surely worse than a Gaussian.",
     )
     tops = dict(zip(panels, np.cumsum([sheet.top, *(_HEIGHTS[name] + _BETWEEN for name in panels)]), strict=False))
     axes = {name: sheet.axes(_LEFT, tops[name] + _BETWEEN, _ROOM, _HEIGHTS[name]) for name in panels}

@@ -10,6 +10,7 @@ from pipeline.interpret.curves import Curves, curves_sheet
 from pipeline.interpret.decisions import decision_sheet, edited_images, example_sheet, response_sheet
 from pipeline.interpret.grids import path_sheet, reconstructions, sample_sheet, swap_sheet
 from pipeline.interpret.overview import matrix_sheet, overview
+from pipeline.interpret.plain import directions_sheet, drawn_sheet
 from pipeline.interpret.subject import Subject
 from pipeline.interpret.turns import Turns, turns_sheet
 from pipeline.params import InterpretParams
@@ -39,7 +40,8 @@ def draw_figures(folder: Path, subject: Subject, measured: Measured, curves: Cur
     Of every layer `probe_matrix` and `curves`; where the network draws images `overview`, `swap_<factor>`,
     `samples_<factor>` and `path`, and where these are not its own draws alone `reconstructions`; of any other
     `responses`, and where it decides `decisions`, `decision_examples` and, where the network
-    has a gradient, `counterfactuals`.
+    has a gradient, `counterfactuals`. Without a concept there is no matrix, and `drawn` and `directions` stand in for
+    overview, swaps and samples.
 
     Rows, donors and draws follow from the subject's seed; the same call writes the same bytes.
 
@@ -56,10 +58,14 @@ def draw_figures(folder: Path, subject: Subject, measured: Measured, curves: Cur
     layout, backbone, scores = subject.layout, subject.rows.interpretation.backbone, measured.scores
     with house_style([*layout.names, *(backbone.class_names or ())]), atomic_folder(folder) as beside:
         if backbone.draws_images:
-            overview(subject, scores, params.columns).save(beside / "overview.png")
+            if not layout.concepts:
+                drawn_sheet(subject, params.columns).save(beside / "drawn.png")
+                directions_sheet(subject).save(beside / "directions.png")
+            else:
+                overview(subject, scores, params.columns).save(beside / "overview.png")
             if not backbone.draws_own_images:
                 reconstructions(subject, params.columns).save(beside / "reconstructions.png")
-            for factor in layout.names:
+            for factor in layout.names if layout.concepts else ():
                 swap_sheet(subject, factor, params.columns).save(beside / f"swap_{file_name(factor)}.png")
                 sample_sheet(subject, factor, params.columns).save(beside / f"samples_{file_name(factor)}.png")
             path_sheet(subject, params.path_steps).save(beside / "path.png")
@@ -73,6 +79,7 @@ def draw_figures(folder: Path, subject: Subject, measured: Measured, curves: Cur
             example_sheet(subject, backbone.class_names).save(beside / "decision_examples.png")
         if measured.turns is not None:
             turns_sheet(subject, measured.turns, backbone.class_names).save(beside / "counterfactuals.png")
-        matrix_sheet(layout, scores).save(beside / "probe_matrix.png")
-        curves_sheet(curves).save(beside / "curves.png")
+        if layout.concepts:
+            matrix_sheet(layout, scores).save(beside / "probe_matrix.png")
+        curves_sheet(curves, shared=bool(layout.concepts)).save(beside / "curves.png")
         backbone.require_untouched()

@@ -16,6 +16,7 @@ __all__ = ["SwapGrid", "path_sheet", "reconstructions", "sample_sheet", "swap_gr
 _NUM_ROWS = 5
 _NUM_PAIRS = 4
 _LABELS = ("line in the code", "line in z")
+_SMALL = 7.5  # points, of what stands below an image
 _ROUNDING = 1  # of 255, by which a pixel may differ
 
 _LABELS_RECONSTRUCTIONS = (
@@ -126,22 +127,30 @@ def sample_sheet(subject: Subject, factor: str, columns: int) -> Sheet:
 
 
 def path_sheet(subject: Subject, num_steps: int) -> Sheet:
-    """Four pairs of images, two rows a pair: the line in the code above, the line in z below."""
+    """Four pairs of images, two rows a pair: the line in the code above, the line in z below.
+
+    Without a concept T is a density of z and no more: then the log-likelihood of each point stands below its image.
+    """
     rows = subject.choose(list(subject.targets), 2 * _NUM_PAIRS, "interpret/pairs")
     pairs = rows[: len(rows) // 2 * 2].reshape(-1, 2)
     codes, means = subject.rows.codes, subject.rows.means
-    lines, apart = [], 0
+    lines, likelihoods, apart = [], [], 0
     for a, b in pairs:
         recipient = np.repeat(a, num_steps)
-        in_code = subject.draw_codes(path(codes[a], codes[b], num_steps), recipient)
-        in_latent = subject.draw_latents(path(means[a], means[b], num_steps), recipient)
-        lines.append([in_code, in_latent])
+        line, straight = path(codes[a], codes[b], num_steps), path(means[a], means[b], num_steps)
+        in_latent = subject.draw_latents(straight, recipient)
+        lines.append([subject.draw_codes(line, recipient), in_latent])
+        likelihoods.append(
+            [subject.log_likelihood(subject.rows.interpretation.inverse(line)), subject.log_likelihood(straight)]
+        )
         end = subject.draw_latents(means[[b]], np.array([b]))[0]
         apart = max(apart, int(np.abs(in_latent[-1].astype(int) - end).max()))
     pixels = upscale(np.array(lines), 128)
     ends = upscale(subject.pixels[pairs], 128)
     height, width = pixels.shape[3:5]
-    step = 2 * height + GAP + HEADER_GAP + 16
+    plain = not subject.layout.concepts
+    below = line_height(_SMALL) if plain else 0  # a line of text
+    step = 2 * (height + below) + GAP + HEADER_GAP + 16
     left = MARGIN + round(max(text_width(label, 9) for label in _LABELS)) + 32
     inner_left = left + width + HEADER_GAP
     right = inner_left + extent(num_steps, width) + HEADER_GAP
@@ -152,7 +161,8 @@ def path_sheet(subject: Subject, num_steps: int) -> Sheet:
         "From one image to another" if apart <= _ROUNDING else "From one image towards another",
         "Upper row of each pair: a straight line between the two codes, mapped back by T⁻¹. Lower row: a straight line "
         f"between the two vectors z. {subject.shaded}; the frozen network draws the others."
-        + ("" if apart <= _ROUNDING else _carried(subject)),
+        + ("" if apart <= _ROUNDING else _carried(subject))
+        + (_likelihoods(np.array(likelihoods)) if plain else ""),
     )
     style = {"ha": "center", "va": "center", "fontweight": "bold"}
     for x, label in ((left, "from"), (right, "to")):
@@ -160,11 +170,26 @@ def path_sheet(subject: Subject, num_steps: int) -> Sheet:
     for number in range(len(pairs)):
         y = sheet.top + top + number * step
         for x, end in ((left, 0), (right, 1)):
-            draw_grid(sheet, ends[number, end][None, None], x, y + (height + GAP) // 2, HEADER)
-        draw_grid(sheet, pixels[number], inner_left, y)
+            draw_grid(sheet, ends[number, end][None, None], x, y + (height + below + GAP) // 2, HEADER)
         for row, label in enumerate(_LABELS):
-            sheet.text(label, MARGIN, y + row * (height + GAP) + height / 2, va="center")
+            top_of_row = y + row * (height + below + GAP)
+            draw_grid(sheet, pixels[number, row][None], inner_left, top_of_row)
+            sheet.text(label, MARGIN, top_of_row + height / 2, va="center")
+            for column, value in enumerate(likelihoods[number][row] if plain else ()):
+                x = inner_left + column * (width + GAP) + width / 2
+                said = f"{value:.0f}".replace("-", "−")
+                sheet.text(said, x, top_of_row + height + 2, ha="center", fontsize=_SMALL, color=MUTED)
     return sheet
+
+
+def _likelihoods(values: NDArray[np.float64]) -> str:
+    """What a caption says of the log-likelihood along lines [pairs, 2, points]."""
+    middle = values[:, :, values.shape[2] // 2].mean(axis=0)
+    said = [f"{value:.0f}".replace("-", "−") for value in middle]
+    return (
+        f" Below each image: log p(z) in nats under T. In the middle it is {said[0]} on the lines in the code and "
+        f"{said[1]} on those in z, mean of these pairs."
+    )
 
 
 def _carried(subject: Subject) -> str:

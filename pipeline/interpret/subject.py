@@ -8,11 +8,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
 from pipeline.basis.draws import draw_seed
 from pipeline.basis.layout import RESIDUAL, Layout
+from pipeline.flow import latent_nats
 from pipeline.interpretation.edits import Edit
 from pipeline.interpretation.rows import Rows
 from pipeline.tables.images import to_pixels, to_unit_range
@@ -93,6 +95,12 @@ class Subject:
     def edited(self, recipients: NDArray[np.int64], edit: Edit) -> Tensor:
         """Codes [B, N] of the rows `recipients` [B], after an edit."""
         return self.rows.interpretation.edit(self.rows.codes[recipients], edit)
+
+    @torch.no_grad()
+    def log_likelihood(self, latents: Tensor) -> NDArray[np.float64]:
+        """log p(z) [B] of z [B, N] under T, in nats."""
+        found: NDArray[np.float64] = -latent_nats(*self.rows.interpretation.iin.flow(latents)).double().numpy()
+        return found
 
     def draw_latents(self, latents: Tensor, recipients: NDArray[np.int64]) -> Pixels:
         """What the network draws from z [B, N] of the rows `recipients` [B]: pixels [B, H, W, 3]."""

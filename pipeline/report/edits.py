@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from pipeline.basis.draws import draw_seed
+from pipeline.interpret.directions import directions
 from pipeline.interpret.subject import Subject
 from pipeline.interpretation.edits import move, sample, swap, walk
 from pipeline.judge.network import Judge
-from pipeline.report.directions import directions
 from pipeline.tables.images import to_pixels
 
 __all__ = ["KINDS", "Edited", "Named", "Plan", "edited", "plan_for", "shown_output"]

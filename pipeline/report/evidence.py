@@ -10,6 +10,7 @@ from pipeline.drawing.palette import decimals, spoken
 from pipeline.report.charts import Bar, bar
 from pipeline.scores.record import Scores, Transitions
 from pipeline.scores.statistics.score import (
+    FRECHET,
     PROBE_CLOSED_FORM,
     PROBE_GAP,
     PROBE_LATENT,
@@ -21,12 +22,29 @@ from pipeline.scores.statistics.score import (
     response_name,
 )
 
-__all__ = ["Cell", "Decisions", "called", "concept_bars", "decisions", "layer_bars", "matrix", "response_bars"]
+__all__ = [
+    "Cell",
+    "Decisions",
+    "called",
+    "concept_bars",
+    "decisions",
+    "layer_bars",
+    "matrix",
+    "response_bars",
+    "sampling_bars",
+]
 
 MOST_CLASSES = 12  # of a table
 _RESPONSES = {
     "changed": "Share of decisions that change",
     "moved": "How far the output moves, in its standard deviations over the test images",
+}
+_WAYS = {
+    "reconstruction": "test images as the network draws them, the floor",
+    "flow": "drawn by way of the map",
+    "mixture": "drawn from a mixture of ten Gaussians",
+    "gaussian": "drawn from one Gaussian",
+    "prior": "drawn from N(0, 1)",
 }
 _EDITS = {"sample": "drawn at random", "swap": "swapped", "walk": "walked in"}
 
@@ -126,6 +144,14 @@ def response_bars(layout: Layout, scores: Scores) -> list[tuple[str, list[Bar]]]
     return groups
 
 
+def sampling_bars(scores: Scores) -> list[Bar]:
+    """How far what is drawn is from real images, way by way; none where that was not measured."""
+    wanted = [(words, f"{FRECHET}/{way}") for way, words in _WAYS.items() if f"{FRECHET}/{way}" in scores]
+    top = max([scores[name].high or scores[name].value for _, name in wanted], default=1.0)
+    ours = f"{FRECHET}/flow"
+    return [bar(words, name, scores[name], int(name == ours), top=top) for words, name in wanted]
+
+
 def decisions(layout: Layout, transitions: Transitions, names: Sequence[str] | None) -> list[Decisions]:
     """A table a factor, of the classes that were decided for most often; none of a network that does not decide."""
     if "sample" not in transitions:
@@ -152,7 +178,8 @@ def layer_bars(layers: Mapping[str, Mapping[str, Score]], concepts: Sequence[str
         (f"{spoken(concept)} read from its own factor", f"{PROBE_OWN}/{concept}", number + 1)
         for number, concept in enumerate(concepts)
     ]
-    wanted.append(("own factor minus the best other, mean", PROBE_GAP, 0))
+    if concepts:
+        wanted.append(("own factor minus the best other, mean", PROBE_GAP, 0))
     return [
         (title, [bar(layer, name, scores[name], factor) for layer, scores in layers.items() if name in scores])
         for title, name, factor in wanted

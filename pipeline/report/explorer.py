@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.basis.layout import RESIDUAL
+from pipeline.basis.layout import RESIDUAL, Layout
 from pipeline.drawing.palette import spoken, tone
 from pipeline.interpret.subject import Subject
 from pipeline.interpretation.edits import path
@@ -125,7 +125,7 @@ def _factor(
 ) -> dict[str, Any]:
     layout = subject.layout
     return {
-        "name": "the rest" if edits.factor == RESIDUAL else spoken(edits.factor),
+        "name": _rest(layout) if edits.factor == RESIDUAL else spoken(edits.factor),
         "tone": tone(layout.index(edits.factor)),
         "columns": edits.columns(plan),
         "sliders": edits.sliders,
@@ -134,6 +134,11 @@ def _factor(
         "seen": _worded(edits.named, subject, judge),
         "bars": None if numbers is None else numbers.bars(edits.output.reshape(-1, edits.output.shape[-1])),
     }
+
+
+def _rest(layout: Layout) -> str:
+    """What the residual is called: beside concepts it is what they leave."""
+    return "the rest" if layout.concepts else "the code"
 
 
 def _worded(named: Named, subject: Subject, judge: Judge | None) -> list[dict[str, Any]]:
@@ -170,6 +175,8 @@ def _texts(column: NDArray[Any], names: Sequence[str] | None, colour: bool) -> l
 
 def _described(images: Images, rows: NDArray[np.int64], concepts: Sequence[str]) -> list[str]:
     """What stored images show, as they are labelled: `digit 5, colour dark red`."""
+    if not concepts:
+        return [f"test image {row}" for row in rows]
     columns, colours = {}, _colours(images)
     for concept in concepts:
         column = images.values[concept] if concept in images.values else images.labels[concept]

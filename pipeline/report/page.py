@@ -22,7 +22,7 @@ from pipeline.report.explorer import Explorer, explorer_of
 from pipeline.report.sprites import Sprite, encode, room_beside
 from pipeline.scores.findings import BAR, findings
 from pipeline.scores.record import Scores, Transitions
-from pipeline.scores.statistics.score import Score
+from pipeline.scores.statistics.score import FRECHET, Score
 
 __all__ = ["MOST_BYTES", "Measured", "report"]
 
@@ -91,11 +91,13 @@ def _context(subject: Subject, judge: Judge | None, measured: Measured, explorer
         "entering": subject.entering,
         "num_images": len(subject.rows.images),
         "verdicts": found,
-        "answer": words.answer(found),
+        "answer": words.answer(found) if layout.concepts else words.answer_of_draws(scores),
         "bar": BAR,
         "findings": findings(scores),
         "bars_of": evidence.concept_bars(layout, scores),
         "matrix": evidence.matrix(layout, scores),
+        "sampling": evidence.sampling_bars(scores),
+        "features": scores[f"{FRECHET}/flow"].details.get("features") if f"{FRECHET}/flow" in scores else None,
         "responses": evidence.response_bars(layout, scores),
         "decisions": evidence.decisions(layout, measured.transitions, backbone.class_names),
         "layers": evidence.layer_bars(measured.layers, layout.concepts) if len(measured.layers) > 1 else [],

@@ -8,9 +8,9 @@ from pipeline.basis.layout import RESIDUAL, Layout
 from pipeline.drawing.palette import decimals, spoken
 from pipeline.scores.findings import below_bar
 from pipeline.scores.record import Scores
-from pipeline.scores.statistics.score import PROBE_GAP, PROBE_OWN, SWAP_FOLLOW, Score
+from pipeline.scores.statistics.score import FRECHET_GAIN, GAUSSIAN_GAIN, PROBE_GAP, PROBE_OWN, SWAP_FOLLOW, Score
 
-__all__ = ["Verdict", "answer", "colour_words", "joined", "network_words", "verdicts"]
+__all__ = ["Verdict", "answer", "answer_of_draws", "colour_words", "joined", "network_words", "verdicts"]
 
 _MEASURES = {
     PROBE_OWN: "how well its own factor tells it",
@@ -29,6 +29,7 @@ _OUTPUTS = {
     "probabilities": "a classifier, which decides what an image shows",
     "values": "a network that gives numbers for an image",
 }
+_BASELINES = {"gaussian": "one Gaussian", "mixture": "a mixture of ten", "prior": "N(0, 1)"}
 _HUES = {"red": 0.04, "orange": 0.11, "yellow": 0.19, "green": 0.44, "turquoise": 0.54, "blue": 0.70, "purple": 0.80}
 _HUES |= {"pink": 0.94}  # above it is red again
 
@@ -74,6 +75,28 @@ def answer(found: Sequence[Verdict]) -> tuple[str, str]:
     clauses.append(f"{joined(partly)} {'works' if len(partly) == 1 else 'work'} in part" if partly else "")
     clauses.append(f"{joined(fails)} {'fails' if len(fails) == 1 else 'fail'}" if fails else "")
     return "No." if len(fails) == len(found) else "In part.", f"{_capital('; '.join(filter(None, clauses)))}."
+
+
+def answer_of_draws(scores: Scores) -> tuple[str, str]:
+    """The same where there is no concept: whether what is drawn by way of the map is surely nearer to real images than
+    what simpler densities give. Where that was not measured, how much more of z the map knows than a Gaussian.
+    """
+    gains = {words: scores.get(f"{FRECHET_GAIN}/{way}") for way, words in _BASELINES.items()}
+    measured = {words: gain for words, gain in gains.items() if gain is not None and gain.low is not None}
+    if not measured:
+        gain = scores.get(GAUSSIAN_GAIN)
+        if gain is None or gain.low is None:
+            return "It can't be said.", "Nothing was measured that it could be told by."
+        said = f"On a vector that it has not seen, the map is {decimals(gain.value)} nats better than a Gaussian."
+        return ("Yes." if gain.low > 0 else "No."), said
+    nearer = [words for words, gain in measured.items() if gain.low > 0]
+    rest = [words for words in measured if words not in nearer]
+    nearer_than = "What is drawn by way of the map is surely nearer to real images than what is drawn from "
+    if not rest:
+        return "Yes.", f"{nearer_than}{joined(nearer)}."
+    if not nearer:
+        return "No.", f"What is drawn by way of the map is not surely nearer to real images than from {joined(rest)}."
+    return "In part.", f"{nearer_than}{joined(nearer)}, and not surely nearer than from {joined(rest)}."
 
 
 def joined(names: Sequence[str]) -> str:

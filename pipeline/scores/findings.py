@@ -10,6 +10,8 @@ from pipeline.basis.layout import RESIDUAL
 from pipeline.scores.statistics.score import (
     AGREEMENT,
     CLOSED_FORM_GAP,
+    FRECHET,
+    FRECHET_GAIN,
     GAP_OVER_CLOSED_FORM,
     GAUSSIAN_GAIN,
     NEVER_DECIDED,
@@ -36,6 +38,7 @@ _WORTH_SAYING = 0.02  # by which a concept is read less well
 _FAR = 0.05  # share of edits; of the training latents it is .001
 BAR = 0.8  # of the way from chance to perfect, which a factor that works reaches in each measure
 MEASURES = (PROBE_OWN, PROBE_GAP, SWAP_FOLLOW)  # of a concept's own factor, as far as they were measured
+_BASELINES = {"gaussian": "one Gaussian", "mixture": "a mixture of ten Gaussians", "prior": "N(0, 1)"}
 _REMEDY = "more images, fewer steps or fewer blocks help"
 
 
@@ -158,6 +161,19 @@ def _swaps(scores: Measured) -> Iterator[str]:
             )
 
 
+def _draws(scores: Measured) -> Iterator[str]:
+    """A T by way of which nothing better is drawn than from what needs no training."""
+    ours = scores.get(f"{FRECHET}/flow")
+    for name, gain in _parts(scores, FRECHET_GAIN):
+        beside = scores.get(f"{FRECHET}/{name}")
+        if ours is not None and beside is not None and gain.low is not None and gain.low <= 0:
+            yield (
+                f"what is drawn by way of T is not surely nearer to real images than what {_BASELINES[name]} gives: "
+                f"Fréchet distance {ours.value:.3g} against {beside.value:.3g} "
+                f"({_brief(f'{FRECHET_GAIN}/{name}', gain)})"
+            )
+
+
 def _decisions(scores: Measured) -> Iterator[str]:
     """Classes about which the decisions of a network say nothing."""
     agreement = scores.get(AGREEMENT)
@@ -190,6 +206,7 @@ _RULES: tuple[Callable[[Measured], Iterator[str]], ...] = (
     _latents,
     _factors,
     _swaps,
+    _draws,
     _decisions,
     _edits,
 )

@@ -15,6 +15,7 @@ from pipeline.files import read_json, write_json
 from pipeline.scores.statistics.score import (
     CHANGES,
     CLOSED_FORM_GAP,
+    FRECHET,
     GAP_OVER_CLOSED_FORM,
     GREY_LEVELS,
     PROBE_CLOSED_FORM,
@@ -57,6 +58,7 @@ _SUMMARY = (  # how the names begin that a summary shows
     "pair/own",
     "block_tc",
     "nll/",
+    f"{FRECHET}/",
     "roundtrip/",
     "preserve/",
     RECONSTRUCTION,

@@ -11,6 +11,8 @@ from pipeline.scores.findings import BAR, MEASURES, below_bar, findings
 from pipeline.scores.statistics.score import (
     CHANGES,
     CLOSED_FORM_GAP,
+    FRECHET,
+    GAUSSIAN_GAIN,
     PAIR_NATS,
     PROBE_GAP,
     SWAP_SCORE,
@@ -23,6 +25,7 @@ __all__ = ["headline", "in_words", "rounded", "run_note", "scores_table", "sweep
 
 NAMED = 6  # concepts in a sentence
 RANKED_BY = (PROBE_GAP, SWAP_SCORE)
+RANKED_WITHOUT = (GAUSSIAN_GAIN, f"{FRECHET}/flow")  # a concept
 MOST_CHARACTERS = 7000  # of 8,000, without the head of the table and what follows it
 
 
@@ -45,6 +48,9 @@ def headline(layout: Layout, num_blocks: int, scores: Mapping[str, Score] | None
         'decisions that change with residual 2 %, with digit 2 %; 6 blocks, sizes residual 16, digit 16'
         >>> headline(layout, 6, {f"response/sample/{name}/moved": Score(0.52) for name in layout.names})
         'output moves with residual 0.52, with digit 0.52 standard deviations; 6 blocks, sizes residual 16, digit 16'
+        >>> layout = Layout(("residual",), (32,))
+        >>> headline(layout, 6, {"nll/gain_over_gaussian": Score(3.8), "frechet/flow": Score(2.1, 1.9, 2.3)})
+        'no concept; nll/gain_over_gaussian 3.80, frechet/flow 2.10 [1.90, 2.30]; 6 blocks, 32 numbers'
     """
     measured = scores or {}
     parts = [f"{name} {_in_brief(measured[name])}" for name in RANKED_BY if name in measured]
@@ -58,6 +64,10 @@ def headline(layout: Layout, num_blocks: int, scores: Mapping[str, Score] | None
     moves = [f"with {name} {score.value:.2f}" for name, score in moved.items() if score is not None]
     if moves:
         parts.append(f"output moves {', '.join(moves)} standard deviations")
+    if not layout.concepts:
+        known = [f"{name} {_in_brief(measured[name])}" for name in RANKED_WITHOUT if name in measured]
+        parts = ["no concept", *([", ".join(known)] if known else []), *parts]
+        return "; ".join([*parts, f"{num_blocks} blocks, {layout.num_dims} numbers"])
     return "; ".join([*parts, f"{num_blocks} blocks, sizes {layout}"])
 
 

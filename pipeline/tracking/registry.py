@@ -105,10 +105,15 @@ def register(
         root: the project's folder.
 
     Raises:
-        InputError: the run has no model.
+        InputError: the run has no model, or its map no concept.
     """
     client, places, name = store.client(), Places(root), registered_name(store, layer)
     iin = load_iin(places.iin(layer))
+    if not iin.layout.concepts:
+        raise InputError(
+            f"--layer: found '{layer}', whose map has no concept; accepted are maps with one, as versions are compared "
+            f"by {PROBE_GAP}"
+        )
     gap = measured_gap(places, layer, iin)
     model_id = _model_of(client, run, places, layer, with_backbone)
     try:

@@ -11,7 +11,7 @@ from matplotlib.patches import Rectangle
 
 from pipeline.basis.layout import Layout
 from pipeline.comparison.depth import depth_sheet, training_sheet
-from pipeline.comparison.layers import compare, layers_sheet
+from pipeline.comparison.layers import compare, layers_sheet, read_comparison
 from pipeline.drawing.sheet import house_style
 from pipeline.errors import InputError
 from pipeline.scores.record import Scores
@@ -134,6 +134,24 @@ def test_depth_and_training_are_legible_and_show_what_they_are_given(
     shares = [line.get_ydata()[0] for line in depth.axes[0].lines]
     assert shares == [size / layout.num_dims for size in layout.sizes]
     assert [list(line.get_ydata()) for line in training.axes[0].lines] == [[0.1, 0.2, 0.3]] * len(layout.names)
+
+
+def test_layers_without_a_concept_are_compared_by_likelihood_and_draws(tmp_path: Path) -> None:
+    layouts = {name: Layout.of([], [size]) for name, size in (("conv1", 32), ("conv2", 8))}
+    found = {name: Scores({"nll/gain_over_gaussian": Score(3.0, 2.0, 4.0)}) for name in layouts}
+    found["conv1"] = Scores({**found["conv1"], "frechet/flow": Score(1.5, 1.0, 2.0)})
+    compare(found, layouts, layouts, [], tmp_path / "comparison")
+    assert {path.name for path in (tmp_path / "comparison").iterdir()} == NAMES | {"depth.png"}
+    scores, sizes = read_comparison(tmp_path / "comparison")
+    assert {name: set(of) for name, of in scores.items()} == {
+        "conv1": {"nll/gain_over_gaussian", "frechet/flow"},
+        "conv2": {"nll/gain_over_gaussian"},
+    }
+    assert sizes == {"conv1": {"residual": 32}, "conv2": {"residual": 8}}
+    with house_style():
+        figure = layers_sheet(found, layouts).figure
+        assert_legible(figure)
+    assert len(figure.axes) == 1
 
 
 def test_a_layer_without_a_score_of_the_depth_is_named() -> None:

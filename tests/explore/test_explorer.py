@@ -14,7 +14,7 @@ from pipeline.basis.layout import Layout
 from pipeline.errors import InputError
 from pipeline.explore.explorer import Change, Explorer, Result
 from pipeline.explore.shown import result_html, thumbnails
-from pipeline.report.directions import leading_directions
+from pipeline.interpret.directions import leading_directions
 
 from .explorers import explorer_of
 

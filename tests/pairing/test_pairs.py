@@ -114,3 +114,22 @@ def test_pairs_are_the_same_bits_on_a_gpu() -> None:
     here = _all_kinds().tensors(4, torch.arange(5000))
     there = _all_kinds().to(torch.device("cuda")).tensors(torch.tensor(4, device="cuda"), torch.arange(5000).cuda())
     assert all(torch.equal(a, b.cpu()) for a, b in zip(here, there, strict=True))
+
+
+def test_without_a_concept_a_pair_is_any_two_rows_of_two_originals() -> None:
+    _, original = _labels()
+    sampler = PairSampler({}, original, 0, "test")
+    pairs = sampler.draw(0, 20_000)
+    assert not (original[pairs.a] == original[pairs.b]).any()
+    assert (pairs.concept == 0).all()
+    assert (pairs.distance == 0).all()
+    for member in (pairs.a, pairs.b):
+        assert chisquare(np.bincount(member, minlength=len(original))).pvalue > 0.01
+    assert np.corrcoef(pairs.a, pairs.b)[0, 1] < 0.02
+    assert sampler.second_moments(np.zeros((len(original), 4))).shape == (0, 4, 4)
+    assert sampler.alone() == ""
+
+
+def test_rows_of_one_original_are_no_pair() -> None:
+    with pytest.raises(InputError, match="3 rows are of one original, expected are two or more"):
+        PairSampler({}, np.zeros(3, np.int64), 0, "test")

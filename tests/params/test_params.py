@@ -48,7 +48,6 @@ WRONG = {
     "black and white, of which the first is smaller",
     "data: {image_range: [0, 4095]}": "data.image_range: found [0.0, 4095.0], but data.source is 'colormnist'; it is "
     "read by image_folder, parquet",
-    "data: {concepts: []}": "data.concepts: found []: list should have at least 1 item after validation, not 0",
     "data: {concepts: digit}": "data.concepts: found 'digit': input should be a list",
     "data: {max_images: 50}": "data.max_images: found 50: input should be greater than or equal to 100",
     "data: {max_images: many}": "data.max_images: found 'many': input should be a valid integer",
@@ -75,6 +74,11 @@ WRONG = {
     "backbone: {kind: torch}": "backbone.network: kind 'torch' needs one, such as package.module:callable",
     "backbone: {kind: classifier}\nlayers: [head]": "backbone.concept: kind 'classifier' needs the concept whose "
     "classes it learns",
+    "data: {concepts: []}\nbackbone: {kind: classifier, concept: digit}\nlayers: [head]": "backbone.concept: found "
+    "'digit', accepted are data.concepts: none, as it is [], which goes with a network that needs none",
+    "data: {concepts: [], leave_out: [{digit: 3, colour: red}]}": "data.leave_out: combinations are of concepts, and "
+    "data.concepts is []; accepted is [] there as well",
+    "data: {concepts: []}\nflow: {sizes: [16, 16]}": "flow.sizes: found 2 sizes, expected 1: residual",
     "backbone: {concept: shape}": "backbone.concept: found 'shape', accepted are data.concepts: digit, colour",
     "backbone: {kind: torchvision, network: resnet18}": "layers: found 'latent', which an autoencoder has, but "
     "backbone.kind is 'torchvision'; its layers are dotted names of modules: list them with "

@@ -51,6 +51,15 @@ def test_folders_of_splits_are_splits(
     assert sum(map(len, images.values())) == NUM
 
 
+def test_without_a_concept_the_folders_are_columns_that_are_none(tmp_path: Path) -> None:
+    root = write(tmp_path / "photos", files())
+    images = prepared(params(root, concepts=()), tmp_path / "images")
+    assert [of.labels for of in images.values()] == [{}, {}, {}]
+    named = load_images(tmp_path / "images", "train", named=True)
+    assert (set(named.labels), named.num_categories) == ({"class"}, {"class": 3})
+    assert np.array_equal(named.labels["class"], named.original % 3)
+
+
 def test_a_class_may_be_called_train_beside_others(tmp_path: Path) -> None:
     root = write(tmp_path / "photos", files(("car", "train")))
     assert prepared(params(root), tmp_path / "images")["val"].class_names == {"class": ["car", "train"]}

@@ -1,5 +1,6 @@
 """Tables as pandas, Polars, spreadsheets and people write them."""
 
+import json
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -8,6 +9,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+
+from pipeline.tables.images import load_images
 
 from .own_images import KINDS, NUM, PIXELS, content, files, params, prepared, refusal, write
 
@@ -34,6 +37,23 @@ def test_paths_beside_bytes_name_nothing(tmp_path: Path) -> None:
     pq.write_table(pa.table({"image": cells, "kind": [row % 3 for row in range(NUM)]}), tmp_path / "a.parquet")
     images = prepared(params(tmp_path / "a.parquet", source="parquet", concepts=("kind",)), tmp_path / "images")
     assert sum(len(set(part.original.tolist())) for part in images.values()) == NUM
+
+
+@pytest.mark.parametrize("named", [True, False])
+def test_without_a_concept_classes_that_have_names_are_columns_that_are_none(tmp_path: Path, named: bool) -> None:
+    kind = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
+    cells = pa.array([{"bytes": content(image), "path": None} for image in PIXELS], kind)
+    table = pa.table({"image": cells, "kind": [row % 3 for row in range(NUM)], "number": list(range(NUM))})
+    features = {"kind": {"names": list(KINDS), "_type": "ClassLabel"}}
+    metadata = {b"huggingface": json.dumps({"info": {"features": features}}).encode()} if named else None
+    pq.write_table(table.replace_schema_metadata(metadata), tmp_path / "a.parquet")
+    images = prepared(params(tmp_path / "a.parquet", source="parquet", concepts=()), tmp_path / "images")
+    assert sum(map(len, images.values())) == NUM
+    assert [of.labels for of in images.values()] == [{}, {}, {}]
+    found = load_images(tmp_path / "images", "train", named=True)
+    assert {name: column.tolist() for name, column in found.labels.items()} == (
+        {"kind": (found.original % 3).tolist()} if named else {}
+    )
 
 
 STRINGS = [pa.string(), pa.large_string(), pa.string_view(), pa.dictionary(pa.int32(), pa.large_string())]

@@ -47,6 +47,26 @@ def test_the_same_inputs_give_the_same_bytes(page: str, tmp_path: Path) -> None:
     assert drawn_page(tmp_path) == page
 
 
+def test_a_page_without_a_concept_shows_what_is_drawn_and_how_near_it_is(tmp_path: Path) -> None:
+    details = {"features": "classifier of digit"}
+    ways = {"flow": 2.0, "reconstruction": 1.0, "gaussian": 9.0, "mixture": 3.0, "prior": 40.0}
+    scores = {f"frechet/{way}": Score(value, value - 0.5, value + 0.5, details=details) for way, value in ways.items()}
+    for gain, answer in (((0.5, 1.5), "Yes."), ((-0.5, 2.0), "In part.")):
+        gains = {f"frechet/gain_over/{way}": Score(1.0, *gain) for way in ("mixture",)}
+        gains |= {f"frechet/gain_over/{way}": Score(5.0, 4.0, 6.0) for way in ("gaussian", "prior")}
+        page = drawn_page(tmp_path, parts(()), Scores(scores | gains))
+        text = Elements(page).text
+        assert Elements(page).open == []
+        assert f"Did it work? {answer}" in text
+        assert "by the classifier of digit that was trained here, so that it is no FID" in text
+        assert "The directions" not in text
+        assert not {'id="factors"', 'id="swaps"'} & set(re.findall(r'id="[a-z]+"', page))
+        assert {'id="draws"', 'id="lines"', 'id="lost"'} <= set(re.findall(r'id="[a-z]+"', page))
+        for word in ("the rest", "linear probe", "one concept"):
+            assert word not in text, word
+        assert json.loads(Elements(page).scripts[0])["factors"][0]["name"] == "the code"
+
+
 def test_a_page_is_whole_and_asks_for_nothing(page: str, decided: str) -> None:
     for one in (page, decided):
         assert len(one.encode()) < MOST_BYTES

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import torch
 
+from pipeline.interpret.directions import directions
 from pipeline.interpretation.edits import move
 from pipeline.report.charts import bar, chart, ticks
-from pipeline.report.directions import directions
 from pipeline.report.sprites import encode, fitting
 from pipeline.report.words import colour_words, joined
 from pipeline.scores.statistics.score import Score

@@ -15,6 +15,8 @@ __all__ = [
     "CLOSED_FORM_GAP",
     "EDITED_IMAGES",
     "ERROR_CHANGE",
+    "FRECHET",
+    "FRECHET_GAIN",
     "GAP_OVER_CLOSED_FORM",
     "GAUSSIAN_GAIN",
     "GREY_LEVELS",
@@ -54,6 +56,8 @@ SWAP_FOLLOW = "swap/follow"  # its first part, mean over concepts
 SET = "set"  # of a concept that was set to a value: set/score, set/follow, set/stay
 PAIR_NATS = "nll/pair_nats"
 GAUSSIAN_GAIN = "nll/gain_over_gaussian"
+FRECHET = "frechet"  # distance of what is drawn to the images: frechet/flow
+FRECHET_GAIN = "frechet/gain_over"  # by how much that of T is below a baseline's: frechet/gain_over/gaussian
 ACCURACY_CHANGE = "preserve/accuracy"
 ERROR_CHANGE = "preserve/squared_error"
 CHANGES = (ACCURACY_CHANGE, ERROR_CHANGE)  # shown with a sign and that word: 0 is the best, and looks like none
