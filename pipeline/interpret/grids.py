@@ -14,7 +14,7 @@ from pipeline.interpretation.edits import path, sample, swap
 __all__ = ["SwapGrid", "path_sheet", "reconstructions", "sample_sheet", "swap_grid", "swap_sheet"]
 
 _NUM_ROWS = 5
-_NUM_PAIRS = 4
+_NUM_PAIRS = 10  # as the paper has it
 _LABELS = ("line in the code", "line in z")
 _ROUNDING = 1  # of 255, by which a pixel may differ
 
@@ -126,7 +126,7 @@ def sample_sheet(subject: Subject, factor: str, columns: int) -> Sheet:
 
 
 def path_sheet(subject: Subject, num_steps: int) -> Sheet:
-    """Four pairs of images, two rows a pair: the line in the code above, the line in z below."""
+    """Ten pairs of images, two rows a pair: the line in the code above, the line in z below."""
     rows = subject.choose(list(subject.targets), 2 * _NUM_PAIRS, "interpret/pairs")
     pairs = rows[: len(rows) // 2 * 2].reshape(-1, 2)
     codes, means = subject.rows.codes, subject.rows.means
@@ -138,8 +138,8 @@ def path_sheet(subject: Subject, num_steps: int) -> Sheet:
         lines.append([in_code, in_latent])
         end = subject.draw_latents(means[[b]], np.array([b]))[0]
         apart = max(apart, int(np.abs(in_latent[-1].astype(int) - end).max()))
-    pixels = upscale(np.array(lines), 128)
-    ends = upscale(subject.pixels[pairs], 128)
+    pixels = upscale(np.array(lines), 96)
+    ends = upscale(subject.pixels[pairs], 96)
     height, width = pixels.shape[3:5]
     step = 2 * height + GAP + HEADER_GAP + 16
     left = MARGIN + round(max(text_width(label, 9) for label in _LABELS)) + 32
