@@ -90,7 +90,9 @@ def generated_source(params: Params) -> StoredImages:
     if state_sha256(decoder.network) != before:
         raise InputError(f"backbone: the weights or buffers of '{params.backbone.network}' changed while it drew")
     table = pa.concat_tables(tables, promote_options="permissive")
-    concepts = concepts_of(table, section.concepts, section.graded, label.class_names, f"labeller {section.labeller}")
+    concepts = concepts_of(
+        table, section.own_concepts, section.graded, label.class_names, f"labeller {section.labeller}"
+    )
     return StoredImages(draw, concepts, None)
 
 

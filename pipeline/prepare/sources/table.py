@@ -31,7 +31,7 @@ def open_source(params: DataParams, seed: int, roots: Roots) -> Source:
     if params.source not in SOURCES:
         raise InputError(f"data.source: found '{params.source}', accepted are {', '.join(SOURCES)}")
     source = SOURCES[params.source](params, seed, roots)
-    for concept in params.concepts:
+    for concept in params.own_concepts:
         if concept not in source.categories:
             raise InputError(
                 f"data.concepts: no concept '{concept}' in source {params.source}; its concepts are "
@@ -47,11 +47,11 @@ def _colormnist(params: DataParams, seed: int, roots: Roots) -> Source:
 
 def _image_folder(params: DataParams, _seed: int, roots: Roots) -> Source:
     table = roots.resolve(params.table)
-    return image_folder(_path(params, roots), table, params.concepts, params.graded, _decoder(params))
+    return image_folder(_path(params, roots), table, params.own_concepts, params.graded, _decoder(params))
 
 
 def _parquet(params: DataParams, _seed: int, roots: Roots) -> Source:
-    return parquet(_path(params, roots), params.image_column, params.concepts, params.graded, _decoder(params))
+    return parquet(_path(params, roots), params.image_column, params.own_concepts, params.graded, _decoder(params))
 
 
 def _path(params: DataParams, roots: Roots) -> str:
