@@ -15,6 +15,7 @@ from pipeline.scores.statistics.score import probe_own, response_name
 __all__ = ["depth_sheet", "training_sheet"]
 
 _PANEL = 420
+_FEW = 12  # points of a line that are marked, and named below it
 _RESPONSES = {  # of a network that decides, and of one that gives values
     "changed": "share of decisions that change when it is drawn anew",
     "moved": "how far the output moves when it is drawn anew, in its standard deviations",
@@ -106,7 +107,8 @@ def training_sheet(curves: Sequence[Mapping[str, float]], layers: Sequence[str],
         lines: dict[str, Points] = {name: [(share, None, None) for share in line] for name, line in shares.items()}
         _draw(axes, list(steps), lines, layout)
         axes.set_xlabel("training steps", color=MUTED, fontsize=8)
-        axes.set_xticks(list(steps) if len(steps) <= 12 else list(steps)[:: -(-len(steps) // 12)])
+        if len(steps) <= _FEW:
+            axes.set_xticks(list(steps))
     return sheet
 
 
@@ -117,7 +119,7 @@ def _draw(axes: Axes, x: Sequence[float], lines: Mapping[str, Points], layout: L
     for name, points in lines.items():
         colour = colour_of(layout, name)
         values = [value for value, _, _ in points]
-        axes.plot(x, values, color=colour, lw=2, marker="o", ms=5)
+        axes.plot(x, values, color=colour, lw=2, marker="o" if len(x) <= _FEW else "", ms=5)
         for at, (_, low, high) in zip(x, points, strict=True):
             if low is not None and high is not None:
                 axes.vlines(at, low, high, color=colour, lw=1.2)

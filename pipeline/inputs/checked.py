@@ -140,6 +140,9 @@ def _images(params: Params, root: str | None, outs: Sequence[Path]) -> Iterator[
         yield _parquet(in_root(data.path, root), outs)
     if data.table is not None:
         yield _file("data.table", data.table, Path(in_root(data.table, root)), "a CSV or Parquet file is expected")
+    if data.discovered.table is not None:
+        key, path = "data.discovered.table", data.discovered.table
+        yield _file(key, path, Path(path), "a table that python -m pipeline.concepts discover wrote is expected")
     if data.labeller is not None:
         folder = Path(data.labeller).is_dir()
         yield _folder("data.labeller", data.labeller) if folder else _module("data.labeller", data.labeller)

@@ -1,6 +1,7 @@
 """All figures of one layer, each a PNG in one folder."""
 
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 from pipeline.basis.layout import file_name
@@ -8,6 +9,7 @@ from pipeline.drawing.sheet import house_style
 from pipeline.files import atomic_folder
 from pipeline.interpret.curves import Curves, curves_sheet
 from pipeline.interpret.decisions import decision_sheet, edited_images, example_sheet, response_sheet
+from pipeline.interpret.embeddings import embedding_sheet, pairs_sheet
 from pipeline.interpret.grids import path_sheet, reconstructions, sample_sheet, swap_sheet
 from pipeline.interpret.overview import matrix_sheet, overview
 from pipeline.interpret.plain import directions_sheet, drawn_sheet
@@ -37,11 +39,11 @@ class Measured:
 def draw_figures(folder: Path, subject: Subject, measured: Measured, curves: Curves, params: InterpretParams) -> None:
     """Write the figures of a layer as PNG files.
 
-    Of every layer `probe_matrix` and `curves`; where the network draws images `overview`, `swap_<factor>`,
-    `samples_<factor>` and `path`, and where these are not its own draws alone `reconstructions`; of any other
-    `responses`, and where it decides `decisions`, `decision_examples` and, where the network
-    has a gradient, `counterfactuals`. Without a concept there is no matrix, and `drawn` and `directions` stand in for
-    overview, swaps and samples.
+    Of every layer `curves`, and where there is a concept `probe_matrix`, `embeddings` and `pairs`; where the network
+    draws images `overview`, `swap_<factor>`, `samples_<factor>` and `path`, and where these are not its own draws alone
+    `reconstructions`; of any other `responses`, and where it decides `decisions`, `decision_examples` and, where the
+    network has a gradient, `counterfactuals`. Without a concept `drawn` and `directions` stand in for overview, swaps
+    and samples.
 
     Rows, donors and draws follow from the subject's seed; the same call writes the same bytes.
 
@@ -56,7 +58,8 @@ def draw_figures(folder: Path, subject: Subject, measured: Measured, curves: Cur
         InputError: if a score is missing, or the network changed while it was drawn from.
     """
     layout, backbone, scores = subject.layout, subject.rows.interpretation.backbone, measured.scores
-    with house_style([*layout.names, *(backbone.class_names or ())]), atomic_folder(folder) as beside:
+    shown = [*layout.names, *(backbone.class_names or ()), *chain(*subject.rows.latents.class_names.values())]
+    with house_style(shown), atomic_folder(folder) as beside:
         if backbone.draws_images:
             if not layout.concepts:
                 drawn_sheet(subject, params.columns).save(beside / "drawn.png")
@@ -81,5 +84,7 @@ def draw_figures(folder: Path, subject: Subject, measured: Measured, curves: Cur
             turns_sheet(subject, measured.turns, backbone.class_names).save(beside / "counterfactuals.png")
         if layout.concepts:
             matrix_sheet(layout, scores).save(beside / "probe_matrix.png")
+            embedding_sheet(subject).save(beside / "embeddings.png")
+            pairs_sheet(subject).save(beside / "pairs.png")
         curves_sheet(curves, shared=bool(layout.concepts)).save(beside / "curves.png")
         backbone.require_untouched()

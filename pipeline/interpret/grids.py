@@ -14,7 +14,7 @@ from pipeline.interpretation.edits import path, sample, swap
 __all__ = ["SwapGrid", "path_sheet", "reconstructions", "sample_sheet", "swap_grid", "swap_sheet"]
 
 _NUM_ROWS = 5
-_NUM_PAIRS = 4
+_NUM_PAIRS = 10  # as the paper has it
 _LABELS = ("line in the code", "line in z")
 _SMALL = 7.5  # points, of what stands below an image
 _ROUNDING = 1  # of 255, by which a pixel may differ
@@ -127,7 +127,7 @@ def sample_sheet(subject: Subject, factor: str, columns: int) -> Sheet:
 
 
 def path_sheet(subject: Subject, num_steps: int) -> Sheet:
-    """Four pairs of images, two rows a pair: the line in the code above, the line in z below.
+    """Ten pairs of images, two rows a pair: the line in the code above, the line in z below.
 
     Without a concept T is a density of z and no more: then the log-likelihood of each point stands below its image.
     """
@@ -145,8 +145,8 @@ def path_sheet(subject: Subject, num_steps: int) -> Sheet:
         )
         end = subject.draw_latents(means[[b]], np.array([b]))[0]
         apart = max(apart, int(np.abs(in_latent[-1].astype(int) - end).max()))
-    pixels = upscale(np.array(lines), 128)
-    ends = upscale(subject.pixels[pairs], 128)
+    pixels = upscale(np.array(lines), 96)
+    ends = upscale(subject.pixels[pairs], 96)
     height, width = pixels.shape[3:5]
     plain = not subject.layout.concepts
     below = line_height(_SMALL) if plain else 0  # a line of text

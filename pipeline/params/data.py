@@ -7,7 +7,7 @@ from pydantic import Field, field_validator, model_validator
 from pipeline.basis.layout import RESIDUAL, file_name
 from pipeline.params.section import PathName, Section
 
-__all__ = ["DataParams", "WarpParams"]
+__all__ = ["DataParams", "DiscoveredParams", "WarpParams"]
 
 SourceName = Literal[
     "colormnist", "mnist", "fashion_mnist", "cifar10", "celeba", "image_folder", "parquet", "generator"
@@ -30,6 +30,25 @@ class WarpParams(Section):
     """Share by which the image grows or shrinks."""
     shear: Annotated[float, Field(ge=0, lt=90)] = 4.0
     """Degrees to either side."""
+
+
+class DiscoveredParams(Section):
+    """Candidates of `python -m pipeline.concepts discover` that are concepts."""
+
+    table: PathName | None = None
+    """The candidates.parquet that it wrote."""
+    named: dict[str, str] = Field(default_factory=dict)
+    """Concept → candidate."""
+
+    @model_validator(mode="after")
+    def _both(self) -> "DiscoveredParams":
+        if self.table is None and self.named:
+            raise ValueError(
+                f"named: found '{next(iter(self.named))}', but no table; python -m pipeline.concepts discover writes it"
+            )
+        if self.table is not None and not self.named:
+            raise ValueError(f"table: found {self.table!r}, but named is empty; expected is concept: candidate")
+        return self
 
 
 class DataParams(Section):
@@ -78,9 +97,15 @@ class DataParams(Section):
     """Combinations of values of two concepts or more, such as {digit: 3, colour: red}, that are in the test split
     alone: scores `unseen/…` say how well edits lead there."""
     warp: WarpParams = WarpParams()
+    discovered: DiscoveredParams = DiscoveredParams()
     concepts: tuple[str, ...] = ("digit", "colour")
     """Concept columns that get a factor, in the order of the factors. A name has a letter or a digit, at most 80
     characters, and none of `/ \\ | : =`. Empty: the whole code is the residual, and T learns from latents alone."""
+
+    @property
+    def own_concepts(self) -> tuple[str, ...]:
+        """Concepts that the source itself has; the others were discovered."""
+        return tuple(name for name in self.concepts if name not in self.discovered.named)
 
     @field_validator("concepts")
     @classmethod
@@ -115,6 +140,8 @@ class DataParams(Section):
 
     @model_validator(mode="after")
     def _fits_its_source(self) -> "DataParams":
+        if unused := [name for name in self.discovered.named if name not in self.concepts]:
+            raise ValueError(f"data.discovered.named: found '{unused[0]}', which data.concepts does not list; add it")
         own = self.source in ("image_folder", "parquet")
         if own and self.path is None:
             what = "a folder" if self.source == "image_folder" else "a file, folder or glob"

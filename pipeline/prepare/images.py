@@ -17,6 +17,7 @@ from PIL import Image
 from pipeline.basis.draws import draw_seed
 from pipeline.files import atomic_folder
 from pipeline.params import DataParams
+from pipeline.prepare.discovered import with_discovered
 from pipeline.prepare.left_out import LeftOut, numbered_cells
 from pipeline.prepare.sources.stored_images import Rendered, Source
 from pipeline.prepare.sources.table import open_source
@@ -55,6 +56,7 @@ def prepare(
             nothing left of its values; more images can't be read than `params.corrupt_share` allows.
     """
     source = source or open_source(params, seed, roots or Roots(None, Path(".runs/datasets")))
+    source = with_discovered(source, params, seed)
     splits = _split_rows(source, params, draw_seed(seed, "split"))
     copies = {"train": params.copies, "val": 1, "test": 1}
     progress = Progress("prepare", sum(len(rows) * copies[split] for split, rows in splits.items()), unit="image")

@@ -154,6 +154,19 @@ def test_layers_without_a_concept_are_compared_by_likelihood_and_draws(tmp_path:
     assert len(figure.axes) == 1
 
 
+@pytest.mark.parametrize(("num", "ticks"), [(12, 12), (60, 9)])
+def test_of_a_training_that_was_watched_often_few_steps_are_named(num: int, ticks: int) -> None:
+    layout = Layout.of(["digit"], [3, 2])
+    entries = [{"step": 10 * (n + 1), "val/share/a/residual": 0.6, "val/share/a/digit": 0.4} for n in range(num)]
+    with house_style():
+        figure = training_sheet(entries, ["a"], layout).figure
+        assert_legible(figure)
+    (axes,) = figure.axes
+    steps = [tick for tick in axes.get_xticks() if 0 <= tick <= 10 * num]
+    assert len(steps) <= ticks
+    assert {line.get_marker() for line in axes.lines} == ({"o"} if num == 12 else {""})
+
+
 def test_a_layer_without_a_score_of_the_depth_is_named() -> None:
     lacking = Scores(without(results()["conv1"], "probe/own/colour"), "results/conv1/scores.json")
     line = r"results/conv1/scores\.json: no score 'probe/own/colour'; run `dvc repro`"

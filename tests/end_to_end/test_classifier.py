@@ -28,7 +28,8 @@ def test_a_classifier_at_two_layers(copy: Project, tmp_path: Path) -> None:
     copy.succeed("dvc", "repro")
     backbone = load_backbone(copy.path / "models/backbone")
     assert not list((copy.path / "models/judge").glob("*.safetensors"))
-    figures = {"counterfactuals", "curves", "decision_examples", "decisions", "probe_matrix", "responses"}
+    figures = {"counterfactuals", "curves", "decision_examples", "decisions", "embeddings", "pairs"}
+    figures |= {"probe_matrix", "responses"}
     for layer in LAYERS:
         scores = json.loads((copy.path / f"results/{layer}/scores.json").read_text())
         for kind in ("sample", "swap", "walk"):

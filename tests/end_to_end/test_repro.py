@@ -16,7 +16,7 @@ SPLITS = [f"{split}.parquet" for split in ("test", "train", "val")]
 NETWORK = ["card.json", "metrics.jsonl", "weights.safetensors"]
 BESIDE = ("extent.safetensors", "values.safetensors")  # a map's weights
 FACTORS = ("residual", "digit", "colour")
-FIGURES = ["curves", "overview", "path", "probe_matrix", "reconstructions"]
+FIGURES = ["curves", "embeddings", "overview", "pairs", "path", "probe_matrix", "reconstructions"]
 FIGURES += [f"{kind}_{factor}" for kind in ("samples", "swap") for factor in FACTORS]
 
 

@@ -1,35 +1,21 @@
 """`python -m pipeline.explore` on a small study: it serves this machine alone, and speaks to nobody else."""
 
 import os
-import shutil
 import signal
 import subprocess
 import sys
 import urllib.request
 from pathlib import Path
 
-import numpy as np
 import psutil
-import pyarrow as pa
 import pytest
-import torch
-from extents import ball
 from refusals import refusal_of
+from small_layer import write_layer
 from tracking.files import free_port
 
-from pipeline.backbone.autoencoder import Autoencoder, AutoencoderBackbone
-from pipeline.backbone.backbone import save_backbone
-from pipeline.backbone.kinds import load_backbone
-from pipeline.basis.layout import Layout
 from pipeline.explore.__main__ import main
-from pipeline.files import write_json
-from pipeline.flow import Flow, FlowConfig
-from pipeline.iin.iin import save_iin
 from pipeline.places import Places
-from pipeline.tables.images import load_images
-from pipeline.tables.parquet import latents_schema, write_table
 
-NUM_DIMS = 6
 HEARD = """
 import runpy, sys
 def heard(event, arguments):
@@ -46,27 +32,7 @@ def study(tmp_path: Path, small_images: Path, monkeypatch: pytest.MonkeyPatch) -
     """What the stages leave of a layer, as far as the explorer reads it; the working folder."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "params.yaml").write_text("study: small\n")
-    places = Places()
-    shutil.copytree(small_images, places.images)
-    save_backbone(places.backbone, AutoencoderBackbone.made(Autoencoder(NUM_DIMS, 8, seed=0)))
-    backbone, images = load_backbone(places.backbone), load_images(places.images, "test")
-    mean, scale = backbone.cut("latent").stored_latents(images.pixels, images.original)
-    assert scale is not None
-    columns = {"id": images.id, "original": images.original, "split": ["test"] * len(images)}
-    columns |= {"mean": list(mean.numpy()), "scale": list(scale.numpy()), **images.labels}
-    columns["colour_value"] = list(images.values["colour"])
-    schema = latents_schema(NUM_DIMS, list(images.labels), {"colour": 3})
-    table = pa.table({name: columns[name] for name in schema.names}, schema=schema)
-    height, width = images.pixels.shape[1:3]
-    metadata = {"backbone_sha256": backbone.sha256, "layer": "latent", "concepts": list(images.labels)}
-    metadata |= {"reduce": "mean", "image_shape": [height, width], "shard": 0, "shards": 1}
-    write_table(places.latents("latent") / "test-00000.parquet", table, metadata)
-    write_json(places.latents("latent") / "card.json", {"noise": "encoder"})
-    flow = Flow(FlowConfig(NUM_DIMS, num_blocks=2, width=8))
-    flow.initialise(torch.as_tensor(np.asarray(mean)))
-    cut = {"reduce": "mean", "kept": list(range(NUM_DIMS)), "image_shape": [height, width]}
-    card = {"backbone_sha256": backbone.sha256, "layer": "latent", "cut": cut}
-    save_iin(places.iin("latent"), flow, Layout.of(["digit", "colour"], [2, 2, 2]), card, ball(NUM_DIMS), metrics="")
+    write_layer(Places(), small_images)
     return tmp_path
 
 

@@ -94,7 +94,8 @@ def test_the_figures_of_a_classifier(tmp_path: Path) -> None:
         draw_figures(
             tmp_path / folder, of.subject(), Measured(scores, counts, turns_of(of.subject())), curves, InterpretParams()
         )
-    names = ["counterfactuals", "curves", "decision_examples", "decisions", "probe_matrix", "responses"]
+    names = ["counterfactuals", "curves", "decision_examples", "decisions", "embeddings", "pairs", "probe_matrix"]
+    names += ["responses"]
     assert sorted(path.stem for path in (tmp_path / "a").iterdir()) == names
     for path in (tmp_path / "a").iterdir():
         assert path.read_bytes() == (tmp_path / "b" / path.name).read_bytes()
@@ -167,7 +168,9 @@ def test_the_figures_of_a_network_that_gives_values(tmp_path: Path) -> None:
     scores = Scores({**of.scores, **response_scores(of.iin.layout, MOVES)})
     curves = read_curves(tmp_path / "metrics.jsonl", 80, "closed_form")
     draw_figures(tmp_path / "figures", of.subject(), Measured(scores, {}), curves, InterpretParams())
-    assert {path.stem for path in (tmp_path / "figures").iterdir()} == {"curves", "probe_matrix", "responses"}
+    assert {path.stem for path in (tmp_path / "figures").iterdir()} == {
+        *("curves", "embeddings", "pairs", "probe_matrix", "responses")
+    }
     with house_style():
         said = caption(response_sheet(of.iin.layout, scores, decides=False))
     assert "What does the output answer to?" in said

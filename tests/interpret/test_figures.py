@@ -39,7 +39,7 @@ def drawn(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_every_figure_is_there_and_shows_something(drawn: Path) -> None:
     factors = ("residual", "shape", "hue")
-    pictures = {"overview", "reconstructions", "path", "probe_matrix", "curves"}
+    pictures = {"overview", "reconstructions", "path", "probe_matrix", "embeddings", "pairs", "curves"}
     pictures |= {f"{kind}_{factor}" for kind in ("swap", "samples") for factor in factors}
     assert {path.name for path in drawn.iterdir()} == {f"{name}.png" for name in pictures}
     for name in pictures:
@@ -153,6 +153,8 @@ def blank(monkeypatch: pytest.MonkeyPatch) -> None:
         "sample_sheet",
         "path_sheet",
         "matrix_sheet",
+        "embedding_sheet",
+        "pairs_sheet",
         "curves_sheet",
     ):
         monkeypatch.setattr(f"pipeline.interpret.figures.{name}", lambda *_: Blank())
@@ -229,7 +231,7 @@ def test_a_path_that_reaches_its_end_says_nothing_of_the_kind() -> None:
 def test_names_with_dollars_are_drawn_as_they_are(tmp_path: Path) -> None:
     of = parts(("US$ and A$", r"$\frac$"))
     folder = draw(tmp_path / "figures", of)
-    assert len(list(folder.iterdir())) == 5 + 2 * 3
+    assert len(list(folder.iterdir())) == 7 + 2 * 3
 
 
 @pytest.mark.parametrize(

@@ -13,10 +13,10 @@ STUDIES = sorted(path.stem for path in (ROOT / "studies").glob("*.yaml"))
 
 
 @pytest.mark.parametrize("name", STUDIES)
-def test_a_study_is_right_and_a_classifier_is_watched_twelve_times(name: str) -> None:
+def test_a_study_is_right_and_a_classifier_is_watched_often(name: str) -> None:
     sections = load_params(ROOT / "params.yaml").model_dump()
     for key, value in read_study(name).items():
         sections[key] = sections[key] | value if isinstance(value, dict) else value
     backbone = Params.model_validate(sections).backbone
     if backbone.kind == "classifier":
-        assert backbone.steps // backbone.validate_every == 12
+        assert backbone.steps // backbone.validate_every >= 12

@@ -91,7 +91,7 @@ def generated_source(params: Params) -> StoredImages:
     if state_sha256(decoder.network) != before:
         raise InputError(f"backbone: the weights or buffers of '{params.backbone.network}' changed while it drew")
     table = pa.concat_tables(tables, promote_options="permissive")
-    named = section.concepts or table.column_names
+    named = section.own_concepts or table.column_names
     concepts = concepts_of(table, named, section.graded, label.class_names, f"labeller {section.labeller}")
     return StoredImages(draw, concepts, None)
 

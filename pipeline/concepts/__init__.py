@@ -1,0 +1,1 @@
+"""Concepts that nobody named: what a code offers as candidates."""
