@@ -238,6 +238,8 @@ def _sums(target: Classes | Values, prediction: NDArray[Any], counts: NDArray[np
 
 def why_no_probe(latents: Latents, seed: int) -> str:
     """Why no probe can be fitted to these validation rows, or nothing: then held-out nats alone choose a step."""
+    if not latents.labels:
+        return "there is no concept that a probe could read"
     rows = _probed(latents, seed)
     num_originals = len(np.unique(latents.original[rows]))
     if num_originals < NUM_FOLDS:

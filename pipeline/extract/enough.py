@@ -26,7 +26,7 @@ def require_scorable(images: Path) -> None:
     path = images / "test.parquet"
     concepts: list[str] = read_schema(path)[1]["concepts"]
     table, _ = read_table(path, ["original", *map(concept_column, concepts)])
-    labels = np.array(list(category_columns(table, concepts, path).values()))
+    labels = np.array(list(category_columns(table, concepts, path).values())).reshape(-1, table.num_rows)
     complete = (labels >= 0).all(axis=0)
     originals = len(np.unique(table["original"].to_numpy()[complete]))
     if originals < _FEWEST:

@@ -48,9 +48,14 @@ class JudgeNet(nn.Module):
             self.heads = nn.ModuleDict({_key(name): nn.Linear(128, size) for name, size in heads.items()})
         self._concepts = tuple(heads)
 
+    def features(self, images: Tensor) -> Tensor:
+        """What the heads read of images [B, 3, H, W] in [−1, 1]: 128 numbers each [B, 128]."""
+        found: Tensor = self.trunk(images)
+        return found
+
     def forward(self, images: Tensor) -> dict[str, Tensor]:
         """Images [B, 3, H, W] in [−1, 1] to one output [B, C or D] a concept."""
-        features = self.trunk(images)
+        features = self.features(images)
         return {name: self.heads[_key(name)](features) for name in self._concepts}
 
 
@@ -111,10 +116,10 @@ def save_judge(folder: Path, network: JudgeNet, width: int, test: Images, *, met
     return held_out
 
 
-def save_no_judge(folder: Path) -> None:
-    """Write that there is none: decisions of a classifier need nobody to name them."""
+def save_no_judge(folder: Path, reason: str) -> None:
+    """Write that there is none, and why."""
     with atomic_folder(folder) as beside:
-        write_json(beside / CARD, {"judge": None, "reason": "the backbone gives logits", "weights_sha256": None})
+        write_json(beside / CARD, {"judge": None, "reason": reason, "weights_sha256": None})
 
 
 def load_judge(folder: Path, device: torch.device | str = "cpu") -> Judge | None:

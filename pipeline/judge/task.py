@@ -25,7 +25,7 @@ class JudgeTask:
     """
 
     def __init__(self, setup: ImagesSetup[JudgeParams], device: torch.device) -> None:
-        self._train, self._val = (load_images(setup.images, split) for split in ("train", "val"))
+        self._train, self._val = (load_images(setup.images, split, named=True) for split in ("train", "val"))
         self.heads = heads_of(self._train)
         weights = draw_seed(setup.seed, "judge/weights")
         self.model: JudgeNet = JudgeNet(self.heads, setup.params.width, weights).to(device)

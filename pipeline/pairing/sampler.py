@@ -24,6 +24,7 @@ __all__ = ["Neighbours", "PairSampler", "Pairs", "pair_sampler"]
 
 CPU = torch.device("cpu")
 MOMENT_PAIRS = 100_000  # standard error of a correlation .003
+_ANY = ""  # what all rows share
 REACH = 2.0  # lengths to either side, of the half of the pairs that are near
 
 Rows = NDArray[np.int64]
@@ -31,8 +32,8 @@ Rows = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Pairs:
-    """Row numbers of both members [P] each, the number 1 … K of the concept that they share [P], and how far apart
-    they are in it [P]: 0 where their values are equal, else their distance over the length of a graded concept.
+    """Row numbers of both members [P] each, the number 1 … K of the concept that they share [P], 0 where there is none,
+    and how far apart they are in it [P]: 0 where their values are equal, else their distance over the length of a graded concept.
     """
 
     a: Rows
@@ -123,12 +124,14 @@ class _Tables(NamedTuple):
 class PairSampler:
     """Draws pairs: concept uniform over K, a uniform over rows, b uniform over rows of equal value of another original.
 
+    Without a concept a pair is any two rows of two originals, which share nothing: its concept is 0.
+
     Each draw is a function of (seed, purpose, step, number of the pair) alone. A row with no partner in a concept (no
     other original has its value) is left out of this concept's pairs and counted in `num_alone`, one whose value is
     missing in `num_missing`.
 
     Args:
-        labels: concept → category of each row [n], −1 where it is missing, in the order of the factors; at least one.
+        labels: concept → category of each row [n], −1 where it is missing, in the order of the factors.
         original: [n]; copies of one image share it.
         seed: the study's.
         purpose: names the stream of draws.
@@ -136,7 +139,7 @@ class PairSampler:
             not be of equal value: half of them are uniform, half within two lengths.
 
     Raises:
-        InputError: if no row of a concept has a partner.
+        InputError: if no row of a concept has a partner; without a concept, if all rows are of one original.
     """
 
     def __init__(
@@ -160,6 +163,9 @@ class PairSampler:
                 raise InputError(
                     f"concept '{name}': no two originals share a value, so there are no pairs to learn from"
                 )
+        self._drawn = self._concepts or {_ANY: Partners(np.zeros(len(original), np.int64), original)}
+        if not self._drawn[next(iter(self._drawn))].num_rows:
+            raise InputError(f"{len(original)} rows are of one original, expected are two or more")
         self._device = CPU
 
     def to(self, device: torch.device) -> "PairSampler":
@@ -170,17 +176,17 @@ class PairSampler:
     @cached_property
     def _tables(self) -> "_Tables":
         """The classes of all concepts as one table, so that a draw takes as many kernels for forty as for one."""
-        classes = {k: rows for k, rows in enumerate(self._concepts.values()) if isinstance(rows, Partners)}
-        num_rows = np.ones(len(self._concepts), np.int64)  # of a graded concept: any row, which is not taken
+        classes = {k: rows for k, rows in enumerate(self._drawn.values()) if isinstance(rows, Partners)}
+        num_rows = np.ones(len(self._drawn), np.int64)  # of a graded concept: any row, which is not taken
         num_rows[list(classes)] = [rows.num_rows for rows in classes.values()]
-        first = np.zeros(len(self._concepts), np.int64)
+        first = np.zeros(len(self._drawn), np.int64)
         first[list(classes)] = np.cumsum([0, *(rows.num_rows for rows in classes.values())])[:-1]
         spans = [rows.spans for rows in classes.values()]
         return _Tables(
             torch.from_numpy(first).to(self._device),
             torch.from_numpy(num_rows).to(self._device),
             Spans.joined(spans).to(self._device) if spans else None,
-            {k: r.to(self._device) for k, r in enumerate(self._concepts.values()) if isinstance(r, Neighbours)},
+            {k: r.to(self._device) for k, r in enumerate(self._drawn.values()) if isinstance(r, Neighbours)},
         )
 
     def second_moments(
@@ -193,7 +199,8 @@ class PairSampler:
             centre: [N], or 0.
             size: how many rows are read at once.
         """
-        return np.stack([concept.second_moment(rows, centre, size) for concept in self._concepts.values()])
+        moments = [concept.second_moment(rows, centre, size) for concept in self._concepts.values()]
+        return np.array(moments).reshape(-1, rows.shape[1], rows.shape[1])
 
     def alone(self) -> str:
         """Rows that can't be paired, a count for each concept that has any; empty where every row has a partner."""
@@ -216,7 +223,7 @@ class PairSampler:
             number: of the pairs within the step [P], int64, on the device.
         """
         words, others = self._counter.words(step, 2 * number), self._counter.words(step, 2 * number + 1)
-        concept = below(words, len(self._concepts), low=True)
+        concept = below(words, len(self._drawn), low=True)
         first, num_rows, classes, graded = self._tables
         if classes is None:
             a = b = torch.zeros_like(number)
@@ -228,7 +235,7 @@ class PairSampler:
             mine = concept == k
             picked = rows.pick(words, others)
             a, b, distance = (torch.where(mine, new, old) for new, old in zip(picked, (a, b, distance), strict=True))
-        return a, b, concept + 1, distance
+        return a, b, concept + bool(self._concepts), distance
 
 
 def pair_sampler(latents: "Latents", seed: int, purpose: str) -> PairSampler:

@@ -78,9 +78,9 @@ class DataParams(Section):
     """Combinations of values of two concepts or more, such as {digit: 3, colour: red}, that are in the test split
     alone: scores `unseen/…` say how well edits lead there."""
     warp: WarpParams = WarpParams()
-    concepts: Annotated[tuple[str, ...], Field(min_length=1)] = ("digit", "colour")
+    concepts: tuple[str, ...] = ("digit", "colour")
     """Concept columns that get a factor, in the order of the factors. A name has a letter or a digit, at most 80
-    characters, and none of `/ \\ | : =`."""
+    characters, and none of `/ \\ | : =`. Empty: the whole code is the residual, and T learns from latents alone."""
 
     @field_validator("concepts")
     @classmethod
@@ -141,8 +141,16 @@ class DataParams(Section):
                 )
         return self
 
+    @model_validator(mode="after")
+    def _nothing_to_leave_out(self) -> "DataParams":
+        if self.leave_out and not self.concepts:
+            raise ValueError(
+                "data.leave_out: combinations are of concepts, and data.concepts is []; accepted is [] there as well"
+            )
+        return self
+
     def _require_drawn(self) -> None:
-        if self.labeller is None:
+        if self.labeller is None and self.concepts:
             raise ValueError(
                 "data.labeller: source 'generator' needs what names its images: package.module:callable, or the folder "
                 "of a trained judge or classifier"

@@ -146,9 +146,8 @@ class Params(Section):
     def _class_is_a_concept(self) -> "Params":
         concept = self.backbone.concept
         if concept is not None and concept not in self.data.concepts:
-            raise ValueError(
-                f"backbone.concept: found '{concept}', accepted are data.concepts: {', '.join(self.data.concepts)}"
-            )
+            accepted = ", ".join(self.data.concepts) or "none, as it is [], which goes with a network that needs none"
+            raise ValueError(f"backbone.concept: found '{concept}', accepted are data.concepts: {accepted}")
         return self
 
     @model_validator(mode="after")
@@ -193,7 +192,7 @@ class Params(Section):
         for key, sizes in lists.items():
             if len(sizes) != num_factors:
                 raise ValueError(
-                    f"{key}: found {len(sizes)} sizes, expected {num_factors}: residual, {', '.join(concepts)}"
+                    f"{key}: found {len(sizes)} sizes, expected {num_factors}: {', '.join(('residual', *concepts))}"
                 )
             if own and sum(sizes) != num_dims:
                 raise ValueError(f"{key}: {list(sizes)} sum to {sum(sizes)}, expected backbone.num_dims = {num_dims}")

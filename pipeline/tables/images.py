@@ -1,5 +1,6 @@
 """The images table as arrays."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from io import BytesIO
 from pathlib import Path
@@ -44,8 +45,13 @@ class Images:
         return len(self.id)
 
 
-def load_images(folder: Path, split: str) -> Images:
+def load_images(folder: Path, split: str, *, named: bool = False) -> Images:
     """Read `folder`/`split`.parquet.
+
+    Args:
+        folder: of the images table.
+        split: train, val or test.
+        named: whether classes that the source has of its own are labels where the study has no concept.
 
     Raises:
         InputError: if the file is no images table, was changed, or holds an image that can't be decoded.
@@ -54,15 +60,21 @@ def load_images(folder: Path, split: str) -> Images:
     table, metadata = read_table(path)
     if "image" not in table.column_names:
         raise InputError(f"{path}: no column 'image'; its columns are {', '.join(table.column_names)}")
+    concepts = metadata["concepts"] or (own_classes(metadata) if named else [])
     return Images(
         id=table["id"].to_numpy(),
         original=table["original"].to_numpy(),
         pixels=decode(table["image"], path),
-        labels=category_columns(table, metadata["concepts"], path),
-        values=value_columns(table, metadata["concepts"]),
-        num_categories={name: metadata["categories"][name] for name in metadata["concepts"]},
+        labels=category_columns(table, concepts, path),
+        values=value_columns(table, concepts),
+        num_categories={name: metadata["categories"][name] for name in concepts},
         class_names=metadata.get("class_names", {}),
     )
+
+
+def own_classes(metadata: Mapping[str, Any]) -> list[str]:
+    """Columns of classes that a source has of its own, whether or not they are concepts of the study."""
+    return [name for name, num in metadata["categories"].items() if num > 1 and name not in metadata["values"]]
 
 
 def decode(column: pa.ChunkedArray | pa.StructArray, path: Path) -> NDArray[np.uint8]:

@@ -29,7 +29,7 @@ NUM_PAIRS = 20_000  # standard error of a mean correlation over 32 dimensions ab
 def estimate_layout(latents: Latents, params: FlowParams, seed: int) -> Layout:
     """Layout of `params.sizes`: those that it states, by the spectrum, or by `factor_sizes` over 20,000 pairs of draws.
 
-    By the spectrum a concept gets as many dimensions as there are directions of the white latents along which its pairs
+    Without a concept the residual has them all. By the spectrum a concept gets as many dimensions as there are directions of the white latents along which its pairs
     correlate by more than .05, and by more than they do along any direction where whole originals were permuted (19
     times: a level of 5 %); the residual gets the rest, and at least one. By `factor_sizes`, z = mean + scale · ε, and
     what is constant over these draws is named in a line.
@@ -45,6 +45,8 @@ def estimate_layout(latents: Latents, params: FlowParams, seed: int) -> Layout:
     """
     concepts = tuple(latents.labels)
     require_mixing(params.mixing, latents.num_dims, f"layer {latents.layer}")
+    if not concepts and not isinstance(params.sizes, tuple):
+        return Layout.of((), (latents.num_dims,))
     if params.sizes == "spectrum":
         moments = node_moments(latents)
         try:
@@ -75,13 +77,14 @@ def estimate_layout(latents: Latents, params: FlowParams, seed: int) -> Layout:
 def spectrum_to_try(latents: Latents, params: Params) -> Layout | None:
     """Layout by the spectrum, which a sweep around the estimate tries as well.
 
-    None where there is none, or of more than 768 dimensions; a line says it. None, too, where sizes to try are listed.
+    None where there is none, or of more than 768 dimensions; a line says it. None, too, where sizes to try are listed,
+    and where there is no concept.
 
     Args:
         latents: of the training split.
         params: all sections.
     """
-    if params.flow.sizes != "estimate" or isinstance(params.tune.sizes, tuple):
+    if not latents.labels or params.flow.sizes != "estimate" or isinstance(params.tune.sizes, tuple):
         return None
     if latents.num_dims > MOST_TRIED:
         print(

@@ -19,8 +19,8 @@ from pipeline.errors import InputError, a_type, one_line
 from pipeline.inputs.modules import raised
 from pipeline.judge.network import load_judge
 from pipeline.params import Params
-from pipeline.prepare.sources.concepts import concepts_of
-from pipeline.prepare.sources.stored_images import StoredImages
+from pipeline.prepare.sources.concepts import Concepts, concepts_of
+from pipeline.prepare.sources.stored_images import Membership, StoredImages
 from pipeline.progress import Progress
 from pipeline.tables.images import to_pixels, to_unit_range
 
@@ -76,13 +76,14 @@ def generated_source(params: Params) -> StoredImages:
     """
     section, num = params.data, params.data.max_images
     assert num is not None  # as its section has been checked
-    assert section.labeller is not None
     device = "cuda" if torch.cuda.is_available() and params.machine.device != "cpu" else "cpu"
     decoder = open_generator(params.backbone, params.seed, device)
+    draw = _drawer(decoder, num)
+    if section.labeller is None:
+        return StoredImages(draw, Concepts({}, {}, {}, {}), None, membership=Membership(np.arange(num)))
     label = open_labeller(section.labeller, device)
     before = state_sha256(decoder.network)
     progress, tables = Progress("draw", num, unit="image"), []
-    draw = _drawer(decoder, num)
     for start in range(0, num, BLOCK):
         rows = np.arange(start, min(start + BLOCK, num))
         tables.append(label(np.stack(draw(rows))))
@@ -90,7 +91,8 @@ def generated_source(params: Params) -> StoredImages:
     if state_sha256(decoder.network) != before:
         raise InputError(f"backbone: the weights or buffers of '{params.backbone.network}' changed while it drew")
     table = pa.concat_tables(tables, promote_options="permissive")
-    concepts = concepts_of(table, section.concepts, section.graded, label.class_names, f"labeller {section.labeller}")
+    named = section.concepts or table.column_names
+    concepts = concepts_of(table, named, section.graded, label.class_names, f"labeller {section.labeller}")
     return StoredImages(draw, concepts, None)
 
 

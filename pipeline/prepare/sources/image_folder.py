@@ -17,9 +17,10 @@ from pipeline.prepare.sources.decoder import Decoder, evenly
 from pipeline.prepare.sources.stored_images import Membership, StoredImages, originals_of
 from pipeline.tables.parquet import SPLITS
 
-__all__ = ["image_files", "image_folder"]
+__all__ = ["CLASS", "image_files", "image_folder"]
 
 PATH = "path"  # column of the table
+CLASS = "class"  # what a subfolder is named after, where there is no table
 SPLIT_FOLDERS = {"train": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}
 
 
@@ -71,7 +72,7 @@ def _tree(root: Path) -> tuple[list[Path], pa.Table, Membership]:
     parts = [path.relative_to(root).parts for path in paths]
     folders = [part[0].lower() for part in parts]
     if not set(folders) <= set(SPLIT_FOLDERS):
-        return paths, pa.table({"class": [part[0] for part in parts]}), Membership()
+        return paths, pa.table({CLASS: [part[0] for part in parts]}), Membership()
     for path, part in zip(paths, parts, strict=True):
         if len(part) < 3:
             raise InputError(
@@ -79,7 +80,7 @@ def _tree(root: Path) -> tuple[list[Path], pa.Table, Membership]:
                 f"({', '.join(sorted(set(folders)))}), in which one folder a class, or data.table, is expected"
             )
     splits = np.array([SPLITS.index(SPLIT_FOLDERS[folder]) for folder in folders])
-    return paths, pa.table({"class": [part[1] for part in parts]}), Membership(splits=splits)
+    return paths, pa.table({CLASS: [part[1] for part in parts]}), Membership(splits=splits)
 
 
 def _listed(root: Path, path: Path) -> tuple[list[Path], pa.Table, Membership]:

@@ -30,7 +30,7 @@ def parquet(
     Args:
         place: a file, folder or glob, local or of any file system that pyarrow or fsspec knows (s3://…).
         image_column: where the images are; None: the one column that can hold them.
-        concepts: columns to read.
+        concepts: columns to read; empty: those of classes that have names, which are the set's own labels.
         graded: continuous concepts that are paired by distance.
         decode: from an image's content to pixels.
 
@@ -45,6 +45,7 @@ def parquet(
         columns = ", ".join(name for name in schema.names if name != column)
         raise InputError(f"data.concepts: no concept '{missing[0]}' in {place}; its columns are {columns}")
     names = _class_names(schema)
+    concepts = concepts or list(names)
     labelled = concepts_of(files.columns(concepts), concepts, graded, names, place)
     if decode.look(files.image(number, column) for number in range(min(FIRST, files.rows))):
         decode.look(files.image(number, column) for number in evenly(files.rows))
@@ -52,8 +53,10 @@ def parquet(
     def read(originals: NDArray[np.int64]) -> list[NDArray[np.uint8] | str]:
         return [decode(*files.image(int(row), column)) for row in originals]
 
-    membership = Membership(files.originals(column))
-    return StoredImages(read, labelled, labelled.stratum, membership=membership, decoder=decode)
+    originals = files.originals(column)
+    if originals is None and not labelled.labels:
+        originals = np.arange(files.rows)
+    return StoredImages(read, labelled, labelled.stratum, membership=Membership(originals), decoder=decode)
 
 
 @dataclass(frozen=True)

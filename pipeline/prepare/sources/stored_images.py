@@ -94,7 +94,7 @@ class StoredImages:
         concepts: what the originals show.
         stratum: the concept whose shares each split keeps; None: none.
         outside: what a warp finds beyond an image's edge.
-        membership: of the rows.
+        membership: of the rows; where they show nothing that is known, it says their originals.
         decoder: of the images, where they are files.
     """
 
@@ -111,7 +111,8 @@ class StoredImages:
         self.categories: Mapping[str, int] = concepts.categories
         self.class_names: Mapping[str, Sequence[str]] = concepts.class_names
         self.values: Mapping[str, int] = {name: value.shape[1] for name, value in concepts.values.items()}
-        num = len(next(iter(concepts.labels.values())))
+        columns = iter(concepts.labels.values())
+        num = len(next(columns, membership.originals if membership and membership.originals is not None else ()))
         self.strata = np.zeros(num, np.int64) if stratum is None else strata_of(concepts.labels[stratum])
         self.membership = membership or Membership()
         self._decoder = decoder

@@ -9,7 +9,7 @@ from pipeline.errors import InputError
 from pipeline.params import DataParams
 from pipeline.prepare.sources.colormnist import ColorMnist
 from pipeline.prepare.sources.decoder import Decoder
-from pipeline.prepare.sources.image_folder import image_folder
+from pipeline.prepare.sources.image_folder import CLASS, image_folder
 from pipeline.prepare.sources.parquet import parquet
 from pipeline.prepare.sources.stored_images import Source
 from pipeline.prepare.sources.torchvision_sets import Roots, celeba, cifar10, fashion_mnist, mnist, mnist_digits
@@ -47,7 +47,8 @@ def _colormnist(params: DataParams, seed: int, roots: Roots) -> Source:
 
 def _image_folder(params: DataParams, _seed: int, roots: Roots) -> Source:
     table = roots.resolve(params.table)
-    return image_folder(_path(params, roots), table, params.concepts, params.graded, _decoder(params))
+    own = () if params.table else (CLASS,)
+    return image_folder(_path(params, roots), table, params.concepts or own, params.graded, _decoder(params))
 
 
 def _parquet(params: DataParams, _seed: int, roots: Roots) -> Source:
@@ -69,7 +70,7 @@ SOURCES: Mapping[str, Callable[[DataParams, int, Roots], Source]] = {
     "mnist": lambda _params, _seed, roots: mnist(roots),
     "fashion_mnist": lambda _params, _seed, roots: fashion_mnist(roots),
     "cifar10": lambda _params, _seed, roots: cifar10(roots),
-    "celeba": lambda params, _seed, roots: celeba(roots, params.image_size, params.concepts[0]),
+    "celeba": lambda params, _seed, roots: celeba(roots, params.image_size, next(iter(params.concepts), None)),
     "image_folder": _image_folder,
     "parquet": _parquet,
 }
