@@ -17,6 +17,7 @@ def main() -> None:
     checked = check_inputs(load_params(), places)
     write_json(places.checked_images, checked.images)
     write_json(places.checked_network, checked.network)
+    write_json(places.checked_sketches, checked.sketches)
 
 
 if __name__ == "__main__":

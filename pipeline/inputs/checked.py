@@ -15,6 +15,7 @@ from pipeline.inputs.contents import Contents, Found, digest, found_file, walk
 from pipeline.inputs.modules import installed_version, source_files
 from pipeline.inputs.network_files import read_class_names, require_exported, require_weights
 from pipeline.inputs.paths import IMAGE_SUFFIXES, data_root, in_root, names_weights, weights_file
+from pipeline.inputs.sketches import require_model, require_sketches
 from pipeline.params import BackboneParams, Params
 from pipeline.places import Places
 from pipeline.storage.remote import Remote, is_url, own_folder
@@ -35,10 +36,12 @@ class Checked:
         images: what stage prepare reads; where a generator draws the images, that network too, and under `backbone` the
             keys that they follow from, which are no params of the stage, as no other source reads one of them.
         network: what the stages that open the network read.
+        sketches: what stage stylise reads beside the images.
     """
 
     images: dict[str, Any]
     network: dict[str, Any]
+    sketches: dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -83,17 +86,19 @@ def check_inputs(params: Params, places: Places) -> Checked:
     root = data_root(params.machine.data_root)
     if root is not None:
         _require_apart(_Named("machine.data_root", root, [Path(root).resolve()]), outs)
-    images, network = list(_images(params, root, outs)), list(_network(params))
-    for named in (*images, *network):
+    images, network, sketches = list(_images(params, root, outs)), list(_network(params)), list(_sketches(params))
+    for named in (*images, *network, *sketches):
         _require_apart(named, outs, read=True)
     _require_readable(params.backbone)
     contents = Contents(places.root / own / "contents")
-    of_images, of_network = ({named.key: _content(named, contents) for named in part} for part in (images, network))
+    of_images, of_network, of_sketches = (
+        {named.key: _content(named, contents) for named in part} for part in (images, network, sketches)
+    )
     of_images |= dict(_passed_over("data", params.data.model_dump()))
     of_network |= dict(_passed_over("backbone", params.backbone.model_dump()))
     if params.data.source == "generator":
         of_images |= of_network | {"backbone": _drawn_by(params.backbone)}
-    return Checked(of_images, of_network)
+    return Checked(of_images, of_network, of_sketches)
 
 
 def _drawn_by(backbone: BackboneParams) -> dict[str, Any]:
@@ -157,6 +162,21 @@ def _network(params: Params) -> Iterator[_Named]:
     if backbone.class_names is not None:
         expected = "a text of one name a line, or JSON, is expected"
         yield _file("backbone.class_names", backbone.class_names, Path(backbone.class_names), expected)
+
+
+def _sketches(params: Params) -> Iterator[_Named]:
+    """Both pictures of each concept that is given so, and what draws in their styles."""
+    for concept, value in params.data.sketches.items():
+        key = f"data.sketches.{concept}"
+        files = {path.name: found_file(path) for path in require_sketches(key, value)}
+        yield _Named(key, value, [Path(value).resolve()], Path(value), files)
+    if params.data.sketches:
+        known = require_model(params.style.model)
+        yield (
+            _module("style.model", params.style.model)
+            if known is None
+            else _Named("style.model", params.style.model, known=known)
+        )
 
 
 def _require_readable(backbone: BackboneParams) -> None:

@@ -29,10 +29,10 @@ NUM_PAIRS = 20_000  # standard error of a mean correlation over 32 dimensions ab
 def estimate_layout(latents: Latents, params: FlowParams, seed: int) -> Layout:
     """Layout of `params.sizes`: those that it states, by the spectrum, or by `factor_sizes` over 20,000 pairs of draws.
 
-    Without a concept the residual has them all. By the spectrum a concept gets as many dimensions as there are directions of the white latents along which its pairs
-    correlate by more than .05, and by more than they do along any direction where whole originals were permuted (19
-    times: a level of 5 %); the residual gets the rest, and at least one. By `factor_sizes`, z = mean + scale · ε, and
-    what is constant over these draws is named in a line.
+    Without a concept the residual has them all. By the spectrum a concept gets as many dimensions as there are
+    directions of the white latents along which its pairs correlate by more than .05, and by more than they do along any
+    direction where whole originals were permuted (19 times: a level of 5 %); the residual gets the rest, and at least
+    one. By `factor_sizes`, z = mean + scale · ε, and what is constant over these draws is named in a line.
 
     Args:
         latents: of the training split.
@@ -131,7 +131,7 @@ def _floors(latents: Latents, moments: Moments, seed: int) -> torch.Tensor:
         source = rows[permuted_rows(index, rng)]
         labels = {name: column[source] for name, column in latents.labels.items()}
         values = {name: column[source] for name, column in latents.values.items()}
-        shuffled = replace(latents, original=latents.original[rows], labels=labels, values=values)
+        shuffled = replace(latents, id=latents.id[rows], original=latents.original[rows], labels=labels, values=values)
         pairs = torch.from_numpy(pair_sampler(shuffled, 0, "moments").second_moments(white))
         largest.append(torch.linalg.eigvalsh(pairs)[:, -1])
     return torch.stack(largest).amax(dim=0)

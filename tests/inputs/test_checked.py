@@ -66,7 +66,7 @@ def test_the_outputs_of_dvc_yaml() -> None:
 
 
 def test_the_default_study_names_nothing() -> None:
-    assert checked() == Checked({}, {})
+    assert checked() == Checked({}, {}, {})
     assert not Path(".runs").exists()
 
 
@@ -103,7 +103,7 @@ def test_what_a_stage_would_remove_is_refused(project: Path, output: str, sectio
 def test_a_cache_in_what_a_stage_would_remove_is_refused(project: Path) -> None:
     cache = f"{project}/models/judge/copies"
     assert refusal(machine={"cache": cache}) == f"machine.cache: {cache} lies in models/judge, {REMOVED}"
-    assert checked(machine={"cache": f"{project}/copies"}) == Checked({}, {})
+    assert checked(machine={"cache": f"{project}/copies"}) == Checked({}, {}, {})
 
 
 def test_a_link_that_leads_to_what_a_stage_would_remove_is_refused(project: Path) -> None:

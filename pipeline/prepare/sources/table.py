@@ -31,12 +31,16 @@ def open_source(params: DataParams, seed: int, roots: Roots) -> Source:
     if params.source not in SOURCES:
         raise InputError(f"data.source: found '{params.source}', accepted are {', '.join(SOURCES)}")
     source = SOURCES[params.source](params, seed, roots)
-    for concept in params.concepts:
+    for concept in params.own_concepts:
         if concept not in source.categories:
             raise InputError(
                 f"data.concepts: no concept '{concept}' in source {params.source}; its concepts are "
                 f"{', '.join(source.categories)}"
             )
+    if taken := [concept for concept in params.sketches if concept in source.categories]:
+        raise InputError(
+            f"data.sketches: '{taken[0]}' is a column of source {params.source} already; accepted is another name"
+        )
     return source
 
 
@@ -48,11 +52,11 @@ def _colormnist(params: DataParams, seed: int, roots: Roots) -> Source:
 def _image_folder(params: DataParams, _seed: int, roots: Roots) -> Source:
     table = roots.resolve(params.table)
     own = () if params.table else (CLASS,)
-    return image_folder(_path(params, roots), table, params.concepts or own, params.graded, _decoder(params))
+    return image_folder(_path(params, roots), table, params.own_concepts or own, params.graded, _decoder(params))
 
 
 def _parquet(params: DataParams, _seed: int, roots: Roots) -> Source:
-    return parquet(_path(params, roots), params.image_column, params.concepts, params.graded, _decoder(params))
+    return parquet(_path(params, roots), params.image_column, params.own_concepts, params.graded, _decoder(params))
 
 
 def _path(params: DataParams, roots: Roots) -> str:
@@ -70,7 +74,7 @@ SOURCES: Mapping[str, Callable[[DataParams, int, Roots], Source]] = {
     "mnist": lambda _params, _seed, roots: mnist(roots),
     "fashion_mnist": lambda _params, _seed, roots: fashion_mnist(roots),
     "cifar10": lambda _params, _seed, roots: cifar10(roots),
-    "celeba": lambda params, _seed, roots: celeba(roots, params.image_size, next(iter(params.concepts), None)),
+    "celeba": lambda params, _seed, roots: celeba(roots, params.image_size, next(iter(params.own_concepts), None)),
     "image_folder": _image_folder,
     "parquet": _parquet,
 }
