@@ -8,7 +8,7 @@ STAMP := $(VENV)/.lock-$(shell sha256sum requirements.lock 2>/dev/null | cut -c1
 ACTIVATE := source $(VENV)/bin/activate
 
 .DEFAULT_GOAL := help
-.PHONY: help venv repro test test-faults lint ui explore study clean-runs lock wheels
+.PHONY: help venv repro test test-faults lint ui explore study sketch clean-runs lock wheels
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -44,11 +44,14 @@ explore: venv  ## open the live explorer of the trained map
 study: venv  ## run studies/NAME.yaml beside the workspace: make study NAME=...
 	$(ACTIVATE) && python -m pipeline.study $(NAME)
 
+sketch: venv  ## a concept that two pictures give: draw them, and run study sketch
+	$(ACTIVATE) && python -m pipeline.stylise.draw && python -m pipeline.study sketch
+
 clean-runs:  ## remove checkpoints, times and rates
 	rm -rf .runs
 
 lock: venv  ## make requirements.lock anew from pyproject.toml, for every Python that it names
-	$(VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 --no-header --extra dev --extra explore pyproject.toml -o requirements.lock
+	$(VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 --no-header --extra dev --extra explore --extra style pyproject.toml -o requirements.lock
 	$(MAKE) wheels
 
 wheels: venv  ## show that requirements.lock resolves to wheels alone with Python 3.11, 3.12 and 3.13

@@ -15,7 +15,7 @@ from pipeline.basis.counter import Counter
 from pipeline.basis.draws import draw_seed
 from pipeline.basis.layout import Layout
 from pipeline.errors import InputError
-from pipeline.flow import ClosedForm, Flow, FlowConfig, closed_form, graded_rho, pair_nats
+from pipeline.flow import ClosedForm, Flow, FlowConfig, closed_form, pair_nats, tied_rho
 from pipeline.held_out import HeldOutRows, why_no_probe
 from pipeline.node_copy import how_read, node_latents
 from pipeline.pairing.moments import node_moments
@@ -227,7 +227,7 @@ class Rows:
         noise = self.noise.normals(step, members(num_pairs, part, self._device), self.mean.shape[1])
         z = self._of(self.mean, rows) + self._of(self.scale, rows) * noise
         concept, distance = concept.to(self._device), distance.to(self._device)
-        return z, graded_rho(concept, distance, self.num_factors, self.rho, 1.0)
+        return z, tied_rho(concept, distance, self.num_factors, self.rho)
 
     def _of(self, vectors: Tensor | Vectors, rows: Tensor) -> Tensor:
         """Vectors of rows of these numbers [m, N] on the device, or [1, N] where all rows have the same."""

@@ -103,8 +103,18 @@ class Places:
         return self.root / ".checks" / "features.json"
 
     @property
+    def checked_sketches(self) -> Path:
+        """The same of sketches and the style model, for stage stylise."""
+        return self.root / ".checks" / "sketches.json"
+
+    @property
+    def prepared(self) -> Path:
+        """Folder of the images of the source, as a table."""
+        return self.root / "data" / "prepared"
+
+    @property
     def images(self) -> Path:
-        """Folder of the images table."""
+        """Folder of the images table: what was prepared and, of a study with sketches, each image in their styles."""
         return self.root / "data" / "images"
 
     def latents(self, layer: str) -> Path:

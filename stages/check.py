@@ -18,6 +18,7 @@ def main() -> None:
     write_json(places.checked_images, checked.images)
     write_json(places.checked_network, checked.network)
     write_json(places.checked_features, checked.features)
+    write_json(places.checked_sketches, checked.sketches)
 
 
 if __name__ == "__main__":

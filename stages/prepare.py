@@ -1,4 +1,4 @@
-"""Images and concepts to Parquet: data/images."""
+"""Images and concepts to Parquet: data/prepared."""
 
 from pathlib import Path
 
@@ -16,8 +16,8 @@ def main() -> None:
     params = load_params()
     roots = Roots(params.machine.data_root, Path(own_folder(params.machine.storage)) / "datasets")
     source = generated_source(params) if params.data.source == "generator" else None
-    rows = prepare(params.data, params.seed, Places().images, roots, source)
-    print(f"data/images: {', '.join(f'{count} {split}' for split, count in rows.items())} rows")
+    rows = prepare(params.data, params.seed, Places().prepared, roots, source)
+    print(f"data/prepared: {', '.join(f'{count} {split}' for split, count in rows.items())} rows")
 
 
 if __name__ == "__main__":

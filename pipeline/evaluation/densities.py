@@ -8,7 +8,7 @@ import torch
 from numpy.typing import NDArray
 
 from pipeline.basis.draws import draw_seed
-from pipeline.flow import graded_rho, latent_nats, pair_nats
+from pipeline.flow import latent_nats, pair_nats, tied_rho
 from pipeline.interpretation.rows import Rows
 from pipeline.pairing.sampler import pair_sampler
 from pipeline.scores.fit.density import block_total_correlation, gaussian_nats, likelihood_scores
@@ -36,7 +36,7 @@ def densities(test: Rows, train: Latents, num_pairs: int, seed: int) -> dict[str
     members = latents.draw(_rng(seed, "evaluate/noise"), np.concatenate((pairs.a, pairs.b)))
     code, log_abs_det = iin.flow(torch.from_numpy(members))
     distance = torch.from_numpy(pairs.distance)
-    strength = graded_rho(torch.from_numpy(pairs.concept), distance, layout.num_factors, iin.rho, 1.0)
+    strength = tied_rho(torch.from_numpy(pairs.concept), distance, layout.num_factors, iin.rho)
     code_a, code_b = code.split(num_pairs)
     log_abs_det_a, log_abs_det_b = log_abs_det.split(num_pairs)
     nats = pair_nats(code_a, code_b, log_abs_det_a, log_abs_det_b, layout, strength)
@@ -63,7 +63,7 @@ def densities(test: Rows, train: Latents, num_pairs: int, seed: int) -> dict[str
     if not layout.concepts:  # no pair shares anything, and the whole code is one factor
         return scores
     intervals = draw_seed(seed, "evaluate/pair_intervals")
-    near = pairs.distance <= 1  # all, where no concept is graded
+    near = (pairs.distance <= 1) & (pairs.concept >= 0)  # all, where no concept is graded or sketched
     scores |= pair_correlation(
         code_a.numpy()[near], code_b.numpy()[near], pairs.concept[near], layout, intervals, groups=originals[near]
     )

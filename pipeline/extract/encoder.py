@@ -21,7 +21,17 @@ __all__ = ["Encoder", "LatentsSetup", "Work"]
 
 _SHOWN = 5  # ids in an error
 # of the images' metadata
-PASSED_ON = ("source", "categories", "class_names", "values", "graded", "concepts", "image_range", "leave_out")
+PASSED_ON = (
+    "source",
+    "categories",
+    "class_names",
+    "values",
+    "graded",
+    "concepts",
+    "image_range",
+    "leave_out",
+    "sketches",
+)
 
 
 @dataclass(frozen=True)

@@ -5,26 +5,22 @@ written by the actor itself, so that neither the driver's memory nor an actor's 
 are collected in a folder of runs that outlives a kill; the next start keeps the sound ones and makes the others.
 """
 
-import logging
-import os
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import ray
 
 from pipeline.backbone.kinds import load_backbone
 from pipeline.backbone.reduction import Reduction
 from pipeline.backbone.trial import trial_rows
-from pipeline.cluster import without_line
 from pipeline.errors import InputError
 from pipeline.extract.encoder import Encoder, LatentsSetup, Work
 from pipeline.extract.enough import require_dimensions, require_scorable, said_of_few
 from pipeline.extract.principal import principal_axes, write_along
-from pipeline.files import atomic_folder, sha256_file, write_json
+from pipeline.files import atomic_folder, sha256_file, take_file, write_json
 from pipeline.machine import Resources
 from pipeline.params import MachineParams
 from pipeline.progress import Progress
@@ -32,6 +28,7 @@ from pipeline.tables.axes import AXES, axes_file, write_axes
 from pipeline.tables.images import decode, to_unit_range
 from pipeline.tables.latents import LATENTS_CARD, shard_name
 from pipeline.tables.parquet import SPLITS, group_rows, read_group, read_schema, read_table, vector_column
+from pipeline.workers.actors import done_by_actors
 
 __all__ = ["extract", "latents_card"]
 
@@ -67,7 +64,8 @@ def extract(
     progress = Progress(f"extract {setup.layer}", sum(item["rows"] for item in work), done, unit="image")
     if done:
         print(f"extract {setup.layer}: {len(work) - len(missing)} of {len(work)} shards are there already", flush=True)
-    for shard in _encoded(missing, setup, reduction, machine, worker):
+    arguments = {"setup": replace(setup, backbone=setup.backbone.resolve()), "reduction": reduction, "worker": worker}
+    for shard in done_by_actors(missing, Encoder, arguments, machine, worker):
         if shard["error"]:
             raise InputError(shard["error"])
         done += shard["rows"]
@@ -129,35 +127,6 @@ def _require_layer(setup: LatentsSetup) -> tuple[str, Reduction]:
     return backbone.sha256, reduction
 
 
-def _encoded(
-    work: list[Work], setup: LatentsSetup, reduction: Reduction, machine: MachineParams, worker: Resources
-) -> Iterator[dict[str, Any]]:
-    """Have the shards written; gives what `Encoder` says of each as it is done."""
-    if not work:
-        return
-    ray.data.DataContext.get_current().enable_progress_bars = False
-    logging.getLogger("ray.data").setLevel(logging.ERROR)
-    logging.getLogger("ray").setLevel(logging.ERROR)
-    available = ray.cluster_resources()
-    fit = int(available["GPU" if worker.gpus else "CPU"]) // max(worker.gpus or worker.cpus, 1)
-    shards = ray.data.from_items([{"work": item} for item in work], override_num_blocks=len(work)).map_batches(
-        Encoder,
-        fn_constructor_kwargs={
-            "setup": replace(setup, backbone=setup.backbone.resolve()),
-            "reduction": reduction,
-            "worker": worker,
-        },
-        batch_size=1,
-        batch_format="pyarrow",
-        num_cpus=worker.cpus,
-        num_gpus=worker.gpus,
-        compute=ray.data.ActorPoolStrategy(size=min(max(fit, machine.workers), len(work))),
-    )
-    with without_line("has constructor arguments in the object store"):  # Ray's own, held as long as the actors live
-        for batch in shards.iter_batches(batch_size=None, batch_format="pyarrow"):
-            yield from batch.to_pylist()
-
-
 def _shards(work: list[Work], folder: Path, split: str) -> list[Path]:
     """A split's shards in a folder, in the order of their rows."""
     return [folder / shard_name(item["split"], item["group"]) for item in work if item["split"] == split]
@@ -168,21 +137,13 @@ def _collect(work: list[Work], folder: Path, setup: LatentsSetup, reduction: Red
     shards = [Path(item["shard"]) for item in work]
     if reduction.num_axes is None:
         for shard in shards:
-            _take(shard, folder)
+            take_file(shard, folder)
         return
     train = _shards(work, shards[0].parent, "train")
     axes = principal_axes(train, reduction.num_axes, setup.layer)
     write_axes(folder / AXES, axes)
     for shard in shards:
         write_along(shard, axes, folder / shard.name)
-
-
-def _take(shard: Path, folder: Path) -> None:
-    """Put a shard into a folder, as a second name where that is on the same disk: a kill in between loses nothing."""
-    try:
-        os.link(shard, folder / shard.name)
-    except OSError:
-        shutil.copyfile(shard, folder / shard.name)
 
 
 def latents_card(shards: Sequence[Path], jitter: float) -> dict[str, Any]:

@@ -26,6 +26,7 @@ from pipeline.flow.likelihood import (
     pair_nats,
     shared_rho,
     stacked_pair_nats,
+    tied_rho,
 )
 from pipeline.flow.mixing import LearnedRotation, Rotation, Shuffle
 from pipeline.flow.network import Flow
@@ -55,5 +56,6 @@ __all__ = [
     "spectra",
     "stacked_matmul",
     "stacked_pair_nats",
+    "tied_rho",
     "whiten",
 ]

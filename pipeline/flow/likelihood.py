@@ -7,7 +7,16 @@ from torch import Tensor
 
 from pipeline.basis.layout import Layout
 
-__all__ = ["changed_rho", "graded_rho", "latent_nats", "membership", "pair_nats", "shared_rho", "stacked_pair_nats"]
+__all__ = [
+    "changed_rho",
+    "graded_rho",
+    "latent_nats",
+    "membership",
+    "pair_nats",
+    "shared_rho",
+    "stacked_pair_nats",
+    "tied_rho",
+]
 
 
 def shared_rho(concept: Tensor, num_factors: int, rho: float) -> Tensor:
@@ -65,6 +74,23 @@ def graded_rho(concept: Tensor, distance: Tensor, num_factors: int, rho: float, 
         raise ValueError(f"length must be above 0, found {length}")
     likeness = torch.exp(-0.5 * (distance.double() / length).square())
     return shared_rho(concept, num_factors, rho) * likeness[:, None]
+
+
+def tied_rho(concept: Tensor, distance: Tensor, num_factors: int, rho: float) -> Tensor:
+    """Correlation of each factor within pairs of all kinds.
+
+    Args:
+        concept: [P] integers in −K … K: the factor in which a pair is alike, as of `graded_rho`; −k where a pair
+            differs in factor k and shares all else, as of `changed_rho`.
+        distance: [P], of the members' values, in lengths; 0 where they are equal.
+        num_factors: K + 1.
+        rho: in [0, 1).
+
+    Returns:
+        [P, K + 1] in float64.
+    """
+    alike = graded_rho(concept, distance, num_factors, rho, 1.0)
+    return torch.where((concept < 0)[:, None], changed_rho(-concept, num_factors, rho), alike)
 
 
 def _checked(rho: float) -> float:

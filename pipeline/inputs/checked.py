@@ -15,6 +15,7 @@ from pipeline.inputs.contents import Contents, Found, digest, found_file, walk
 from pipeline.inputs.modules import installed_version, source_files
 from pipeline.inputs.network_files import read_class_names, require_exported, require_weights
 from pipeline.inputs.paths import IMAGE_SUFFIXES, data_root, in_root, names_weights, weights_file
+from pipeline.inputs.sketches import require_model, require_sketches
 from pipeline.params import BackboneParams, Params
 from pipeline.places import Places
 from pipeline.storage.remote import Remote, is_url, own_folder
@@ -36,11 +37,13 @@ class Checked:
             keys that they follow from, which are no params of the stage, as no other source reads one of them.
         network: what the stages that open the network read.
         features: what stage evaluate reads beside all that.
+        sketches: what stage stylise reads beside the images.
     """
 
     images: dict[str, Any]
     network: dict[str, Any]
     features: dict[str, Any]
+    sketches: dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -86,19 +89,19 @@ def check_inputs(params: Params, places: Places) -> Checked:
     if root is not None:
         _require_apart(_Named("machine.data_root", root, [Path(root).resolve()]), outs)
     images, network = list(_images(params, root, outs)), list(_network(params))
-    features = list(_features(params))
-    for named in (*images, *network, *features):
+    features, sketches = list(_features(params)), list(_sketches(params))
+    for named in (*images, *network, *features, *sketches):
         _require_apart(named, outs, read=True)
     _require_readable(params.backbone)
     contents = Contents(places.root / own / "contents")
-    of_images, of_network, of_features = (
-        {named.key: _content(named, contents) for named in part} for part in (images, network, features)
+    of_images, of_network, of_features, of_sketches = (
+        {named.key: _content(named, contents) for named in part} for part in (images, network, features, sketches)
     )
     of_images |= dict(_passed_over("data", params.data.model_dump()))
     of_network |= dict(_passed_over("backbone", params.backbone.model_dump()))
     if params.data.source == "generator":
         of_images |= of_network | {"backbone": _drawn_by(params.backbone)}
-    return Checked(of_images, of_network, of_features)
+    return Checked(of_images, of_network, of_features, of_sketches)
 
 
 def _drawn_by(backbone: BackboneParams) -> dict[str, Any]:
@@ -172,6 +175,21 @@ def _features(params: Params) -> Iterator[_Named]:
     if (path := params.evaluate.features) is not None:
         yield _file("evaluate.features", path, Path(path), "a TorchScript or torch.export file is expected")
         require_exported(Path(path), "evaluate.features", "TorchScript or torch.export file")
+
+
+def _sketches(params: Params) -> Iterator[_Named]:
+    """Both pictures of each concept that is given so, and what draws in their styles."""
+    for concept, value in params.data.sketches.items():
+        key = f"data.sketches.{concept}"
+        files = {path.name: found_file(path) for path in require_sketches(key, value)}
+        yield _Named(key, value, [Path(value).resolve()], Path(value), files)
+    if params.data.sketches:
+        known = require_model(params.style.model)
+        yield (
+            _module("style.model", params.style.model)
+            if known is None
+            else _Named("style.model", params.style.model, known=known)
+        )
 
 
 def _require_readable(backbone: BackboneParams) -> None:

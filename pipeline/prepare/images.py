@@ -51,8 +51,8 @@ def prepare(
         Number of rows of each split.
 
     Raises:
-        InputError: the source is not there or damaged, or a concept of `params.concepts` is not among its own, or has
-            only one value in a split, or none there that two originals share; there is no such cell to leave out, or
+        InputError: the source is not there or damaged, or a concept of the source is not among its own, or has only
+            one value in a split, or none there that two originals share; there is no such cell to leave out, or
             nothing left of its values; more images can't be read than `params.corrupt_share` allows.
     """
     source = source or open_source(params, seed, roots or Roots(None, Path(".runs/datasets")))
@@ -60,8 +60,8 @@ def prepare(
     splits = _split_rows(source, params, draw_seed(seed, "split"))
     copies = {"train": params.copies, "val": 1, "test": 1}
     progress = Progress("prepare", sum(len(rows) * copies[split] for split, rows in splits.items()), unit="image")
-    tally = Tally(params.concepts, source, params.graded)
-    cells = numbered_cells(params.leave_out, source, params.concepts)
+    tally = Tally(params.prepared_concepts, source, params.graded)
+    cells = numbered_cells(params.leave_out, source, params.prepared_concepts)
     left_out = LeftOut(cells, source.class_names)
     renderer = _Renderer(source, params, seed, tally, _originals(source), left_out)
     done = 0
@@ -121,7 +121,7 @@ def _who_split(given: NDArray[np.int64], params: DataParams) -> str:
 def _metadata(source: Source, params: DataParams, cells: Sequence[Mapping[str, int]]) -> dict[str, Any]:
     optional = {
         "class_names": {name: list(names) for name, names in source.class_names.items()},
-        "graded": {name: length for name, length in params.graded.items() if name in params.concepts},
+        "graded": {name: length for name, length in params.graded.items() if name in params.prepared_concepts},
         "image_range": source.image_range,
         "leave_out": list(cells),
     }
@@ -129,7 +129,7 @@ def _metadata(source: Source, params: DataParams, cells: Sequence[Mapping[str, i
         "source": params.source,
         "categories": dict(source.categories),
         "values": dict(source.values),
-        "concepts": list(params.concepts),
+        "concepts": list(params.prepared_concepts),
         **{key: value for key, value in optional.items() if value},
     }
 

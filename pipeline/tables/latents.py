@@ -74,6 +74,7 @@ class Latents:
         image_range: the values of grey images of more than 8 bits that became black and white, where there are any.
         class_names: concept → names of its categories, of those that have names.
         leave_out: combinations of categories, concept → number, that are in the test split alone.
+        sketches: concepts that two sketches give: rows are images as they were and, after each, it in every style.
         held: what keeps a node's copy of the rows on disk, where they are read from one.
     """
 
@@ -94,6 +95,7 @@ class Latents:
     image_range: tuple[float, float] | None = None
     class_names: dict[str, list[str]] = field(default_factory=dict)
     leave_out: tuple[dict[str, int], ...] = ()
+    sketches: tuple[str, ...] = ()
     held: object | None = field(default=None, repr=False, compare=False)
 
     def __len__(self) -> int:
@@ -237,6 +239,7 @@ class Shards:
             image_range=tuple(metadata["image_range"]) if "image_range" in metadata else None,
             class_names=metadata.get("class_names", {}),
             leave_out=tuple(metadata.get("leave_out", ())),
+            sketches=tuple(metadata.get("sketches", ())),
             held=held,
         )
 

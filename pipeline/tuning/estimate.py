@@ -131,7 +131,7 @@ def _floors(latents: Latents, moments: Moments, seed: int) -> torch.Tensor:
         source = rows[permuted_rows(index, rng)]
         labels = {name: column[source] for name, column in latents.labels.items()}
         values = {name: column[source] for name, column in latents.values.items()}
-        shuffled = replace(latents, original=latents.original[rows], labels=labels, values=values)
+        shuffled = replace(latents, id=latents.id[rows], original=latents.original[rows], labels=labels, values=values)
         pairs = torch.from_numpy(pair_sampler(shuffled, 0, "moments").second_moments(white))
         largest.append(torch.linalg.eigvalsh(pairs)[:, -1])
     return torch.stack(largest).amax(dim=0)

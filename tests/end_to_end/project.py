@@ -47,6 +47,7 @@ TINY: dict[str, dict[str, Any]] = {
 STAGES = (
     "check",
     "prepare",
+    "stylise",
     "backbone",
     "judge",
     "extract@latent",

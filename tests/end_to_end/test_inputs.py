@@ -72,9 +72,9 @@ def test_more_than_ray_has(copy: Project) -> None:
 @pytest.mark.faults
 def test_a_full_disk(copy: Project) -> None:
     """The largest file that the process may write is 64 KiB: the training images need more."""
-    assert (copy.path / "data/images/train.parquet").stat().st_size > 2**16
+    assert (copy.path / "data/prepared/train.parquet").stat().st_size > 2**16
     line = refused(copy, "bash", "-c", "ulimit -f 64; exec python -m stages.prepare")
-    assert line == "data/images/train.parquet: no space left; nothing half-written is kept"
+    assert line == "data/prepared/train.parquet: no space left; nothing half-written is kept"
 
 
 def test_too_few_test_images_leave_out_the_score_that_needs_more(

@@ -33,7 +33,17 @@ def test_libraries_say_nothing(study: Repro) -> None:
     """Neither a warning nor a traceback; a person sees the stages' own lines and nothing of Ray and MLflow."""
     assert study.done.err == ""
     own = ("> python -m stages.", "Running stage ", "Updating lock file", "Generating lock file", "Use `dvc push`")
-    own += ("data/images", "models/", "prepare", "backbone", "judge", "extract latent", "tune latent", "train latent")
+    own += (
+        "data/images",
+        "data/prepared",
+        "models/",
+        "prepare",
+        "backbone",
+        "judge",
+        "extract latent",
+        "tune latent",
+        "train latent",
+    )
     own += ("spectrum of '", "sizes by the spectrum", "evaluate latent", "to know: ", "layer latent: ")
     own += ("latents of layer latent: ",)
     own += (
@@ -53,7 +63,7 @@ def test_libraries_say_nothing(study: Repro) -> None:
     "line",
     [
         r"prepare  495/495 images  .*images/s  in \d+:\d\d min",
-        r"data/images: 390 train, 30 val, 75 test rows",
+        r"data/prepared: 390 train, 30 val, 75 test rows",
         r"backbone: 1 worker\(s\) on \w+",
         r"backbone  30/30 steps  loss -?[\d.]+  .*in \d+:\d\d min",
         r"judge  30/30 steps  loss [\d.]+  .*in \d+:\d\d min",

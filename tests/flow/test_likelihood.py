@@ -16,6 +16,7 @@ from pipeline.flow import (
     pair_nats,
     shared_rho,
     stacked_pair_nats,
+    tied_rho,
 )
 
 LAYOUT = Layout.of(["digit", "colour"], [3, 1, 2])
@@ -160,3 +161,10 @@ def test_nats_of_a_stack_are_those_of_each_flow_whose_factors_are_of_other_sizes
     for index, layout in enumerate(layouts):
         alone = pair_nats(code_a[index], code_b[index], log_abs_det_a[index], log_abs_det_b[index], layout, rho[index])
         torch.testing.assert_close(found[index], alone, rtol=1e-5, atol=1e-4)
+
+
+def test_pairs_of_all_kinds_are_tied_as_their_kind_is() -> None:
+    concept, distance = torch.tensor([1, -2, 0, 2]), torch.tensor([0.0, 0.0, 0.0, 1.0])
+    rho = tied_rho(concept, distance, 3, 0.8)
+    assert rho[:3].tolist() == [[0, 0.8, 0], [0.8, 0.8, 0], [0, 0, 0]]
+    assert rho[3].tolist() == pytest.approx([0, 0, 0.8 * math.exp(-0.5)])
