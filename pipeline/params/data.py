@@ -153,6 +153,8 @@ class DataParams(Section):
             raise ValueError(
                 f"data.sketches: found '{unknown[0]}', accepted are data.concepts: {', '.join(self.concepts)}"
             )
+        if self.sketches and self.discovered.named:
+            raise ValueError("data.sketches: found beside data.discovered, whose table has no row of a stylised image")
         if self.sketches and self.source == "generator":
             raise ValueError("data.sketches: source 'generator' draws its images from latents, and styles have none")
         return self

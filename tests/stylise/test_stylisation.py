@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from refusals import refusal_of
 
 from pipeline.cluster import start_ray
 from pipeline.machine import Resources
@@ -109,6 +110,13 @@ def test_a_row_shows_its_image_in_its_style(whole: Path) -> None:
 def test_what_was_prepared_knows_nothing_of_sketches(prepared: Path, whole: Path) -> None:
     assert read_schema(prepared / "train.parquet")[1]["concepts"] == ["digit"]
     assert read_schema(whole / "train.parquet")[1]["sketches"] == ["roundness"]
+
+
+def test_a_name_that_is_a_column_already_is_refused(tmp_path: Path) -> None:
+    params = DataParams(max_images=200, concepts=("digit", "colour"), sketches={"colour": "x"})
+    assert refusal_of(prepare, params, 0, tmp_path / "images") == (
+        "data.sketches: 'colour' is a column of source colormnist already; accepted is another name"
+    )
 
 
 @pytest.mark.faults
