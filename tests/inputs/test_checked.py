@@ -66,7 +66,7 @@ def test_the_outputs_of_dvc_yaml() -> None:
 
 
 def test_the_default_study_names_nothing() -> None:
-    assert checked() == Checked({}, {}, {})
+    assert checked() == Checked({}, {}, {}, {})
     assert not Path(".runs").exists()
 
 
@@ -103,7 +103,7 @@ def test_what_a_stage_would_remove_is_refused(project: Path, output: str, sectio
 def test_a_cache_in_what_a_stage_would_remove_is_refused(project: Path) -> None:
     cache = f"{project}/models/judge/copies"
     assert refusal(machine={"cache": cache}) == f"machine.cache: {cache} lies in models/judge, {REMOVED}"
-    assert checked(machine={"cache": f"{project}/copies"}) == Checked({}, {}, {})
+    assert checked(machine={"cache": f"{project}/copies"}) == Checked({}, {}, {}, {})
 
 
 def test_a_link_that_leads_to_what_a_stage_would_remove_is_refused(project: Path) -> None:
@@ -290,20 +290,4 @@ def test_every_key_that_names_a_file_is_looked_at() -> None:
     keys = _path_keys(Params)
     assert {"data.path", "data.labeller", "backbone.weights", "machine.storage"} <= keys
     source = (ROOT / "pipeline/inputs/checked.py").read_text()
-    assert {key for key in keys if f'"{key}"' not in source} == set()
-
-
-def test_a_file_of_features_is_looked_at_for_stage_evaluate_alone(project: Path) -> None:
-    path = project / "features.pt"
-    wanted = "evaluate.features: features.pt is not there; a TorchScript or torch.export file is expected"
-    assert refusal(evaluate={"features": "features.pt"}) == wanted
-    path.write_text("<html>")
-    wanted = "evaluate.features: features.pt is no TorchScript or torch.export file: it begins with '<html>'"
-    assert refusal(evaluate={"features": "features.pt"}) == wanted
-    found = []
-    for content in (b"PK one", b"PK other"):
-        path.write_bytes(content)
-        found.append(checked(evaluate={"features": "features.pt"}))
-    assert all((of.images, of.network) == ({}, {}) for of in found)
-    first, second = (of.features["evaluate.features"] for of in found)
-    assert first != second
+    assert {key for key in keys if f'"{key}"' not in source and f'"{key}.' not in source} == set()

@@ -13,8 +13,8 @@ ROOT = Path(__file__).parents[2]
 
 # what a person may get wrong, and the line that follows `params.yaml: `
 WRONG = {
-    "flwo: {}": "flwo: unknown key; did you mean 'flow'? accepted are study, seed, layers, data, backbone, judge, "
-    "latents, flow, train, tune, evaluate, interpret, machine",
+    "flwo: {}": "flwo: unknown key; did you mean 'flow'? accepted are study, seed, layers, data, style, backbone, "
+    "judge, latents, flow, train, tune, evaluate, interpret, machine",
     "data: {warp: {rotat: 3}}": "data.warp.rotat: unknown key; did you mean 'rotate'? "
     "accepted are rotate, translate, scale, shear",
     "latents: {xyz: 3}": "latents.xyz: unknown key; accepted are batch_size, reduce, channels, jitter",
