@@ -177,7 +177,7 @@ def path_sheet(subject: Subject, num_steps: int) -> Sheet:
             sheet.text(label, MARGIN, top_of_row + height / 2, va="center")
             for column, value in enumerate(likelihoods[number][row] if plain else ()):
                 x = inner_left + column * (width + GAP) + width / 2
-                said = f"{value:.0f}".replace("-", "−")
+                said = str(round(value)).replace("-", "−")
                 sheet.text(said, x, top_of_row + height + 2, ha="center", fontsize=_SMALL, color=MUTED)
     return sheet
 
@@ -185,7 +185,7 @@ def path_sheet(subject: Subject, num_steps: int) -> Sheet:
 def _likelihoods(values: NDArray[np.float64]) -> str:
     """What a caption says of the log-likelihood along lines [pairs, 2, points]."""
     middle = values[:, :, values.shape[2] // 2].mean(axis=0)
-    said = [f"{value:.0f}".replace("-", "−") for value in middle]
+    said = [str(round(value)).replace("-", "−") for value in middle]
     return (
         f" Below each image: log p(z) in nats under T. In the middle it is {said[0]} on the lines in the code and "
         f"{said[1]} on those in z, mean of these pairs."

@@ -157,7 +157,7 @@ def blank(monkeypatch: pytest.MonkeyPatch) -> None:
         "pairs_sheet",
         "curves_sheet",
     ):
-        monkeypatch.setattr(f"pipeline.interpret.figures.{name}", lambda *_: Blank())
+        monkeypatch.setattr(f"pipeline.interpret.figures.{name}", lambda *_, **__: Blank())
 
 
 @pytest.mark.usefixtures("blank")

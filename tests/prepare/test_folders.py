@@ -57,7 +57,7 @@ def test_without_a_concept_the_folders_are_columns_that_are_none(tmp_path: Path)
     assert [of.labels for of in images.values()] == [{}, {}, {}]
     named = load_images(tmp_path / "images", "train", named=True)
     assert (set(named.labels), named.num_categories) == ({"class"}, {"class": 3})
-    assert np.array_equal(named.labels["class"], named.original % 3)
+    assert np.array_equal(named.labels["class"], named.original // (NUM // 3))
 
 
 def test_a_class_may_be_called_train_beside_others(tmp_path: Path) -> None:
