@@ -15,7 +15,7 @@ from pipeline.drawing.sheet import INK, MARGIN, house_style, new_sheet, upscale
 from pipeline.interpretation.interpretation import Interpretation
 from pipeline.tables.images import load_images, to_pixels
 
-COLUMNS, SIDE, GAP, LABELS = 10, 96, 8, 330  # of images, pixels
+COLUMNS, SIDE, GAP, LABELS = 10, 96, 8, 380  # of images, pixels
 
 
 def main(concept: str, picture: Path) -> None:

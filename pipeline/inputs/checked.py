@@ -179,8 +179,9 @@ def _features(params: Params) -> Iterator[_Named]:
 
 def _sketches(params: Params) -> Iterator[_Named]:
     """Both pictures of each concept that is given so, and what draws in their styles."""
+    section = "data.sketches"
     for concept, value in params.data.sketches.items():
-        key = f"data.sketches.{concept}"
+        key = f"{section}.{concept}"
         files = {path.name: found_file(path) for path in require_sketches(key, value)}
         yield _Named(key, value, [Path(value).resolve()], Path(value), files)
     if params.data.sketches:
