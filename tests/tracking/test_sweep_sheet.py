@@ -6,7 +6,6 @@ import pytest
 from matplotlib.axes import Axes
 from matplotlib.colors import to_hex
 
-
 from pipeline.drawing.sheet import house_style
 from pipeline.tracking.sweep_sheet import sweep_sheet
 from pipeline.tuning.flow_file import FlowChoice, Trial
