@@ -235,7 +235,7 @@ def _value(known: Categories | Continuous, concept: str) -> gr.Dropdown | gr.Tex
         return gr.Dropdown(known.names, value=known.names[0], **style)
     if known.is_colour:
         return gr.ColorPicker("#ff0000", **style)
-    return gr.Textbox(placeholder=known.accepted, **style)
+    return gr.Textbox(placeholder=known.accepted, **(style | {"min_width": 150}))
 
 
 def _choosing(of_it: Controls, shown: Callable[..., str], inputs: list[Any], result: gr.HTML) -> None:
