@@ -36,9 +36,12 @@ element.addEventListener('click', (event) => {
 });
 """
 PAGE_STYLE = """
-.gradio-container { max-width: 1320px !important; }
+.gradio-container { max-width: 1320px !important; overflow: visible !important; }
 #intro p { margin: 0; }
 #result { position: sticky; top: 0; z-index: 5; padding: 6px 0; background: var(--body-background-fill); }
+@media (min-width: 1100px) {
+  #seen { position: sticky; top: 0; align-self: flex-start; max-height: 100vh; overflow-y: auto; flex-wrap: nowrap; }
+}
 .pick { font-weight: 600; }
 .factor { border-left: 6px solid var(--factor) !important; }
 .factor > button { text-align: left; justify-content: space-between; }
@@ -104,7 +107,7 @@ def _page(explorer: Explorer) -> gr.Blocks:
     with gr.Blocks(title="Explorer", analytics_enabled=False, delete_cache=(3600, 3600)) as blocks:
         gr.Markdown(_intro(explorer), elem_id="intro")
         with gr.Row():
-            with gr.Column(scale=5, min_width=440):
+            with gr.Column(scale=5, min_width=440, elem_id="seen"):
                 first, second = (explorer.picked(int(rows[0])) for rows in (explorer.images, explorer.donors))
                 image, donor = gr.State(first), gr.State(second)
                 result = gr.HTML(elem_id="result")
@@ -148,6 +151,7 @@ def launch(explorer: Explorer, host: str, port: int) -> tuple[gr.Blocks, str]:
         ssr_mode=False,
         max_file_size="100mb",
         footer_links=[],
+        _frontend=False,  # asks no question of the page first, which a busy machine answers too late
         theme=gr.themes.Base(primary_hue="orange", neutral_hue="slate", font=FONTS, font_mono=["monospace"]),
         css="\n".join((STYLE, PAGE_STYLE, *colours)),
     )
@@ -238,7 +242,7 @@ def _value(known: Categories | Continuous, concept: str) -> gr.Dropdown | gr.Tex
         return gr.Dropdown(known.names, value=known.names[0], **style)
     if known.is_colour:
         return gr.ColorPicker("#ff0000", **style)
-    return gr.Textbox(placeholder=known.accepted, **style)
+    return gr.Textbox(placeholder=known.accepted, **(style | {"min_width": 150}))
 
 
 def _choosing(of_it: Controls, shown: Callable[..., str], inputs: list[Any], result: gr.HTML) -> None:

@@ -130,6 +130,7 @@ def _factor(
         "columns": edits.columns(plan),
         "sliders": edits.sliders,
         "donors": _described(subject.rows.images, edits.donors, layout.concepts),
+        "values": _set_to(edits, subject.rows.images),
         "outside": ["".join("1" if far else "0" for far in row) for row in edits.outside],
         "seen": _worded(edits.named, subject, judge),
         "bars": None if numbers is None else numbers.bars(edits.output.reshape(-1, edits.output.shape[-1])),
@@ -171,6 +172,13 @@ def _texts(column: NDArray[Any], names: Sequence[str] | None, colour: bool) -> l
         return [", ".join(f"{number:.2f}" for number in row) for row in column]
     levels = np.rint(255 * np.clip(column, 0, 1)).astype(int)
     return [f"{colour_words(*(row / 255))} #{''.join(f'{level:02x}' for level in row)}" for row in levels]
+
+
+def _set_to(edits: Edited, images: Images) -> list[str]:
+    """What a factor is set to, value by value, in the words that are used of it elsewhere."""
+    classes = [value for value in edits.values if isinstance(value, str)]
+    numbers = np.array([value for value in edits.values if not isinstance(value, str)])
+    return [*classes, *(_texts(numbers, None, edits.factor in _colours(images)) if len(numbers) else [])]
 
 
 def _described(images: Images, rows: NDArray[np.int64], concepts: Sequence[str]) -> list[str]:

@@ -50,6 +50,13 @@
     const [first, end] = factor.columns.sample;
     offer(byId("draws-of"), "draw", Array.from({ length: end - first }, (_, index) => (
       { said: `draw ${index + 1}`, shown: make("span", "", `${index + 1}`) })));
+    offer(byId("values"), "value", factor.values.map((text) => {
+      const tile = make("span");
+      tile.append(...shown(text));
+      return { said: plain(text), shown: tile };
+    }));
+    byId("kind-set").hidden = !factor.values.length; // of the rest, which has no name, there is no value
+    if (!factor.values.length && kind() === "set") form.querySelector('input[value="swap"]').checked = true;
     const [start, last] = factor.columns.walk;
     byId("step").max = last - start - 1;
     form.style.setProperty("--f", `var(--f${factor.tone})`);
@@ -61,6 +68,7 @@
     if (kind() === "swap") return first + chosen("donor");
     if (kind() === "slide") return first + chosen("direction") * data.amounts.length + Number(byId("position").value);
     if (kind() === "sample") return first + chosen("draw");
+    if (kind() === "set") return first + chosen("value");
     return first + Number(byId("step").value);
   };
 
@@ -72,6 +80,7 @@
     if (kind() === "slide" && !amount()) return "as it is, with the slider in the middle";
     if (kind() === "slide") return `moved by ${signed(amount())} along direction ${chosen("direction") + 1}`;
     if (kind() === "sample") return `drawn at random, draw ${chosen("draw") + 1}`;
+    if (kind() === "set") return `set to ${plain(factor.values[chosen("value")])}`;
     return `after ${Number(byId("step").value) + 1} steps of a walk`;
   };
 

@@ -16,7 +16,7 @@ SYSTEM = "system"  # likewise; MLflow knows it by this id, with which its metric
 SECTIONS = {  # name, cards in a row, and their height in pixels
     OURS: ("Curves and scores", 3, 360),
     WIDE: ("Depth and sizes against scores", 1, 360),
-    PICTURES: ("Swaps, run by run", 1, 640),
+    PICTURES: ("Swaps, run by run", 1, 430),
     "model": ("Model metrics", 3, 360),
     SYSTEM: ("System metrics", 3, 360),
 }
@@ -91,7 +91,8 @@ def parallel(params: Sequence[str], metrics: Sequence[str]) -> Card:
 
 def picture(key: str) -> Card:
     """The pictures that the runs have under one key."""
-    return _card(f"image-{key}", "IMAGE", PICTURES) | {"imageKeys": [key], "step": 0}
+    shown = {"imageKeys": [key], "step": 0, "showRunParams": False}  # all of a run's parameters would hide its picture
+    return _card(f"image-{key}", "IMAGE", PICTURES) | shown
 
 
 def _card(uuid: str, kind: str, section: str) -> Card:

@@ -94,7 +94,9 @@ def measured_gap(places: Places, layer: str, iin: Iin) -> Gap:
 def register(
     store: Store, run: Run, layer: str, *, with_backbone: bool, champion: bool, root: Path = Path()
 ) -> Registered:
-    """Register the model of a run as a new version and the candidate; and as the champion, where that is asked for.
+    """Register the model of a run as the candidate; and as the champion, where that is asked for.
+
+    A model has one version: one that was registered before keeps it, and is measured again.
 
     Args:
         store: of the run.
@@ -121,29 +123,31 @@ def register(
     except MlflowException as error:
         if error.error_code != "RESOURCE_ALREADY_EXISTS":
             raise
-    logged = client.get_logged_model(model_id)
-    tags = {PROBE_GAP.replace("/", "."): f"{gap.value:.4f}"}
-    made = client.create_model_version(
-        name, logged.artifact_location, run_id=run.info.run_id, tags=tags, model_id=model_id
-    )
+    location = client.get_logged_model(model_id).artifact_location
+    made = next((one for one in client.search_model_versions(f"name = '{name}'") if one.source == location), None)
+    known = "" if made is None else "registered before; "
+    if made is None:
+        made = client.create_model_version(name, location, run_id=run.info.run_id, model_id=model_id)
+    client.set_model_version_tag(name, made.version, PROBE_GAP.replace("/", "."), f"{gap.value:.4f}")
     client.log_text(run.info.run_id, json.dumps(asdict(gap)), _gap_file(made))
     client.set_registered_model_alias(name, CANDIDATE, made.version)
-    if not champion:
-        return Registered(name, str(made.version), "the candidate")
     now = _champion(client, name)
+    if now is not None and now.version == made.version:
+        return Registered(name, str(made.version), f"{known}the candidate and the champion")
+    if not champion:
+        return Registered(name, str(made.version), f"{known}the candidate")
     lead = None if now is None else gap.lead_over(_gap_of(store, now))
     if now is None or (lead is not None and lead[0] > 0):
         client.set_registered_model_alias(name, CHAMPION, made.version)
         was = "" if now is None or lead is None else (
             f", in place of version {now.version}: probe/gap is better by {lead[0]:+.3f} to {lead[1]:+.3f}"
         )  # fmt: skip
-        return Registered(name, str(made.version), f"the candidate and the champion{was}")
+        return Registered(name, str(made.version), f"{known}the candidate and the champion{was}")
     why = "it was measured on other test images or concepts"
     if lead is not None:
         why = f"the difference of probe/gap, {lead[0]:+.3f} to {lead[1]:+.3f} (95 %), is not surely above 0"
-    return Registered(
-        name, str(made.version), f"the candidate; version {now.version} stays the champion: {why}", refused=True
-    )
+    says = f"{known}the candidate; version {now.version} stays the champion: {why}"
+    return Registered(name, str(made.version), says, refused=True)
 
 
 def _model_of(client: MlflowClient, run: Run, places: Places, layer: str, with_backbone: bool) -> str:

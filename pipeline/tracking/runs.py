@@ -78,8 +78,8 @@ def describe(card: Mapping[str, Any], layer: str, root: Path) -> tuple[dict[str,
     tags |= {CARD_TAGS[key]: str(value) for key, value in card.items() if key in CARD_TAGS}
     layout = Layout.from_dict(card["layout"])
     sizes = dict(zip(layout.names, layout.sizes, strict=True))
-    left_out = (*CARD_TAGS, "layout", "cut", "weights_sha256")  # tags, and lists longer than MLflow's parameters
-    rest = {key: value for key, value in card.items() if key not in left_out}
+    left_out = (*CARD_TAGS, "layout", "cut")  # tags, and lists longer than MLflow's parameters
+    rest = {key: value for key, value in card.items() if key not in left_out and not key.endswith("_sha256")}
     stages = recorded_stages(root)
     params = _inputs(layer, stages) | _flatten({**rest, SIZES: sizes}) | {SIZES: str(layout)}  # to read, and to draw
     return params, tags | _lineage(layer, stages)

@@ -29,16 +29,17 @@ MOST_CHARACTERS = 20_000  # of an experiment's tag
 CHECKSUM = "checksum"  # MLflow keeps what it does not know
 REFUSALS = ("INVALID_PARAMETER_VALUE", "PERMISSION_DENIED")
 
-COLUMNS = {  # of the table, in order, with their widths in pixels; MLflow always shows name, age and duration
-    f"metrics.`{PROBE_GAP}`": 110,
-    f"metrics.`{SWAP_SCORE}`": 105,
-    f"metrics.`{RESIDUAL_LEAK}`": 150,
-    f"metrics.`{GAUSSIAN_GAIN}`": 175,
-    f"params.`{LAYER}`": 75,
-    f"params.`{BLOCKS}`": 135,
-    f"params.`{SIZES}`": 220,
-    f"params.`{SEED}`": 65,
-    "attributes.`Dataset`": 260,
+ALWAYS = {"attributes.`Run Name`": 150, "runDateAndNestInfo": 100}  # name and age, which MLflow always shows, first
+COLUMNS = {  # of the table, in order, with their widths in pixels: with those above all fit a window of 1,500
+    f"metrics.`{PROBE_GAP}`": 100,
+    f"metrics.`{SWAP_SCORE}`": 88,
+    f"metrics.`{RESIDUAL_LEAK}`": 135,
+    f"metrics.`{GAUSSIAN_GAIN}`": 148,
+    f"params.`{LAYER}`": 70,
+    f"params.`{BLOCKS}`": 114,
+    f"params.`{SIZES}`": 100,
+    f"params.`{SEED}`": 52,
+    "attributes.`Dataset`": 116,
 }
 CURVE_CARDS = (
     curve("nats a pair, in training and held out", ["train/pair_nats", "val/pair_nats"]),
@@ -143,8 +144,8 @@ def _table(columns: Mapping[str, int], query: str) -> dict[str, Any]:
     """Columns in their order, the best `probe/gap` first, and of all runs those of one kind."""
     return {
         "selectedColumns": list(columns),
-        "columnOrder": list(columns),
-        "columnWidths": dict(columns),
+        "columnOrder": [*ALWAYS, *columns],
+        "columnWidths": {**ALWAYS, **columns},
         "orderByKey": f"metrics.`{PROBE_GAP}`",
         "orderByAsc": False,
         "searchFilter": query,

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from explore.explorers import explorer_of
+from interpret.subjects import parts
 from numpy.typing import NDArray
 from PIL import Image
 from playwright.sync_api import expect
@@ -104,6 +105,30 @@ def test_another_image_is_picked_and_uploaded(tab: Tab, tmp_path: Path) -> None:
     after(tab, first.get_by_role("button").nth(1).click)
     after(tab, first.get_by_role("button").last.click)  # the upload is still there
     assert np.array_equal(pixels(tab, "#result img >> nth=0"), own)
+
+
+def test_beside_the_last_of_many_factors_the_result_is_still_seen(
+    open_tab: Callable[..., Tab], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from pipeline.explore.page import launch
+
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path))
+    many = explorer_of(parts(tuple(f"concept{number}" for number in range(20)), 40))
+    blocks, address = launch(many, "127.0.0.1", free_port())
+    try:
+        tab = open_tab(1280, 700)
+        tab.page.goto(address)
+        tab.page.wait_for_selector(CHANGED)
+        last = tab.page.locator("#factor-0")  # the residual
+        last.get_by_role("button").first.click()
+        slider = last.locator("input[type=range]").first
+        slider.focus()
+        after(tab, lambda: slider.press("End"))
+        expect(slider).to_be_in_viewport()
+        expect(tab.page.locator(CHANGED)).to_be_in_viewport()
+        assert tab.errors == []
+    finally:
+        blocks.close(verbose=False)
 
 
 @pytest.mark.parametrize("size", [None, (5000, 4001)])

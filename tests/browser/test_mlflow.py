@@ -23,6 +23,7 @@ from .conftest import Tab
 
 pytestmark = pytest.mark.system
 
+DATASET = "attributes.`Dataset`"
 DIGEST = "ba0ffbc574f16c04f9d115f4df1f8f49"
 GAPS = (0.61, 0.93, 0.85)  # of three runs; published in an order that is none of their scores
 THEIRS = (  # errors of MLflow's own pages: it asks who is there, and draws axes before it has their values
@@ -114,7 +115,7 @@ def tab(open_tab: Callable[..., Tab]) -> Iterator[Tab]:
 
 def table(page: Page) -> list[dict[str, str]]:
     """The rows of the runs table by column; the grid keeps each in two parts."""
-    page.locator(".ag-row [col-id='attributes.`Dataset`']").last.wait_for()  # the last column is drawn last
+    page.locator(f'.ag-row [col-id="{DATASET}"]').last.wait_for()  # the last column is drawn last
     rows: dict[int, dict[str, str]] = {}
     for number, cells in page.locator(".ag-row").evaluate_all(ROWS):
         rows.setdefault(number, {}).update(dict(cells))
@@ -148,7 +149,22 @@ def test_the_link_opens_the_scores_best_first_with_the_clients_numbers(
     assert [row[4:] for row in shown] == [[LAYER, "2", sizes, run.data.params["seed"]] for run in runs]
     first = table(tab.page)[0]
     assert "shown latent 4/2/2" in first["attributes.`Run Name`"]
-    assert f"colormnist-test ({DIGEST}" in first["attributes.`Dataset`"]
+    assert f"colormnist-test ({DIGEST}" in first[DATASET]
+
+
+def test_a_window_of_1500_pixels_has_room_for_every_column(server: Server, open_tab: Callable[..., Tab]) -> None:
+    page = open_tab(1500, 900).page
+    page.goto(printed(server, "experiment"))
+    page.get_by_role("button", name="Close", exact=True).click()  # the Assistant, which is open in a new browser
+    edge = page.locator(".ag-root").first
+    for name, column in (("probe/gap", "metrics.`probe/gap`"), ("seed", "params.`seed`"), ("Dataset", DATASET)):
+        header = page.locator(f'.ag-header-cell[col-id="{column}"]')
+        expect(header).to_contain_text(name)
+        page.wait_for_function(
+            "([header, edge]) => header.getBoundingClientRect().right <= edge.getBoundingClientRect().right",
+            arg=[header.element_handle(), edge.element_handle()],
+        )
+    assert page.locator(f'.ag-row [col-id="{DATASET}"]').first.inner_text().startswith("colormnist")
 
 
 def test_the_curves_view_has_charts_and_no_bar_of_one_value(server: Server, tab: Tab) -> None:
@@ -194,6 +210,39 @@ def test_trials_are_nested_below_their_sweep_which_names_the_winner(tab: Tab, st
     tab.page.reload()
     for axis in ("flow.num_blocks", "sizes.residual", "probe/gap"):
         expect(tab.page.locator("text", has_text=axis).first).to_be_visible()
+
+
+def test_a_sweep_folds_its_trials_out_in_the_table(tab: Tab, store: Store) -> None:
+    tab.page.goto(experiment_link(store))  # the plain table: sorted by a metric it would be flat
+    trials = tab.page.locator(".ag-row").get_by_role("link", name=re.compile("trial"))
+    parent = tab.page.locator(".ag-row").filter(has_text="sweep of 3")
+    expect(parent.first).to_be_visible()
+    assert trials.count() == 0
+    parent.first.locator("[col-id='attributes.`Run Name`'] button").click()
+    expect(trials).to_have_count(3)
+
+
+def test_swap_grids_of_one_key_stand_beside_each_other(server: Server, tab: Tab, runs: list[Run]) -> None:
+    tab.page.goto(printed(server, "curves"))
+    section = tab.page.get_by_role("figure").filter(has_text="Swaps, run by run").first
+    section.scroll_into_view_if_needed()
+    grids = tab.page.locator("img[src*='get-artifact'], img[src*='run_uuid=']")
+    expect(grids).to_have_count(len(runs))
+    tops = set(grids.evaluate_all("images => images.map(image => Math.round(image.getBoundingClientRect().top))"))
+    assert len(tops) == 1
+    addresses = " ".join(str(grid.get_attribute("src")) for grid in grids.all())
+    assert all(run.info.run_id in addresses for run in runs)
+    assert tab.page.get_by_text("flow.num_blocks=").count() == 0  # a list of all parameters would hide the pictures
+
+
+def test_the_compare_page_has_scores_side_by_side_and_no_checksum(tab: Tab, store: Store, runs: list[Run]) -> None:
+    chosen = json.dumps([run.info.run_id for run in runs[:2]])
+    tab.page.goto(f"{store.address}/#/compare-runs?runs={chosen}&experiments={json.dumps([store.experiment_key])}")
+    expect(tab.page.get_by_text("Comparing 2 Runs")).to_be_visible()
+    expect(tab.page.get_by_role("link", name="probe/gap", exact=True)).to_be_visible()
+    expect(tab.page.get_by_role("grid").filter(has_text=re.compile(r"0\.93\s*0\.85")).first).to_be_visible()
+    expect(tab.page.get_by_text("scores.md").first).to_be_visible()
+    assert tab.page.get_by_text("_sha256").count() == 0
 
 
 def test_scores_stand_on_the_models_page_grouped_by_their_data(tab: Tab, store: Store, runs: list[Run]) -> None:

@@ -12,7 +12,7 @@ import pytest
 from interpret.subjects import parts
 from numpy.typing import NDArray
 from PIL import Image
-from playwright.sync_api import FrameLocator, Page
+from playwright.sync_api import FrameLocator, Page, expect
 from report.pages import decided_page, drawn_page
 
 from .conftest import Tab
@@ -98,6 +98,17 @@ def test_by_mouse_every_choice_shows_its_picture(opened: Tab, drawn: Path) -> No
     shows(page, drawn, 2, 3, WALK + 7)
     choose(page, "factor", 0)
     shows(page, drawn, 0, 3, WALK + 7)
+    expect(page.locator("#kind-set")).to_be_hidden()  # the rest has no values
+    choose(page, "factor", 1)
+    choose(page, "kind", "set")
+    page.get_by_role("radio", name="b <c>").check()
+    first = json.loads(page.locator("#data").inner_text())["factors"][1]["columns"]["set"][0]
+    shows(page, drawn, 1, 3, first + 1)
+    assert "set to b <c>." in page.locator("#said").inner_text()
+    choose(page, "factor", 0)
+    choose(page, "donor", 2)
+    shows(page, drawn, 0, 3, 2)
+    assert page.get_by_role("radio", name="take it from another image").is_checked()
     assert opened.errors == []
     assert opened.requests[0] == drawn.as_uri()
     assert [address for address in opened.requests[1:] if not address.startswith("data:")] == []

@@ -1,12 +1,8 @@
 """Small explorers: an untrained network, a map that is not the identity, images of noise."""
 
-from dataclasses import replace
-
-import numpy as np
-from interpret.subjects import Parts, parts
+from interpret.subjects import Parts, parts, with_values
 
 from pipeline.explore.explorer import Explorer
-from pipeline.iin.values import Categories, Continuous
 from pipeline.interpret.subject import subject_of
 from pipeline.scores.record import Scores
 from pipeline.scores.statistics.score import Score
@@ -22,8 +18,5 @@ SCORES = Scores(
 
 
 def explorer_of(stored: Parts | None = None, scores: Scores | None = SCORES) -> Explorer:
-    stored = stored or parts()
-    shapes = Categories(np.arange(4), np.arange(8.0).reshape(4, 2) - 4, 0.1 * np.eye(2), ("{a}", "b <c>", "d", "e"))
-    hues = Continuous(np.zeros(3), np.ones(3), np.linspace(-2, 2, 20).reshape(10, 2), 0.1 * np.eye(2))
-    stored = replace(stored, iin=replace(stored.iin, values={"shape": shapes, "hue": hues}))
+    stored = with_values(stored or parts())
     return Explorer(subject_of(stored.rows(), 0), scores)

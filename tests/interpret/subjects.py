@@ -18,6 +18,7 @@ from pipeline.backbone.hooks import state_sha256
 from pipeline.basis.layout import Layout
 from pipeline.flow import Flow, FlowConfig
 from pipeline.iin.iin import Iin
+from pipeline.iin.values import Categories, Continuous
 from pipeline.interpret.subject import Subject, subject_of
 from pipeline.interpretation.interpretation import Interpretation
 from pipeline.interpretation.rows import Rows
@@ -91,6 +92,13 @@ def parts(concepts: tuple[str, ...] = ("shape", "hue"), num_rows: int = 24) -> P
     cut = {"reduce": "mean", "kept": list(range(num_dims)), "image_shape": [32, 32]}
     card = {"layer": "latent", "backbone_sha256": backbone.sha256, "cut": cut}
     return Parts(Iin(flow.eval(), layout, card, "1" * 64, ball(num_dims)), backbone, latents, images, scores(layout))
+
+
+def with_values(of: Parts) -> Parts:
+    """The parts, whose map knows what values of the shape and the hue have there."""
+    shapes = Categories(np.arange(4), np.arange(8.0).reshape(4, 2) - 4, 0.1 * np.eye(2), ("{a}", "b <c>", "d", "e"))
+    hues = Continuous(np.zeros(3), np.ones(3), np.linspace(-2, 2, 20).reshape(10, 2), 0.1 * np.eye(2))
+    return replace(of, iin=replace(of.iin, values={"shape": shapes, "hue": hues}))
 
 
 def scores(layout: Layout, own: float = 0.9) -> Scores:

@@ -6,7 +6,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
-from interpret.subjects import METRICS, Parts, parts
+from interpret.subjects import METRICS, Parts, parts, with_values
 from interpret.test_decisions import MEASURES, MOVES, classifying, response_scores, transitions
 
 from pipeline.interpret.curves import Curves, read_curves
@@ -22,7 +22,8 @@ VOID = {"meta", "link", "br", "input", "line", "polyline"}
 def said(of: Parts, kind: str = "autoencoder") -> Parts:
     """The parts, with all that their cards say after a training."""
     backbone = replace(of.backbone, card=of.backbone.card | {"kind": kind})
-    return replace(of, iin=replace(of.iin, card=of.iin.card | CARD), backbone=backbone)
+    valued = with_values(of) if of.iin.layout.concepts == ("shape", "hue") else of
+    return replace(valued, iin=replace(of.iin, card=of.iin.card | CARD, values=valued.iin.values), backbone=backbone)
 
 
 def judge(of: Parts) -> Judge:

@@ -86,24 +86,29 @@ def test_the_champion_gives_way_to_a_surely_better_one_alone(
     call(monkeypatch, *ONE)
     assert aliases() == {"candidate": 1}
     call(monkeypatch, *ONE, "--champion")
-    assert aliases() == {"candidate": 2, "champion": 2}
-    assert capfd.readouterr().out.endswith(f"{NAME}, version 2: the candidate and the champion\n")
-    with pytest.raises(InputError, match=rf"^{NAME}, version 3: the candidate; version 2 stays the champion: the diff"):
-        call(monkeypatch, *ONE, "--champion")  # the same map again is no better
+    assert aliases() == {"candidate": 1, "champion": 1}
+    assert capfd.readouterr().out.endswith(f"{NAME}, version 1: registered before; the candidate and the champion\n")
+    call(monkeypatch, *ONE)
+    assert capfd.readouterr().out.endswith(f"{NAME}, version 1: registered before; the candidate and the champion\n")
     write_map(sorts=True)
     call(monkeypatch, *ONE, "--champion")
-    assert aliases() == {"candidate": 4, "champion": 4}
-    assert "version 4: the candidate and the champion, in place of version 2: probe/gap is better by +" in (
+    assert aliases() == {"candidate": 2, "champion": 2}
+    assert "version 2: the candidate and the champion, in place of version 1: probe/gap is better by +" in (
         capfd.readouterr().out
     )
     write_map(sorts=False)
+    with pytest.raises(InputError, match=rf"^{NAME}, version 1: registered before; the candidate; version 2 stays the"):
+        call(monkeypatch, *ONE, "--champion")
     with pytest.raises(InputError, match=r"is not surely above 0$"):
         call(monkeypatch, *ONE, "--champion")
+    assert aliases() == {"candidate": 1, "champion": 2}
     (Places().images / "test.parquet").write_bytes(b"other images")
-    write_map(sorts=True)
     with pytest.raises(InputError, match=r"stays the champion: it was measured on other test images or concepts$"):
         call(monkeypatch, *ONE, "--champion")
-    assert aliases() == {"candidate": 6, "champion": 4}
+    versions = find_store("default").client().search_model_versions(f"name = '{NAME}'")
+    assert sorted(int(version.version) for version in versions) == [1, 2]
+    call(monkeypatch, *ONE, "--with-backbone")  # another model of the same map
+    assert aliases() == {"candidate": 3, "champion": 2}
 
 
 def test_a_lead_is_of_the_same_resamples() -> None:
