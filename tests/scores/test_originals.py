@@ -35,3 +35,11 @@ def test_permutation_hands_whole_originals_over() -> None:
     for g in range(12):  # as many different rows as the smaller of the two has
         rows = source[index == g]
         assert len(set(rows)) == min(len(rows), (index == index[rows[0]]).sum())
+
+
+def test_permutation_breaks_what_tells_the_rows_of_an_original_apart() -> None:
+    index, style = np.repeat(np.arange(400), 3), np.tile(np.arange(3), 400)
+    source = permuted_rows(index, np.random.default_rng(0))
+    assert (index[source].reshape(400, 3) == index[source].reshape(400, 3)[:, :1]).all()
+    assert (np.sort(style[source].reshape(400, 3), axis=1) == np.arange(3)).all()
+    assert 0.29 < (style[source] == style).mean() < 0.38, "a third by chance"

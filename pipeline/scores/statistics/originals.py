@@ -46,16 +46,15 @@ def original_sums(rows: NDArray[np.float64], index: NDArray[np.intp]) -> NDArray
 def permuted_rows(index: NDArray[np.intp], rng: np.random.Generator) -> NDArray[np.intp]:
     """Row numbers [n] that hand each original the rows of another one, a permutation of the originals.
 
-    The j-th row of an original takes the j-th row of the other one, counted round where that has fewer rows. So what
-    is common to the copies of an original stays common, and an original's rows never come from two originals.
+    Its rows come in any order, counted round where there are fewer. So what is common to the copies of an original
+    stays common, an original's rows never come from two originals, and what tells its rows apart, such as a style in
+    which each image is drawn, is not handed on by their order.
     """
     sizes = np.bincount(index)
-    starts = np.cumsum(sizes) - sizes
     order = np.argsort(index, kind="stable")
-    rank = np.empty_like(order)
-    rank[order] = np.arange(len(index)) - starts[index[order]]
     donor = rng.permutation(len(sizes))[index]
-    return order[starts[donor] + rank % sizes[donor]]
+    rank = _random_ranks(index, rng.spawn(1)[0]) if sizes.max() > 1 else 0  # copies change no other draw of `rng`
+    return order[(np.cumsum(sizes) - sizes)[donor] + rank % sizes[donor]]
 
 
 def stratified_rows(
