@@ -114,6 +114,9 @@ def absolute(
                 changed |= {key: inner} if inner else {}
         elif PathName in get_args(kind) and isinstance(value, str):
             changed |= {key: address} if (address := _beside_git(value, root, folders=key != "network")) else {}
+        elif PathName in get_args(kind) and isinstance(value, Mapping):
+            there = {name: _beside_git(path, root, folders=True) or path for name, path in value.items()}
+            changed |= {key: there} if there != value else {}
     return changed
 
 

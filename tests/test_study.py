@@ -190,21 +190,34 @@ def test_edits_that_are_not_committed_are_named(project: Path) -> None:
 
 def test_what_git_does_not_hold_goes_by_its_absolute_address(project: Path) -> None:
     """Of the params that differ and of those that stay; names that are no paths, and what git holds, stay too."""
-    names = ("photos/one.png", "tables/[a]/t.parquet", "mine.pth", "names.txt", "resnet18/note")
+    names = (
+        "photos/one.png",
+        "tables/[a]/t.parquet",
+        "mine.pth",
+        "names.txt",
+        "resnet18/note",
+        "dots/a.png",
+        "in/a.png",
+    )
     for name in names:
         (project / name).parent.mkdir(parents=True, exist_ok=True)
         (project / name).touch()
-    subprocess.run(["git", "add", "names.txt"], check=True)
+    subprocess.run(["git", "add", "names.txt", "in"], check=True)
     stated = {
-        "data": {"path": "photos", "table": None},
+        "data": {"path": "photos", "table": None, "sketches": {"dotted": "dots", "inked": "in"}},
         "backbone": {"network": "resnet18", "class_names": "names.txt"},
     }
     changes = {"data": {"table": "tables/[[]a]/*.parquet"}, "backbone": {"weights": "mine.pth"}, "seed": 3}
     assert absolute(changes, stated, project) == {
-        "data": {"path": f"{project}/photos", "table": f"{project}/tables/[[]a]/*.parquet"},
+        "data": {
+            "path": f"{project}/photos",
+            "table": f"{project}/tables/[[]a]/*.parquet",
+            "sketches": {"dotted": f"{project}/dots", "inked": "in"},
+        },
         "backbone": {"weights": f"{project}/mine.pth"},
         "seed": 3,
     }
+    stated["data"]["sketches"] = {"inked": "in"}
     elsewhere = {"data": {"path": "cifar10-parquet"}, "backbone": {"weights": str(project / "mine.pth")}}
     assert absolute(elsewhere, stated, project) == elsewhere
 
