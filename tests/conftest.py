@@ -89,16 +89,25 @@ def importable() -> Iterator[None]:
         yield
 
 
-@pytest.fixture(scope="module")
-def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Address of an S3 server that has bucket `iin`, to which the environment's variables point."""
-    from servers import S3_KEYS, bucket, s3_server
+@pytest.fixture(scope="session")
+def s3_address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Address of an S3 server that has bucket `iin`: one a process, which opens a store but once."""
+    from servers import bucket, s3_server
 
-    with pytest.MonkeyPatch.context() as patch, s3_server(tmp_path_factory.mktemp("s3") / "log") as address:
-        for name, value in {**S3_KEYS, "AWS_ENDPOINT_URL": address}.items():
-            patch.setenv(name, value)
+    with s3_server(tmp_path_factory.mktemp("s3") / "log") as address:
         bucket(address)
         yield address
+
+
+@pytest.fixture(scope="module")
+def s3(s3_address: str) -> Iterator[str]:
+    """Address of the S3 server, to which the environment's variables point."""
+    from servers import S3_KEYS
+
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in {**S3_KEYS, "AWS_ENDPOINT_URL": s3_address}.items():
+            patch.setenv(name, value)
+        yield s3_address
 
 
 @pytest.fixture

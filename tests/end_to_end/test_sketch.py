@@ -30,8 +30,7 @@ def test_two_pictures_become_a_concept(copy: Project) -> None:
     images = load_images(copy.path / "data/images", "test")
     assert images.labels["shade"].tolist() == [0, 1, 2] * 75
     scores = json.loads((copy.path / "results/latent/scores.json").read_text())
-    assert scores["probe/own/shade"]["value"] > scores["probe/own/shade"]["chance"]
-    assert "swap/score" in scores
+    assert scores["probe/own/shade"]["chance"] < 0.2 < 0.5 < scores["probe/own/shade"]["value"]
 
     (copy.path / "own_styles.py").write_text(f"{MODEL}# another\n")
     again = copy.succeed("dvc", "repro", "stylise")

@@ -98,7 +98,7 @@ def test_a_trained_judge_or_classifier_names_images(tmp_path: Path) -> None:
     )
     (tmp_path / "judge/weights.safetensors").unlink()
     assert refusal_of(open_labeller, str(tmp_path / "judge"), "cpu").startswith(f"data.labeller: {tmp_path}/judge/we")
-    save_no_judge(tmp_path / "none")
+    save_no_judge(tmp_path / "none", "not needed")
     with pytest.raises(InputError, match=r"data.labeller: .*none holds no judge, as its study needed none"):
         open_labeller(str(tmp_path / "none"), "cpu")
 
