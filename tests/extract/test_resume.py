@@ -1,16 +1,13 @@
 """An extraction that was killed goes on from the shards that it had finished."""
 
-import os
 import shutil
-import signal
-import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import torch
+from shards import contents, killed_on_the_way
 
 from pipeline.backbone.autoencoder import Autoencoder, AutoencoderBackbone
 from pipeline.backbone.backbone import save_backbone
@@ -83,10 +80,6 @@ def whole(inputs: Inputs, worker: Resources, tmp_path_factory: pytest.TempPathFa
     return folder / "latents"
 
 
-def contents(folder: Path) -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for path in folder.glob("*.parquet")}
-
-
 def test_one_shard_a_row_group(whole: Path) -> None:
     assert len(contents(whole)) == SHARDS
     assert len(load_latents(whole, "train")) == 280
@@ -95,19 +88,8 @@ def test_one_shard_a_row_group(whole: Path) -> None:
 @pytest.mark.faults
 def test_a_killed_extraction_goes_on(inputs: Inputs, whole: Path, worker: Resources, tmp_path: Path) -> None:
     runs = tmp_path / "runs"
-    command = [sys.executable, "-c", DRIVER, *map(str, (inputs.images, inputs.backbone, tmp_path / "latents", runs))]
-    environment = {name: value for name, value in os.environ.items() if name != "RAY_ADDRESS"}
-    with subprocess.Popen(command, env=environment, start_new_session=True) as process:
-        deadline = time.monotonic() + 300
-        while process.poll() is None and len(list(runs.glob("train-*.parquet"))) < 2:
-            assert time.monotonic() < deadline
-            time.sleep(0.005)
-        os.killpg(process.pid, signal.SIGKILL)
+    kept = killed_on_the_way(DRIVER, (inputs.images, inputs.backbone, tmp_path / "latents", runs), runs)
     assert not (tmp_path / "latents").exists()
-    while list(runs.glob(".*.tmp")):  # an actor may outlive its driver by the shard that it is at
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-    kept = {path.name: path.stat().st_mtime_ns for path in runs.glob("*.parquet")}
     assert len(kept) >= 2
     run(inputs, tmp_path, worker)
     assert contents(tmp_path / "latents") == contents(whole)

@@ -1,16 +1,14 @@
 """The images table of a study with sketches: rows, ids and columns, and what a kill leaves of it."""
 
 import os
-import signal
-import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 from refusals import refusal_of
+from shards import contents, killed_on_the_way
 
 from pipeline.cluster import start_ray
 from pipeline.machine import Resources
@@ -81,10 +79,6 @@ def whole(prepared: Path, worker: Resources, tmp_path_factory: pytest.TempPathFa
     return folder / "images"
 
 
-def contents(folder: Path) -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for path in folder.glob("*.parquet")}
-
-
 @pytest.mark.parametrize("split", ["train", "val", "test"])
 def test_each_image_is_followed_by_it_in_both_styles(prepared: Path, whole: Path, split: str) -> None:
     before, _ = read_table(prepared / f"{split}.parquet")
@@ -122,19 +116,8 @@ def test_a_name_that_is_a_column_already_is_refused(tmp_path: Path) -> None:
 @pytest.mark.faults
 def test_a_killed_stylisation_goes_on(prepared: Path, whole: Path, worker: Resources, tmp_path: Path) -> None:
     runs = tmp_path / "runs"
-    command = [sys.executable, "-c", DRIVER, *map(str, (prepared, tmp_path / "images", runs))]
-    environment = {name: value for name, value in os.environ.items() if name != "RAY_ADDRESS"}
-    with subprocess.Popen(command, env=environment, start_new_session=True) as process:
-        deadline = time.monotonic() + 300
-        while process.poll() is None and len(list(runs.glob("train-*.parquet"))) < 2:
-            assert time.monotonic() < deadline
-            time.sleep(0.005)
-        os.killpg(process.pid, signal.SIGKILL)
+    assert len(killed_on_the_way(DRIVER, (prepared, tmp_path / "images", runs), runs)) >= 2
     assert not (tmp_path / "images").exists()
-    while list(runs.glob(".*.tmp")):  # an actor may outlive its driver by the shard that it is at
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-    assert len(list(runs.glob("*.parquet"))) >= 2
     stylise(SKETCHED, prepared, tmp_path / "images", runs, MACHINE, worker)
     assert contents(tmp_path / "images") == contents(whole)
     assert not runs.exists()
