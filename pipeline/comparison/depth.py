@@ -43,13 +43,12 @@ def depth_sheet(results: Mapping[str, Scores], estimates: Mapping[str, Layout]) 
                 for name in layout.names
             },
         ),
-        (
-            "how well a linear probe reads it from its own factor (0 chance, 1 perfect)",
-            {name: [_point(scores, probe_own(name)) for scores in results.values()] for name in layout.concepts},
-        ),
     ]
-    if not layout.concepts:
-        panels.pop()
+    if layout.concepts:
+        probed: dict[str, Points] = {
+            name: [_point(scores, probe_own(name)) for scores in results.values()] for name in layout.concepts
+        }
+        panels.append(("how well a linear probe reads it from its own factor (0 chance, 1 perfect)", probed))
     for measure, heading in _RESPONSES.items():
         names = {name: response_name("sample", name, measure) for name in layout.names}
         if all(score in scores for scores in results.values() for score in names.values()):

@@ -23,14 +23,13 @@ from pipeline.evaluation.features import Features
 from pipeline.interpretation.rows import Rows
 from pipeline.scores.statistics.intervals import bootstrap_counts
 from pipeline.scores.statistics.originals import original_index
-from pipeline.scores.statistics.score import FRECHET, FRECHET_GAIN, Score
+from pipeline.scores.statistics.score import BASELINES, FRECHET, FRECHET_GAIN, Score
 from pipeline.tables.images import to_pixels
 from pipeline.tables.latents import Latents
 
 __all__ = ["FLOOR", "FLOW", "drawn_latents", "frechet_scores", "sampling"]
 
 FLOW, FLOOR = "flow", "reconstruction"
-BASELINES = ("gaussian", "mixture", "prior")
 COMPONENTS = 10
 MOST_ROWS = 20_000  # that are fitted to
 NUM_RESAMPLES = 100  # a standard error of so many is off by a fourteenth

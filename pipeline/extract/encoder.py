@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypedDict
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -16,6 +16,7 @@ from pipeline.machine import Resources
 from pipeline.params import LatentsParams
 from pipeline.tables.images import decode
 from pipeline.tables.parquet import latents_schema, read_group, read_schema, write_table
+from pipeline.workers.actors import ShardWork
 
 __all__ = ["Encoder", "LatentsSetup", "Work"]
 
@@ -51,7 +52,7 @@ class LatentsSetup:
     params: LatentsParams
 
 
-class Work(TypedDict):
+class Work(ShardWork):
     """A row group to encode.
 
     Attributes:
@@ -59,16 +60,12 @@ class Work(TypedDict):
         path: of the images file, absolute.
         group: number of the row group.
         groups: how many the file has.
-        rows: in the row group.
-        shard: where the latents go, absolute.
     """
 
     split: str
     path: str
     group: int
     groups: int
-    rows: int
-    shard: str
 
 
 class Encoder:

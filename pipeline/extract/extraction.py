@@ -23,12 +23,11 @@ from pipeline.extract.principal import principal_axes, write_along
 from pipeline.files import atomic_folder, sha256_file, take_file, write_json
 from pipeline.machine import Resources
 from pipeline.params import MachineParams
-from pipeline.progress import Progress
 from pipeline.tables.axes import AXES, axes_file, write_axes
 from pipeline.tables.images import decode, to_unit_range
 from pipeline.tables.latents import LATENTS_CARD, shard_name
 from pipeline.tables.parquet import SPLITS, group_rows, read_group, read_schema, read_table, vector_column
-from pipeline.workers.actors import done_by_actors
+from pipeline.workers.actors import Actors, make_shards
 
 __all__ = ["extract", "latents_card"]
 
@@ -59,17 +58,9 @@ def extract(
     require_scorable(setup.images)
     sha256, reduction = _require_layer(setup)
     run_folder.mkdir(parents=True, exist_ok=True)
-    missing = [item for item in work if not _is_sound(item, sha256)]
-    done = sum(item["rows"] for item in work) - sum(item["rows"] for item in missing)
-    progress = Progress(f"extract {setup.layer}", sum(item["rows"] for item in work), done, unit="image")
-    if done:
-        print(f"extract {setup.layer}: {len(work) - len(missing)} of {len(work)} shards are there already", flush=True)
     arguments = {"setup": replace(setup, backbone=setup.backbone.resolve()), "reduction": reduction, "worker": worker}
-    for shard in done_by_actors(missing, Encoder, arguments, machine, worker):
-        if shard["error"]:
-            raise InputError(shard["error"])
-        done += shard["rows"]
-        progress.update(done)
+    actors = Actors(Encoder, arguments, machine, worker)
+    make_shards(f"extract {setup.layer}", work, lambda item: _is_sound(item, sha256), actors)
     rows = {split: sum(item["rows"] for item in work if item["split"] == split) for split in SPLITS}
     with atomic_folder(folder) as beside:
         _collect(work, beside, setup, reduction)

@@ -10,6 +10,7 @@ from pipeline.drawing.palette import decimals, spoken
 from pipeline.report.charts import Bar, bar
 from pipeline.scores.record import Scores, Transitions
 from pipeline.scores.statistics.score import (
+    BASELINES,
     FRECHET,
     PROBE_CLOSED_FORM,
     PROBE_GAP,
@@ -42,10 +43,7 @@ _RESPONSES = {
 _WAYS = {
     "reconstruction": "test images as the network draws them, the floor",
     "flow": "drawn by way of the map",
-    "mixture": "drawn from a mixture of ten Gaussians",
-    "gaussian": "drawn from one Gaussian",
-    "prior": "drawn from N(0, 1)",
-}
+} | {way: f"drawn from {words}" for way, words in BASELINES.items()}
 _EDITS = {"sample": "drawn at random", "swap": "swapped", "walk": "walked in"}
 
 

@@ -8,7 +8,15 @@ from pipeline.basis.layout import RESIDUAL, Layout
 from pipeline.drawing.palette import decimals, spoken
 from pipeline.scores.findings import below_bar
 from pipeline.scores.record import Scores
-from pipeline.scores.statistics.score import FRECHET_GAIN, GAUSSIAN_GAIN, PROBE_GAP, PROBE_OWN, SWAP_FOLLOW, Score
+from pipeline.scores.statistics.score import (
+    BASELINES,
+    FRECHET_GAIN,
+    GAUSSIAN_GAIN,
+    PROBE_GAP,
+    PROBE_OWN,
+    SWAP_FOLLOW,
+    Score,
+)
 
 __all__ = ["Verdict", "answer", "answer_of_draws", "colour_words", "joined", "network_words", "verdicts"]
 
@@ -29,7 +37,6 @@ _OUTPUTS = {
     "probabilities": "a classifier, which decides what an image shows",
     "values": "a network that gives numbers for an image",
 }
-_BASELINES = {"gaussian": "one Gaussian", "mixture": "a mixture of ten", "prior": "N(0, 1)"}
 _HUES = {"red": 0.04, "orange": 0.11, "yellow": 0.19, "green": 0.44, "turquoise": 0.54, "blue": 0.70, "purple": 0.80}
 _HUES |= {"pink": 0.94}  # above it is red again
 
@@ -81,7 +88,7 @@ def answer_of_draws(scores: Scores) -> tuple[str, str]:
     """The same where there is no concept: whether what is drawn by way of the map is surely nearer to real images than
     what simpler densities give. Where that was not measured, how much more of z the map knows than a Gaussian.
     """
-    gains = {words: scores.get(f"{FRECHET_GAIN}/{way}") for way, words in _BASELINES.items()}
+    gains = {words: scores.get(f"{FRECHET_GAIN}/{way}") for way, words in BASELINES.items()}
     measured = {words: gain for words, gain in gains.items() if gain is not None and gain.low is not None}
     if not measured:
         gain = scores.get(GAUSSIAN_GAIN)

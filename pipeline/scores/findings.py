@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pipeline.basis.layout import RESIDUAL
 from pipeline.scores.statistics.score import (
     AGREEMENT,
+    BASELINES,
     CLOSED_FORM_GAP,
     FRECHET,
     FRECHET_GAIN,
@@ -38,7 +39,6 @@ _WORTH_SAYING = 0.02  # by which a concept is read less well
 _FAR = 0.05  # share of edits; of the training latents it is .001
 BAR = 0.8  # of the way from chance to perfect, which a factor that works reaches in each measure
 MEASURES = (PROBE_OWN, PROBE_GAP, SWAP_FOLLOW)  # of a concept's own factor, as far as they were measured
-_BASELINES = {"gaussian": "one Gaussian", "mixture": "a mixture of ten Gaussians", "prior": "N(0, 1)"}
 _REMEDY = "more images, fewer steps or fewer blocks help"
 
 
@@ -168,7 +168,7 @@ def _draws(scores: Measured) -> Iterator[str]:
         beside = scores.get(f"{FRECHET}/{name}")
         if ours is not None and beside is not None and gain.low is not None and gain.low <= 0:
             yield (
-                f"what is drawn by way of T is not surely nearer to real images than what {_BASELINES[name]} gives: "
+                f"what is drawn by way of T is not surely nearer to real images than what {BASELINES[name]} gives: "
                 f"Fréchet distance {ours.value:.3g} against {beside.value:.3g} "
                 f"({_brief(f'{FRECHET_GAIN}/{name}', gain)})"
             )

@@ -17,10 +17,9 @@ from pipeline.inputs.sketches import PICTURES
 from pipeline.machine import Resources
 from pipeline.pairing.scenes import rows_of_a_scene
 from pipeline.params import MachineParams, Params
-from pipeline.progress import Progress
 from pipeline.stylise.stylist import Sketched, Stylist, Work, stylised_metadata
 from pipeline.tables.parquet import SPLITS, group_rows, metadata_of, read_groups, read_schema, table_writer
-from pipeline.workers.actors import done_by_actors
+from pipeline.workers.actors import Actors, make_shards
 
 __all__ = ["sketched_by", "stylise"]
 
@@ -56,16 +55,8 @@ def stylise(
     """
     work = [item for split in SPLITS for item in _work(prepared, split, run_folder, len(sketched.pictures))]
     run_folder.mkdir(parents=True, exist_ok=True)
-    missing = [item for item in work if not _is_sound(item)]
-    done = sum(item["rows"] for item in work) - sum(item["rows"] for item in missing)
-    progress = Progress("stylise", sum(item["rows"] for item in work), done, unit="image")
-    if done:
-        print(f"stylise: {len(work) - len(missing)} of {len(work)} shards are there already", flush=True)
-    for shard in done_by_actors(missing, Stylist, {"sketched": sketched, "worker": worker}, machine, worker):
-        if shard["error"]:
-            raise InputError(shard["error"])
-        done += shard["rows"]
-        progress.update(done)
+    actors = Actors(Stylist, {"sketched": sketched, "worker": worker}, machine, worker)
+    make_shards("stylise", work, _is_sound, actors)
     with atomic_folder(folder) as beside:
         rows = {split: _join(work, split, beside, sketched) for split in SPLITS}
     shutil.rmtree(run_folder, ignore_errors=True)

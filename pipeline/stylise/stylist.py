@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
-from typing import Any, TypedDict
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -17,6 +17,7 @@ from pipeline.pairing.scenes import STYLES, rows_of_a_scene
 from pipeline.stylise.model import open_style_model, styled
 from pipeline.tables.images import decode
 from pipeline.tables.parquet import concept_column, images_schema, metadata_of, read_group, read_schema, write_table
+from pipeline.workers.actors import ShardWork
 
 __all__ = ["Sketched", "Stylist", "Work", "stylised_metadata"]
 
@@ -36,22 +37,18 @@ class Sketched:
     pictures: Mapping[str, Sequence[NDArray[np.uint8]]]
 
 
-class Work(TypedDict):
+class Work(ShardWork):
     """A row group to stylise.
 
     Attributes:
         split: train, val or test.
         path: of the prepared file, absolute.
         group: number of the row group.
-        rows: of the shard: all that its images become.
-        shard: where the rows go, absolute.
     """
 
     split: str
     path: str
     group: int
-    rows: int
-    shard: str
 
 
 class Stylist:

@@ -11,6 +11,7 @@ from typing import Any
 __all__ = [
     "ACCURACY_CHANGE",
     "AGREEMENT",
+    "BASELINES",
     "CHANGES",
     "CLOSED_FORM_GAP",
     "EDITED_IMAGES",
@@ -57,6 +58,7 @@ SET = "set"  # of a concept that was set to a value: set/score, set/follow, set/
 PAIR_NATS = "nll/pair_nats"
 GAUSSIAN_GAIN = "nll/gain_over_gaussian"
 FRECHET = "frechet"  # distance of what is drawn to the images: frechet/flow
+BASELINES = {"mixture": "a mixture of ten Gaussians", "gaussian": "one Gaussian", "prior": "N(0, 1)"}  # T has to beat
 FRECHET_GAIN = "frechet/gain_over"  # by how much that of T is below a baseline's: frechet/gain_over/gaussian
 ACCURACY_CHANGE = "preserve/accuracy"
 ERROR_CHANGE = "preserve/squared_error"
