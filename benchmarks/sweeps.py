@@ -35,11 +35,10 @@ from pipeline.files import write_json
 from pipeline.params import BackboneParams, FlowParams, MachineParams, Params, TrainParams, TuneParams
 from pipeline.tuning.choice import choose, compared
 from pipeline.tuning.course import Course
-from pipeline.tuning.flow_file import FlowChoice, write_flow_file
+from pipeline.tuning.flow_file import Candidate, FlowChoice, write_flow_file
 from pipeline.tuning.packs import MOST
 from pipeline.tuning.ray_packs import Packs, run_by_ray
 from pipeline.tuning.sampler import Sampler
-from pipeline.tuning.space import Candidate
 from pipeline.tuning.trial import Figures, TrialSetup, TrialSetups, run_pack
 
 CPU, NAMES = torch.device("cpu"), ["digit", "colour"]

@@ -1,6 +1,6 @@
 """One page that says all of a layer to a stranger: reports/<layer>.html."""
 
-from pipeline.basis.curves import METRICS
+from pipeline.basis.curves import METRICS, finished_entries
 from pipeline.comparison.layers import read_comparison
 from pipeline.entry import layer_argument, run
 from pipeline.files import write_atomic
@@ -17,6 +17,7 @@ from pipeline.tables.images import load_images
 from pipeline.tables.latents import load_latents
 from pipeline.tracking.publish import publish
 from pipeline.tracking.store import check_server
+from pipeline.tuning.flow_file import read_flow_file
 
 
 def main() -> None:
@@ -29,7 +30,8 @@ def main() -> None:
     iin = interpretation.iin
     curves = read_curves(places.iin(layer) / METRICS, iin.best_step, iin.flow.config.start)
     scores, transitions = read_scores(places.scores(layer)), read_transitions(places.transitions(layer))
-    measured = Measured(scores, transitions, curves, *read_comparison(places.comparison))
+    choice, learning = read_flow_file(places.flow_file(layer)), finished_entries(places.backbone / METRICS)
+    measured = Measured(scores, transitions, curves, *read_comparison(places.comparison), choice, learning)
     write_atomic(places.report(layer), report(subject, load_judge(places.judge), measured))
     publish(store, layer, "report")
 

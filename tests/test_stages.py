@@ -28,7 +28,7 @@ PLUMBING = {
     "pipeline.tracking": "sends what is on disk already",
 }
 IDLE = 27  # modules, over all stages, that a stage lists in a folder and does not import
-ENTRIES = 17  # of code, that a stage lists at most
+ENTRIES = 18  # of code, that a stage lists at most
 
 DVC: dict[str, Any] = YAML(typ="safe", pure=True).load((ROOT / "dvc.yaml").read_text())
 STAGES: dict[str, Any] = DVC["stages"]

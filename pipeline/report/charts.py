@@ -6,11 +6,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.drawing.palette import decimals
+from pipeline.basis.curves import points
+from pipeline.basis.layout import RESIDUAL, Layout
+from pipeline.drawing.palette import decimals, spoken
 from pipeline.interpret.curves import Curves
 from pipeline.scores.statistics.score import Score
 
-__all__ = ["Bar", "Chart", "Line", "bar", "chart", "curve_charts", "ticks"]
+__all__ = ["Bar", "Chart", "Line", "bar", "chart", "curve_charts", "share_charts", "ticks"]
 
 _TRIM = 0.97  # share of the points of a training batch that set the scale
 
@@ -154,6 +156,26 @@ def curve_charts(curves: Curves) -> list[Chart]:
         )
     rate = {"learning rate": (-2, _points(curves.learning_rate))}
     return [*found, chart("learning rate", rate, (0.0, 1.1 * float(curves.learning_rate[:, 1].max())), curves.kept)]
+
+
+def share_charts(curves: Sequence[Mapping[str, float]], layers: Sequence[str], layout: Layout) -> list[Chart]:
+    """Share of a layer's numbers that each factor would get, over the training of the network; of layers so watched.
+
+    Args:
+        curves: entries of the network's metrics.jsonl, some of which hold `val/share/<layer>/<factor>`.
+        layers: of the study, from the image on.
+        layout: the factors.
+    """
+    found = []
+    for layer in layers:
+        lines = {
+            "the rest" if name == RESIDUAL else spoken(name): (number, points(curves, f"val/share/{layer}/{name}"))
+            for number, name in enumerate(layout.names)
+        }
+        if all(shares for _, shares in lines.values()):
+            top = max(share for _, shares in lines.values() for _, share in shares)
+            found.append(chart(f"layer {layer}: share of its numbers", lines, (0.0, 1.1 * top)))
+    return found
 
 
 def ticks(low: float, high: float, most: int) -> list[float]:

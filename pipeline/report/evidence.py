@@ -22,10 +22,12 @@ from pipeline.scores.statistics.score import (
     probe_cell,
     response_name,
 )
+from pipeline.tuning.flow_file import FlowChoice, Trial
 
 __all__ = [
     "Cell",
     "Decisions",
+    "Tried",
     "called",
     "concept_bars",
     "decisions",
@@ -33,9 +35,11 @@ __all__ = [
     "matrix",
     "response_bars",
     "sampling_bars",
+    "tried",
 ]
 
 MOST_CLASSES = 12  # of a table
+MOST_TRIALS = 20  # likewise
 _RESPONSES = {
     "changed": "Share of decisions that change",
     "moved": "How far the output moves, in its standard deviations over the test images",
@@ -80,6 +84,21 @@ class Decisions:
     classes: tuple[str, ...]
     rows: tuple[tuple[Cell, ...], ...]
     left_out: int
+
+
+@dataclass(frozen=True)
+class Tried:
+    """The maps that a sweep tried.
+
+    Attributes:
+        rows: number, settings, sizes of the factors, gap, nats a pair and what became of it, each as text.
+        trials: how many there were; the table has the first.
+        reason: why the first one was taken.
+    """
+
+    rows: tuple[tuple[str, ...], ...]
+    trials: int
+    reason: str
 
 
 def concept_bars(layout: Layout, scores: Scores) -> dict[str, list[Bar]]:
@@ -150,6 +169,23 @@ def sampling_bars(scores: Scores) -> list[Bar]:
     return [bar(words, name, scores[name], int(name == ours), top=top) for words, name in wanted]
 
 
+def tried(choice: FlowChoice) -> Tried:
+    """The sweep's trials, the one that was taken first, then those that took all their steps, the best first."""
+    steps = sorted(choice.trials, key=lambda trial: (trial.number != choice.chosen, not trial.finished, _rank(trial)))
+    rows = [
+        (
+            str(trial.number),
+            trial.candidate.words,
+            "/".join(map(str, trial.candidate.layout.sizes)),
+            _with_interval(trial.probe_gap, trial.gap_low, trial.gap_high),
+            "" if trial.pair_nats is None else f"{trial.pair_nats:.1f}".replace("-", "−"),
+            "taken" if trial.number == choice.chosen else _course(trial),
+        )
+        for trial in steps[:MOST_TRIALS]
+    ]
+    return Tried(tuple(rows), len(choice.trials), choice.reason)
+
+
 def decisions(layout: Layout, transitions: Transitions, names: Sequence[str] | None) -> list[Decisions]:
     """A table a factor, of the classes that were decided for most often; none of a network that does not decide."""
     if "sample" not in transitions:
@@ -213,3 +249,22 @@ def _cell(score: Score, own: bool) -> Cell:
 def _share_cell(number: float, own: bool) -> Cell:
     percent = round(100 * number)
     return Cell(str(percent) if percent else "·", "", percent, own)
+
+
+def _rank(trial: Trial) -> float:
+    """Lower is better; within a sweep either all gaps were measured or none."""
+    if trial.probe_gap is not None:
+        return -trial.probe_gap
+    return np.inf if trial.pair_nats is None else trial.pair_nats
+
+
+def _course(trial: Trial) -> str:
+    if trial.failure:
+        return f"failed: {trial.failure}"
+    return "" if trial.stopped is None else f"stopped after {trial.stopped:,} steps"
+
+
+def _with_interval(value: float | None, low: float | None, high: float | None) -> str:
+    if value is None or low is None or high is None:
+        return ""
+    return f"{decimals(value)} ({decimals(low)} to {decimals(high)})"

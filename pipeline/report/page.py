@@ -3,7 +3,7 @@
 It has no time, host or commit in it, so that the same inputs give the same bytes; `report.commit` says why.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,13 +16,14 @@ from pipeline.interpret.curves import Curves
 from pipeline.interpret.subject import Subject
 from pipeline.judge.network import Judge
 from pipeline.report import evidence, words
-from pipeline.report.charts import curve_charts
+from pipeline.report.charts import curve_charts, share_charts
 from pipeline.report.commit import UNKNOWN
 from pipeline.report.explorer import Explorer, explorer_of
 from pipeline.report.sprites import Sprite, encode, room_beside
 from pipeline.scores.findings import BAR, findings
 from pipeline.scores.record import Scores, Transitions
 from pipeline.scores.statistics.score import FRECHET, Score
+from pipeline.tuning.flow_file import FlowChoice
 
 __all__ = ["MOST_BYTES", "Measured", "report"]
 
@@ -40,6 +41,8 @@ class Measured:
         curves: of the map's training.
         layers: scores of each layer of the study, the main ones, in their order.
         sizes: layer → factor → how many of its numbers.
+        choice: of the map's depth and sizes, with the trials that it was chosen from.
+        learning: entries of the curves of the network's own training; none where it was brought along.
     """
 
     scores: Scores
@@ -47,6 +50,8 @@ class Measured:
     curves: Curves
     layers: Mapping[str, Mapping[str, Score]]
     sizes: Mapping[str, Mapping[str, int]]
+    choice: FlowChoice
+    learning: Sequence[Mapping[str, float]]
 
 
 def report(subject: Subject, judge: Judge | None, measured: Measured) -> str:
@@ -102,6 +107,8 @@ def _context(subject: Subject, judge: Judge | None, measured: Measured, explorer
         "decisions": evidence.decisions(layout, measured.transitions, backbone.class_names),
         "layers": evidence.layer_bars(measured.layers, layout.concepts) if len(measured.layers) > 1 else [],
         "sizes": measured.sizes,
+        "learning": share_charts(measured.learning, list(measured.sizes), layout),
+        "tried": evidence.tried(measured.choice),
         "charts": curve_charts(measured.curves),
         "kept": measured.curves.kept,
         "start": measured.curves.start,

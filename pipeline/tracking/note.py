@@ -153,7 +153,7 @@ def in_words(trial: Trial) -> str:
     """The same in a line.
 
     Example:
-        >>> from pipeline.tuning.space import Candidate
+        >>> from pipeline.tuning.flow_file import Candidate
         >>> candidate = Candidate({"num_blocks": 6}, Layout.of(["digit", "colour"], (16, 7, 9)))
         >>> in_words(Trial(0, candidate, 0.93, 0.91, 0.95, 0.0, 0.0, 96.1))
         '6 blocks, sizes 16, 7, 9'

@@ -3,8 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from pipeline.scores.statistics.intervals import behind
-from pipeline.tuning.flow_file import Trial
-from pipeline.tuning.space import Candidate
+from pipeline.tuning.flow_file import Candidate, Trial
 from pipeline.tuning.trial import Failure, Figures
 
 __all__ = ["best_first", "choose", "compared"]

@@ -1,5 +1,7 @@
 """flow.yaml: the chosen candidate, and the table of trials that it was chosen from.
 
+A candidate is a flow that differs from params.yaml in the keys that a sweep searches and in its sizes.
+
 The searched keys stand by their own names, `num_blocks` here. A trial that was stopped early has a further `stopped:
 167`, the step; its figures are those of its best step until then. One that failed has no figures, and `failure: why`.
 Where `tune.minutes` left some untried, `not_begun` says how many.
@@ -30,13 +32,66 @@ from ruamel.yaml import YAML
 from pipeline.basis.layout import Layout
 from pipeline.errors import InputError
 from pipeline.files import read_yaml, write_atomic
-from pipeline.params import Params
-from pipeline.tuning.space import SEARCHED, Candidate
+from pipeline.params import FlowParams, Params
 
-__all__ = ["FlowChoice", "Trial", "read_flow_file", "write_flow_file"]
+__all__ = ["SEARCHED", "Candidate", "FlowChoice", "Trial", "read_flow_file", "write_flow_file"]
+
+# What a sweep can vary beside the sizes: a key of section `flow` or `train`, and how a line shows its value. Section
+# `tune` lists the values to try under the same key; a key of which it lists none is not searched, and in no candidate.
+# What is chosen reaches the training through flow.yaml.
+SEARCHED = {
+    "num_blocks": "{} blocks",
+    "width": "width {}",
+    "learning_rate": "learning rate {}",
+    "rho": "rho {}",
+    "weight_decay": "weight decay {}",
+}
 
 ALWAYS = "num_blocks"  # searched in every sweep
 DIGITS = 6  # below them, two runs on one machine agree
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A flow that may be trained.
+
+    Attributes:
+        settings: value of each key of `SEARCHED` that is searched, in that order.
+        layout: its factors.
+
+    Example:
+        >>> candidate = Candidate({"num_blocks": 8}, Layout(("residual", "digit"), (20, 12)))
+        >>> str(candidate), candidate.name, candidate.applied(Params()).flow.num_blocks
+        ('8 blocks, sizes 20/12', 'num_blocks-8-sizes-20-12', 8)
+    """
+
+    settings: dict[str, Any]
+    layout: Layout
+
+    def __str__(self) -> str:
+        """Settings and sizes as a line shows them."""
+        return f"{self.words}, sizes {'/'.join(str(size) for size in self.layout.sizes)}"
+
+    @property
+    def words(self) -> str:
+        """The settings as a line shows them, such as `8 blocks`."""
+        return ", ".join(SEARCHED[key].format(value) for key, value in self.settings.items())
+
+    @property
+    def name(self) -> str:
+        """Its own among all candidates of a search, and fit for a folder."""
+        settings = (f"{key}-{value}" for key, value in self.settings.items())
+        return "-".join([*settings, "sizes", *(str(size) for size in self.layout.sizes)])
+
+    def applied(self, params: Params) -> Params:
+        """The params with these settings in section `flow`, or `train`, in place of their own.
+
+        Raises:
+            ValidationError: neither section has the key, or its value is impossible there.
+        """
+        of_flow = {key: value for key, value in self.settings.items() if key in FlowParams.model_fields}
+        of_train = {key: value for key, value in self.settings.items() if key not in of_flow}
+        return params.changed(flow=params.flow.changed(**of_flow), train=params.train.changed(**of_train))
 
 
 @dataclass(frozen=True)

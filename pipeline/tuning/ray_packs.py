@@ -23,8 +23,8 @@ from pipeline.entry import die_with_parent
 from pipeline.machine import Resources
 from pipeline.progress import Progress, following, keeping_notes, note
 from pipeline.tuning.course import Course
+from pipeline.tuning.flow_file import Candidate
 from pipeline.tuning.packs import packs
-from pipeline.tuning.space import Candidate
 from pipeline.tuning.trial import TrialSetup, TrialSetups, known, run_pack
 
 __all__ = ["Packs", "run_by_ray", "try_flows"]

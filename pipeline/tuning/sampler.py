@@ -12,7 +12,7 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution, Floa
 from pipeline.basis.layout import Layout
 from pipeline.errors import InputError
 from pipeline.params import FlowParams, Params
-from pipeline.tuning.space import SEARCHED, Candidate
+from pipeline.tuning.flow_file import SEARCHED, Candidate
 
 __all__ = ["Drawn", "Point", "Sampler", "scaled_sizes", "shared_sizes"]
 

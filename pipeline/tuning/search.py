@@ -17,10 +17,9 @@ from pipeline.tables.latents import load_latents
 from pipeline.training.checkpoints import locked
 from pipeline.tuning.choice import choose, compared
 from pipeline.tuning.course import Course
-from pipeline.tuning.flow_file import FlowChoice, Trial
+from pipeline.tuning.flow_file import Candidate, FlowChoice, Trial
 from pipeline.tuning.ray_packs import run_by_ray
 from pipeline.tuning.sampler import Sampler
-from pipeline.tuning.space import Candidate
 from pipeline.tuning.trial import TrialSetups
 
 __all__ = ["sweep"]

@@ -35,7 +35,7 @@ from pipeline.training.checkpoints import State, read_checkpoint, write_checkpoi
 from pipeline.training.loop import train_pack
 from pipeline.training.optimiser import apart, joined
 from pipeline.training.task import Member
-from pipeline.tuning.space import SEARCHED, Candidate
+from pipeline.tuning.flow_file import SEARCHED, Candidate
 
 __all__ = ["CHOOSING", "Failure", "Figures", "TrialSetup", "TrialSetups", "figures_file", "known", "run_pack"]
 

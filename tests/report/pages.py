@@ -1,6 +1,6 @@
 """Reports of the small parts that figures are drawn from."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
@@ -9,11 +9,13 @@ from typing import Any
 from interpret.subjects import METRICS, Parts, parts, with_values
 from interpret.test_decisions import MEASURES, MOVES, classifying, response_scores, transitions
 
+from pipeline.basis.layout import Layout
 from pipeline.interpret.curves import Curves, read_curves
 from pipeline.interpret.subject import Subject
 from pipeline.judge.network import Judge, JudgeNet
 from pipeline.report.page import Measured, report
 from pipeline.scores.record import Scores
+from pipeline.tuning.flow_file import Candidate, FlowChoice, Trial
 
 CARD = {"train": {"steps": 100, "batch_size": 32}, "rho": 0.975, "seed": 0, "data_sha256": "2" * 64}
 VOID = {"meta", "link", "br", "input", "line", "polyline"}
@@ -39,10 +41,34 @@ def curves(folder: Path) -> Curves:
     return read_curves(folder / "metrics.jsonl", 80, "closed_form")
 
 
+def choice(layout: Layout) -> FlowChoice:
+    """A sweep of 24 trials: that of number 2 was taken, the first was stopped, the second failed."""
+    candidates = [Candidate({"num_blocks": 4 + number}, layout) for number in range(24)]
+    stopped = Trial(0, candidates[0], 0.99, 0.98, 1.0, 0.0, 0.0, 40.0, stopped=1200)
+    failed = Trial(1, candidates[1], *[None] * 6, failure="it <diverged>")
+    others = [Trial(n, candidates[n], n / 100, n / 100 - 0.1, n / 100 + 0.1, -0.1, 0.2, 50.0 + n) for n in range(2, 24)]
+    return FlowChoice(candidates[2], layout.sizes, (stopped, failed, *others), 2)
+
+
+def learning(layout: Layout, layers: Sequence[str]) -> list[dict[str, float]]:
+    """Entries of a training that watched all layers but the last: each factor has .1 more than the one before."""
+    return [
+        {"step": step}
+        | {
+            f"val/share/{layer}/{name}": number / 10 + step / 1000
+            for layer in layers[:-1]
+            for number, name in enumerate(layout.names)
+        }
+        for step in (0, 100)
+    ]
+
+
 def drawn_page(folder: Path, of: Parts | None = None, scores: Scores | None = None, kind: str = "autoencoder") -> str:
     """Of a network that draws images."""
     of = said(of or parts(), kind)
-    return report(of.subject(), judge(of), Measured(scores or of.scores, {}, curves(folder), {}, {}))
+    return report(
+        of.subject(), judge(of), Measured(scores or of.scores, {}, curves(folder), {}, {}, choice(of.iin.layout), ())
+    )
 
 
 def decided_page(folder: Path, layers: Mapping[str, Any] | None = None, classes: int = 10) -> str:
@@ -52,14 +78,18 @@ def decided_page(folder: Path, layers: Mapping[str, Any] | None = None, classes:
     scores = Scores({**of.scores, **response_scores(layout, MEASURES)})
     sizes = {layer: dict(zip(layout.names, layout.sizes, strict=True)) for layer in layers or {}}
     moved = {"sample": transitions(layout, classes)}
-    return report(of.subject(), None, Measured(scores, moved, curves(folder), layers or {}, sizes))
+    return report(
+        of.subject(),
+        None,
+        Measured(scores, moved, curves(folder), layers or {}, sizes, choice(layout), learning(layout, list(sizes))),
+    )
 
 
 def valued_page(folder: Path) -> str:
     """Of a network that gives numbers of no class."""
     of = said(classifying(("shape", "hue"), "stage2", output="values"), "torch")
     scores = Scores({**of.scores, **response_scores(of.iin.layout, MOVES)})
-    return report(of.subject(), None, Measured(scores, {}, curves(folder), {}, {}))
+    return report(of.subject(), None, Measured(scores, {}, curves(folder), {}, {}, choice(of.iin.layout), ()))
 
 
 def subject_of_page() -> Subject:

@@ -16,11 +16,12 @@ from PIL import Image
 from pipeline.interpretation.edits import swap
 from pipeline.report.commit import UNKNOWN, with_commit
 from pipeline.report.edits import plan_for
+from pipeline.report.evidence import tried
 from pipeline.report.page import MOST_BYTES
 from pipeline.scores.record import Scores
 from pipeline.scores.statistics.score import Score
 
-from .pages import Elements, decided_page, drawn_page, subject_of_page, valued_page
+from .pages import Elements, choice, decided_page, drawn_page, subject_of_page, valued_page
 
 NASTY = "<img src=x onerror=alert(1)><script>&\"'`{{ 7*7 }}"  # a concept has no slash, a class may have
 
@@ -171,6 +172,43 @@ def test_a_classifier_has_bars_and_its_layers(decided: str) -> None:
     assert "Which class does a decision turn into?" in elements.text
     assert "Layer by layer" in elements.text
     assert "features" in elements.text
+
+
+def test_a_network_that_was_watched_shows_what_it_learned_to_keep(decided: str, page: str) -> None:
+    text = Elements(decided).text
+    assert "layer stage2: share of its numbers" in text
+    assert "the rest, from 0 to 0.1" in text
+    assert "hue, from 0.2 to 0.3" in text
+    assert "layer features: share" not in text, "nobody watched it"
+    assert "While the network itself was trained" not in Elements(page).text
+
+
+def test_the_sweep_has_a_table_of_the_best(page: str) -> None:
+    text = Elements(page).text
+    table = text[text.index("Which maps were tried") :]
+    table = table[: table.index("All scores")]
+    assert "24 maps were trained" in table
+    assert "The first row was taken, as it has the fewest nats a pair of the 22 trials" in table
+    rows = re.findall(r"(\d+) (\d+) blocks", table)
+    assert rows[:3] == [("2", "6"), ("23", "27"), ("22", "26")], "the one that was taken, then by gap"
+    assert len(rows) == 20
+    assert "The first 20 of 24" in table
+    assert "0.02 (−0.08 to 0.12) 52.0 taken" in table
+
+
+def test_without_a_concept_trials_have_no_gap(tmp_path: Path) -> None:
+    text = Elements(drawn_page(tmp_path, parts(()))).text
+    assert "trial map nats a pair 2 6 blocks 52.0 taken" in text
+
+
+def test_a_trial_that_has_no_figures_says_why() -> None:
+    of = choice(parts().iin.layout)
+    rows = tried(replace(of, trials=of.trials[:3])).rows
+    assert [(row[0], row[3], row[-1]) for row in rows[1:]] == [
+        ("0", "0.99 (0.98 to 1.00)", "stopped after 1,200 steps"),
+        ("1", "", "failed: it <diverged>"),
+    ]
+    assert not tried(replace(of, trials=())).rows
 
 
 def test_values_of_no_class_have_bars_around_their_middle(tmp_path: Path) -> None:

@@ -21,8 +21,7 @@ from pipeline.iin.iin import save_iin
 from pipeline.places import Places
 from pipeline.scores.record import write_scores
 from pipeline.scores.statistics.score import Score
-from pipeline.tuning.flow_file import FlowChoice, Trial, write_flow_file
-from pipeline.tuning.space import Candidate
+from pipeline.tuning.flow_file import Candidate, FlowChoice, Trial, write_flow_file
 
 LAYER = "latent"
 LAYOUT = Layout(("residual", "digit", "colour"), (4, 2, 2))

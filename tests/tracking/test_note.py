@@ -6,8 +6,7 @@ from pipeline.basis.layout import Layout
 from pipeline.scores.findings import findings
 from pipeline.scores.statistics.score import Score
 from pipeline.tracking.note import run_note, scores_table, sweep_note
-from pipeline.tuning.flow_file import FlowChoice, Trial
-from pipeline.tuning.space import Candidate
+from pipeline.tuning.flow_file import Candidate, FlowChoice, Trial
 
 LAYOUT = Layout.of(["digit"], [3, 1])
 GAP = {"probe/gap": Score(0.5, 0.4, 0.6)}

@@ -8,8 +8,7 @@ from matplotlib.colors import to_hex
 
 from pipeline.drawing.sheet import house_style
 from pipeline.tracking.sweep_sheet import sweep_sheet
-from pipeline.tuning.flow_file import FlowChoice, Trial
-from pipeline.tuning.space import Candidate
+from pipeline.tuning.flow_file import Candidate, FlowChoice, Trial
 
 from .files import LAYOUT, TRIALS
 

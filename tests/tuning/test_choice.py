@@ -6,8 +6,7 @@ import pytest
 from pipeline.basis.layout import Layout
 from pipeline.scores.statistics.intervals import behind
 from pipeline.tuning.choice import best_first, choose, compared
-from pipeline.tuning.flow_file import FlowChoice, Trial
-from pipeline.tuning.space import Candidate
+from pipeline.tuning.flow_file import Candidate, FlowChoice, Trial
 from pipeline.tuning.trial import Failure, Figures
 
 CANDIDATE = Candidate({"num_blocks": 6}, Layout(("residual", "digit", "colour"), (4, 1, 1)))

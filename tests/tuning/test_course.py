@@ -11,10 +11,9 @@ from pipeline.errors import InputError
 from pipeline.flow_pack import FlowPack
 from pipeline.params import TuneParams
 from pipeline.training.loop import train_pack
-from pipeline.tuning.flow_file import FlowChoice, read_flow_file, write_flow_file
+from pipeline.tuning.flow_file import Candidate, FlowChoice, read_flow_file, write_flow_file
 from pipeline.tuning.packs import MOST
 from pipeline.tuning.search import sweep
-from pipeline.tuning.space import Candidate
 
 from .small_sweep import ESTIMATE, interrupted_after, leave_ray_out, study, swept
 

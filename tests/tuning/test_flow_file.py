@@ -6,8 +6,7 @@ import pytest
 
 from pipeline.basis.layout import Layout
 from pipeline.errors import InputError
-from pipeline.tuning.flow_file import FlowChoice, Trial, read_flow_file, write_flow_file
-from pipeline.tuning.space import Candidate
+from pipeline.tuning.flow_file import Candidate, FlowChoice, Trial, read_flow_file, write_flow_file
 
 NAMES = ("residual", "digit")
 CHOICE = FlowChoice(

@@ -9,8 +9,8 @@ import pytest
 from pipeline.basis.layout import Layout
 from pipeline.errors import InputError
 from pipeline.params import FlowParams, Params, TrainParams, TuneParams
+from pipeline.tuning.flow_file import SEARCHED, Candidate
 from pipeline.tuning.sampler import Drawn, Sampler, scaled_sizes, shared_sizes
-from pipeline.tuning.space import SEARCHED, Candidate
 from pipeline.tuning.tpe import Known, next_drawn
 
 

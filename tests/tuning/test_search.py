@@ -20,10 +20,9 @@ from pipeline.errors import InputError
 from pipeline.params import MachineParams, TuneParams
 from pipeline.progress import note
 from pipeline.tuning import ray_packs
-from pipeline.tuning.flow_file import read_flow_file, write_flow_file
+from pipeline.tuning.flow_file import Candidate, read_flow_file, write_flow_file
 from pipeline.tuning.packs import MOST
 from pipeline.tuning.search import sweep
-from pipeline.tuning.space import Candidate
 
 from .small_sweep import CLIMBING, ESTIMATE, leave_ray_out, study, swept
 
