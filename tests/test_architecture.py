@@ -32,7 +32,7 @@ SHARED = {  # which of our other modules they import: these import numpy at most
 }
 COMMAND = {"pipeline.scores.__main__": {"pyarrow", "ruamel"}}  # reads what people have; nothing imports it
 MLFLOW = {"tracking", "serve", "serve_images"}
-MOST_FILES = 247  # that hold more than a docstring
+MOST_FILES = 248  # that hold more than a docstring
 OTHERS = ("studies", "tests", "benchmarks", "infra")  # folders of code beside SOURCES
 
 OURS = [name for name in SOURCES if name.startswith("pipeline.")]

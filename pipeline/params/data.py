@@ -1,6 +1,6 @@
 """Section `data`: which images, how they are split, copied and labelled."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 from pydantic import Field, field_validator, model_validator
 
@@ -83,6 +83,9 @@ class DataParams(Section):
     names; or `package.module:callable`, which is given an array of pixels [B, H, W, 3] uint8, up to 64 images at a
     time, and returns a mapping from each concept to its column: a list, an array or a tensor of B booleans, integers
     or strings (classes), or floats (values)."""
+    only: dict[str, list[str | int]] = Field(default_factory=dict)
+    """Column → classes of it, by name or number. Images that show any other class in such a column are left out before
+    they are counted, drawn and split. Of a concept two classes or more are kept, and are all that it has."""
     max_images: Annotated[int, Field(ge=100)] | None = None
     """Use only so many originals (stratified); all by default. Of generator: how many it draws."""
     val_share: Fraction = 0.1
@@ -178,6 +181,7 @@ class DataParams(Section):
             "image_range": ("image_folder", "parquet"),
             "graded": ("image_folder", "parquet", "generator"),
             "labeller": ("generator",),
+            "only": tuple(name for name in get_args(SourceName) if name != "generator"),
         }
         for key, sources in readers.items():
             value = getattr(self, key)
@@ -186,6 +190,17 @@ class DataParams(Section):
                 raise ValueError(
                     f"data.{key}: found {shown!r}, but data.source is '{self.source}'; it is read by "
                     f"{', '.join(sources)}"
+                )
+        return self
+
+    @model_validator(mode="after")
+    def _keeps_enough(self) -> "DataParams":
+        for column, classes in self.only.items():
+            if not classes:
+                raise ValueError(f"data.only: found {{{column}: []}}; accepted are the classes to keep, one or more")
+            if column in self.concepts and len(classes) < 2:
+                raise ValueError(
+                    f"data.only: found {{{column}: {classes}}}, but '{column}' is a concept, which needs two or more"
                 )
         return self
 

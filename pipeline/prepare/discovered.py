@@ -104,6 +104,11 @@ class Discovered:
         return self._source.membership
 
     @property
+    def labels(self) -> Mapping[str, NDArray[np.int64]]:
+        """Those of the source: each copy has a candidate's class of its own."""
+        return self._source.labels
+
+    @property
     def values(self) -> Mapping[str, int]:
         """Those of the source: candidates are classes."""
         return self._source.values

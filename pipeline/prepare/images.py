@@ -19,6 +19,7 @@ from pipeline.files import atomic_folder
 from pipeline.params import DataParams
 from pipeline.prepare.discovered import with_discovered
 from pipeline.prepare.left_out import LeftOut, numbered_cells
+from pipeline.prepare.only import with_only
 from pipeline.prepare.sources.stored_images import Rendered, Source
 from pipeline.prepare.sources.table import open_source
 from pipeline.prepare.sources.torchvision_sets import Roots
@@ -53,10 +54,11 @@ def prepare(
     Raises:
         InputError: the source is not there or damaged, or a concept of the source is not among its own, or has only
             one value in a split, or none there that two originals share; there is no such cell to leave out, or
-            nothing left of its values; more images can't be read than `params.corrupt_share` allows.
+            nothing left of its values, or no such class to keep; more images can't be read than `params.corrupt_share`
+            allows.
     """
     source = source or open_source(params, seed, roots or Roots(None, Path(".runs/datasets")))
-    source = with_discovered(source, params, seed)
+    source = with_discovered(with_only(source, params.only), params, seed)
     splits = _split_rows(source, params, draw_seed(seed, "split"))
     copies = {"train": params.copies, "val": 1, "test": 1}
     progress = Progress("prepare", sum(len(rows) * copies[split] for split, rows in splits.items()), unit="image")
@@ -92,15 +94,19 @@ def _split_rows(source: Source, params: DataParams, seed: int) -> dict[str, NDAr
     """Row numbers of each split, sorted: rows of one original are in one, and those that are in one stay there."""
     membership = source.membership
     originals = _originals(source)
-    firsts, counts = np.unique(originals, return_counts=True)  # an original bears the number of its first row
+    kept = np.arange(len(originals)) if membership.kept is None else np.flatnonzero(membership.kept)
+    named, places = np.unique(originals[kept], return_index=True)  # an original bears the number of its first row
+    firsts = kept[places]  # the first that is kept
     given = None if membership.splits is None else membership.splits[firsts]
     shares = params.val_share, params.test_share
     splits = split_originals(source.strata[firsts], *shares, seed, params.max_images, given)
-    if again := int(counts.sum()) - len(firsts):
+    if membership.kept is not None:
+        print(f"data/images: data.only keeps {len(kept)} of {len(originals)} rows", flush=True)
+    if again := len(kept) - len(named):
         print(f"data/images: {again} rows are of a file that an earlier row names: copies of one original", flush=True)
     if given is not None:
         print(f"data/images: {_who_split(given, params)}", flush=True)
-    return {name: np.flatnonzero(np.isin(originals, firsts[part])) for name, part in splits.items()}
+    return {name: kept[np.isin(originals[kept], named[part])] for name, part in splits.items()}
 
 
 def _originals(source: Source) -> NDArray[np.int64]:

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.errors import InputError
+from pipeline.prepare.only import category_of
 from pipeline.prepare.sources.stored_images import Rendered, Source
 
 __all__ = ["LeftOut", "numbered_cells"]
@@ -92,11 +93,4 @@ def _number(key: str, concept: str, value: str | int, source: Source, concepts: 
         raise InputError(f"{key}: no concept '{concept}', accepted are data.concepts: {', '.join(concepts)}")
     if concept in source.values:
         raise InputError(f"{key}: concept '{concept}' is continuous; accepted are concepts of classes")
-    names = source.class_names.get(concept, ())
-    if value in names:
-        return list(names).index(str(value))
-    number = int(value) if str(value).isdecimal() else -1
-    if not 0 <= number < source.categories[concept]:
-        accepted = ", ".join(names) or f"0 to {source.categories[concept] - 1}"
-        raise InputError(f"{key}.{concept}: found {value!r}, accepted are {accepted}")
-    return number
+    return category_of(f"{key}.{concept}", concept, value, source)

@@ -56,6 +56,11 @@ class ColorMnist:
         self.class_names = {} if num_colours else {"colour": NAMED}
 
     @property
+    def labels(self) -> Mapping[str, NDArray[np.int64]]:
+        """The digit; each copy has a colour of its own."""
+        return {"digit": self.digits}
+
+    @property
     def strata(self) -> NDArray[np.int64]:
         """The label by which a split is stratified, one an original [n]."""
         return self.digits

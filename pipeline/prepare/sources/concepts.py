@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from pipeline.errors import InputError
 
-__all__ = ["Concepts", "concepts_of", "is_bytes", "is_text", "plain_columns", "require_once"]
+__all__ = ["Concepts", "concepts_of", "is_bytes", "is_text", "plain_columns", "require_columns", "require_once"]
 
 _LARGEST = 2**53  # up to which floats tell whole numbers apart
 
@@ -64,10 +64,7 @@ def concepts_of(
     """
     concepts = Concepts({}, {}, {}, {})
     for name in chosen:
-        if name not in table.column_names:
-            raise InputError(
-                f"data.concepts: no concept '{name}' in {where}; its columns are {', '.join(table.column_names)}"
-            )
+        require_columns([name], table.column_names, "data.concepts: no concept", where)
         (column,) = plain_columns(table, [name], where).columns
         column = _missing_as_null(column)
         if column.null_count == len(column):
@@ -106,6 +103,20 @@ def plain_columns(table: pa.Table, names: Sequence[str], where: str) -> pa.Table
             None if kinds else pa.null(),
         )
     return pa.table(plain)
+
+
+def require_columns(chosen: Sequence[str], columns: Sequence[str], key: str, where: str) -> None:
+    """Refuse a column that is not there.
+
+    Args:
+        chosen: columns that params.yaml names.
+        columns: those that there are.
+        key: of params.yaml, and what it calls a column.
+        where: the file, for an error.
+    """
+    for name in chosen:
+        if name not in columns:
+            raise InputError(f"{key} '{name}' in {where}; its columns are {', '.join(columns)}")
 
 
 def require_once(columns: Sequence[str], name: str, where: str) -> None:

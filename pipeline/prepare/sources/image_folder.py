@@ -1,7 +1,7 @@
 """Image files in a folder: one subfolder a class, in folders of splits or not, or a table of concepts, a row a file."""
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from pipeline.errors import InputError, one_line
 from pipeline.inputs.paths import IMAGE_SUFFIXES, is_hidden
-from pipeline.prepare.sources.concepts import concepts_of, is_text, require_once
+from pipeline.prepare.sources.concepts import concepts_of, is_text, require_columns, require_once
 from pipeline.prepare.sources.decoder import Decoder, evenly
 from pipeline.prepare.sources.stored_images import Membership, StoredImages, originals_of
 from pipeline.tables.parquet import SPLITS
@@ -25,7 +25,12 @@ SPLIT_FOLDERS = {"train": "train", "val": "val", "valid": "val", "validation": "
 
 
 def image_folder(
-    folder: str, table: str | None, concepts: Sequence[str], graded: Mapping[str, float], decode: Decoder
+    folder: str,
+    table: str | None,
+    concepts: Sequence[str],
+    graded: Mapping[str, float],
+    decode: Decoder,
+    only: Iterable[str] = (),
 ) -> StoredImages:
     """Images of a folder, with the concepts that are asked for.
 
@@ -38,6 +43,7 @@ def image_folder(
         concepts: columns to read.
         graded: continuous concepts that are paired by distance.
         decode: from a file's content to pixels.
+        only: columns to read beside, which say what images are kept.
 
     Raises:
         InputError: there are no images, the table lacks something, or a path of it leads out of the folder.
@@ -46,7 +52,8 @@ def image_folder(
     if not root.is_dir():
         raise InputError(f"data.path: {root} is no folder; one of images is expected")
     paths, columns, membership = _tree(root) if table is None else _listed(root, Path(table))
-    labelled = concepts_of(columns, concepts, graded, {}, table or folder)
+    require_columns(list(only), columns.column_names, "data.only: no column", table or folder)
+    labelled = concepts_of(columns, list(dict.fromkeys((*concepts, *only))), graded, {}, table or folder)
     decode.look((paths[number].read_bytes(), str(paths[number])) for number in evenly(len(paths)))
 
     def read(originals: NDArray[np.int64]) -> list[NDArray[np.uint8] | str]:

@@ -1,7 +1,7 @@
 """Image sets in Parquet, as Hugging Face `datasets` lays them out: bytes or paths, class names in the metadata."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,14 @@ from numpy.typing import NDArray
 
 from pipeline.errors import InputError, one_line
 from pipeline.inputs.parquet_files import find_parquet
-from pipeline.prepare.sources.concepts import concepts_of, is_bytes, is_text, plain_columns, require_once
+from pipeline.prepare.sources.concepts import (
+    concepts_of,
+    is_bytes,
+    is_text,
+    plain_columns,
+    require_columns,
+    require_once,
+)
 from pipeline.prepare.sources.decoder import Decoder, evenly
 from pipeline.prepare.sources.stored_images import Membership, StoredImages, originals_of
 
@@ -23,7 +30,12 @@ FIRST = 8  # images that tell whether a set has more than 8 bits, before images 
 
 
 def parquet(
-    place: str, image_column: str | None, concepts: Sequence[str], graded: Mapping[str, float], decode: Decoder
+    place: str,
+    image_column: str | None,
+    concepts: Sequence[str],
+    graded: Mapping[str, float],
+    decode: Decoder,
+    only: Iterable[str] = (),
 ) -> StoredImages:
     """All rows of one or more files, in the order of their names.
 
@@ -33,6 +45,7 @@ def parquet(
         concepts: columns to read; empty: those of classes that have names, which are the set's own labels.
         graded: continuous concepts that are paired by distance.
         decode: from an image's content to pixels.
+        only: columns to read beside, which say what images are kept.
 
     Raises:
         InputError: there are no files, one is damaged, or there is no such column, or two; the columns are listed.
@@ -40,12 +53,11 @@ def parquet(
     files = _Files(place)
     schema = files.schema
     column = _image_column(schema, image_column, place)
-    missing = [name for name in concepts if name not in schema.names]
-    if missing:
-        columns = ", ".join(name for name in schema.names if name != column)
-        raise InputError(f"data.concepts: no concept '{missing[0]}' in {place}; its columns are {columns}")
+    columns = [name for name in schema.names if name != column]
+    require_columns(concepts, columns, "data.concepts: no concept", place)
+    require_columns(list(only), columns, "data.only: no column", place)
     names = _class_names(schema)
-    concepts = concepts or list(names)
+    concepts = list(dict.fromkeys((*(concepts or names), *only)))
     labelled = concepts_of(files.columns(concepts), concepts, graded, names, place)
     if decode.look(files.image(number, column) for number in range(min(FIRST, files.rows))):
         decode.look(files.image(number, column) for number in evenly(files.rows))

@@ -46,10 +46,12 @@ class Membership:
     Attributes:
         originals: the original of each row [n], by the number of its first row; None: each row is its own.
         splits: the split that each row is in [n], by its number in `SPLITS`; None: none is in one yet.
+        kept: whether a row is one of the study's [n]; None: all are.
     """
 
     originals: NDArray[np.int64] | None = None
     splits: NDArray[np.int64] | None = None
+    kept: NDArray[np.bool_] | None = None
 
 
 class Source(Protocol):
@@ -62,6 +64,10 @@ class Source(Protocol):
     @property
     def membership(self) -> Membership:
         """Which rows are of one original, and which are in a split already."""
+
+    @property
+    def labels(self) -> Mapping[str, NDArray[np.int64]]:
+        """Concept → category of each row [n], −1 where it is missing, of those in which its copies are alike."""
 
     @property
     def categories(self) -> Mapping[str, int]:
@@ -108,6 +114,7 @@ class StoredImages:
         decoder: Decoder | None = None,
     ) -> None:
         self._read, self._concepts, self._outside = read, concepts, outside
+        self.labels: Mapping[str, NDArray[np.int64]] = concepts.labels
         self.categories: Mapping[str, int] = concepts.categories
         self.class_names: Mapping[str, Sequence[str]] = concepts.class_names
         self.values: Mapping[str, int] = {name: value.shape[1] for name, value in concepts.values.items()}

@@ -52,11 +52,13 @@ def _colormnist(params: DataParams, seed: int, roots: Roots) -> Source:
 def _image_folder(params: DataParams, _seed: int, roots: Roots) -> Source:
     table = roots.resolve(params.table)
     own = () if params.table else (CLASS,)
-    return image_folder(_path(params, roots), table, params.own_concepts or own, params.graded, _decoder(params))
+    concepts = params.own_concepts or own
+    return image_folder(_path(params, roots), table, concepts, params.graded, _decoder(params), params.only)
 
 
 def _parquet(params: DataParams, _seed: int, roots: Roots) -> Source:
-    return parquet(_path(params, roots), params.image_column, params.own_concepts, params.graded, _decoder(params))
+    path, column = _path(params, roots), params.image_column
+    return parquet(path, column, params.own_concepts, params.graded, _decoder(params), params.only)
 
 
 def _path(params: DataParams, roots: Roots) -> str:
