@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +47,7 @@ def parquet(
     names = _class_names(schema)
     concepts = concepts or list(names)
     labelled = concepts_of(files.columns(concepts), concepts, graded, names, place)
+    labelled = replace(labelled, columns=tuple(schema.names))
     if decode.look(files.image(number, column) for number in range(min(FIRST, files.rows))):
         decode.look(files.image(number, column) for number in evenly(files.rows))
 
