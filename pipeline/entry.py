@@ -1,4 +1,4 @@
-"""How a stage starts and ends: quiet libraries, death with its parent, one line for a wrong input."""
+"""How a stage or a command starts and ends: quiet libraries, death with its parent, one line for a wrong input."""
 
 import argparse
 import ctypes
@@ -8,12 +8,13 @@ import os
 import signal
 import sys
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Collection
+from pathlib import Path
 from typing import NoReturn
 
 from pipeline.errors import InputError
 
-__all__ = ["command_parser", "die_with_parent", "layer_argument", "run"]
+__all__ = ["command_parser", "die_with_parent", "layer_argument", "require_results_alone", "run"]
 
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
@@ -77,6 +78,27 @@ def command_parser(program: str, description: str | None) -> argparse.ArgumentPa
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
+
+
+def require_results_alone(out: Path, results: Collection[str]) -> None:
+    """Refuse an `--out` whose content a command would lose, as it puts its results in the place of the whole folder.
+
+    Args:
+        out: the folder.
+        results: names of the files and folders that the command writes into it.
+
+    Raises:
+        InputError: it is a file, is around the working folder, or holds what is no result of the command.
+    """
+    if out.exists() and not out.is_dir():
+        raise InputError(f"--out: {out} is a file; accepted is a folder")
+    if Path.cwd().is_relative_to(out.resolve()):
+        raise InputError(f"--out: {out} is the working folder or around it; accepted is a folder of its own")
+    if out.is_dir() and (others := sorted({entry.name for entry in out.iterdir()} - set(results))):
+        raise InputError(
+            f"--out: {out} holds '{others[0]}', which would be lost; accepted is a new folder, or one with nothing but "
+            f"{', '.join(results)}"
+        )
 
 
 def layer_argument() -> str:

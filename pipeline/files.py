@@ -110,6 +110,8 @@ def read_yaml(path: Path, hint: str = "run `dvc repro`") -> Any:
         text = path.read_bytes()
     except FileNotFoundError:
         raise InputError(f"{path}: not there; {hint}") from None
+    except IsADirectoryError:
+        raise InputError(f"{path}: a folder, expected is a YAML file") from None
     return parse_yaml(text, str(path))
 
 

@@ -7,8 +7,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from refusals import refusal_of
 
-from pipeline.entry import layer_argument
+from pipeline.entry import layer_argument, require_results_alone
 
 WAITS = """
 import sys
@@ -108,3 +109,24 @@ def test_layer_argument(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
     with pytest.raises(SystemExit):
         layer_argument()
     assert "--layer" in capsys.readouterr().err
+
+
+def test_a_folder_that_holds_other_things_is_no_place_for_results(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    results = ("a.parquet", "a.png")
+    Path("photos").mkdir()
+    Path("file").write_text("")
+    for out in ("new", "deep/new", "photos"):
+        require_results_alone(Path(out), results)
+    Path("photos/a.png").write_text("")
+    require_results_alone(Path("photos"), results)
+    Path("photos/b.png").write_text("")
+    assert refusal_of(require_results_alone, Path("photos"), results) == (
+        "--out: photos holds 'b.png', which would be lost; accepted is a new folder, or one with nothing but "
+        "a.parquet, a.png"
+    )
+    assert refusal_of(require_results_alone, Path("file"), results) == "--out: file is a file; accepted is a folder"
+    for around in (Path(), Path(".."), tmp_path, Path("/")):
+        assert "the working folder or around it" in refusal_of(require_results_alone, around, results)

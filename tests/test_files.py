@@ -127,6 +127,11 @@ def test_yaml_is_read_as_dvc_reads_it_or_refused_by_name(tmp_path: Path, content
         read_yaml(path, "run from the project's folder")
 
 
+def test_a_folder_in_the_place_of_a_yaml_file_is_one_line(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="a folder, expected is a YAML file"):
+        read_yaml(tmp_path)
+
+
 def test_a_folder_whose_writing_fails_leaves_nothing_and_keeps_the_old_one(tmp_path: Path) -> None:
     path = tmp_path / "folder"
     with atomic_folder(path) as beside:

@@ -27,7 +27,7 @@ from pipeline.backbone.kinds import load_backbone
 from pipeline.basis.draws import draw_seed
 from pipeline.basis.layout import Layout
 from pipeline.drawing.sheet import house_style
-from pipeline.entry import command_parser, run
+from pipeline.entry import command_parser, require_results_alone, run
 from pipeline.errors import InputError
 from pipeline.files import atomic_folder
 from pipeline.iin.iin import load_iin
@@ -39,6 +39,9 @@ from pipeline.prepare.sources.image_folder import image_files
 from pipeline.tracking.model import experiment_of, iin_folder
 
 __all__ = ["Request", "requested"]
+
+
+TABLE, SHEET, EDITED = "applied.parquet", "applied.png", "edited"
 
 
 @dataclass(frozen=True)
@@ -57,6 +60,7 @@ class Request:
 def main() -> None:
     """Read the command line, apply, and write."""
     arguments = _arguments()
+    require_results_alone(arguments.out, (TABLE, SHEET, EDITED))
     device = "cuda" if torch.cuda.is_available() else "cpu"
     iin, backbone = load_iin(iin_folder(arguments.model)), load_backbone(arguments.backbone, device)
     try:
@@ -76,9 +80,9 @@ def main() -> None:
     words, names = None if request is None else request.words, backbone.class_names
     with house_style([*iin.layout.names, *(names or ()), words or ""]), atomic_folder(arguments.out) as beside:
         draws = backbone.draws_images and request is not None
-        files = applied.write_images(beside / "edited", root) if draws else None
-        applied.write_table(beside / "applied.parquet", iin.layout, names, files)
-        applied_sheet(applied, names, words).save(beside / "applied.png")
+        files = applied.write_images(beside / EDITED, root) if draws else None
+        applied.write_table(beside / TABLE, iin.layout, names, files)
+        applied_sheet(applied, names, words).save(beside / SHEET)
     worst = float((applied.outputs_back - applied.outputs).abs().max())
     print(
         f"{arguments.out}: {len(applied.paths)} images; largest difference of an output after T and back: {worst:.1e}"
@@ -100,7 +104,10 @@ def _arguments() -> argparse.Namespace:
     edits.add_argument("--edit", metavar="FACTOR:NUMBER=AMOUNT", help="add to one number of a factor, counted from 0")
     edits.add_argument("--sample", metavar="FACTOR", help="draw a factor anew from N(0, 1)")
     parser.add_argument("--spread", action="store_true", help="of --set: each image gets its own draw of the value")
-    return parser.parse_args()
+    arguments = parser.parse_args()
+    if arguments.spread and arguments.set is None:
+        raise InputError("--spread: found without --set; accepted is --set CONCEPT=VALUE --spread")
+    return arguments
 
 
 def requested(arguments: argparse.Namespace, interpretation: Interpretation, num: int) -> Request | None:

@@ -22,7 +22,7 @@ from pipeline.basis.layout import RESIDUAL
 from pipeline.concepts.candidates import FITS, Candidate, clusters, direction
 from pipeline.concepts.sheet import candidate_sheet, said
 from pipeline.drawing.sheet import house_style
-from pipeline.entry import command_parser, run
+from pipeline.entry import command_parser, require_results_alone, run
 from pipeline.errors import InputError
 from pipeline.files import atomic_folder
 from pipeline.interpret.directions import directions
@@ -44,6 +44,7 @@ def main() -> None:
     """Read the command line, look for candidates, and write."""
     params, places = load_params(), Places()
     arguments = _arguments(params)
+    require_results_alone(arguments.out, (TABLE, SHEET))
     _require_unnamed(params, arguments.out / TABLE)
     interpretation = Interpretation.open(places.models.folder, arguments.layer)
     sha256 = interpretation.backbone.sha256
@@ -62,10 +63,13 @@ def main() -> None:
         candidate_sheet(found, labels["test"], rows.images.pixels, part, params.seed).save(beside / SHEET)
     for one in found:
         print(f"{one.name}: {said(one)}")
+    surest = max(found, key=lambda one: one.agreement)
     print(
         f"{arguments.out / SHEET} shows them; to make one a concept of the next run, have in params.yaml\n"
-        f"  data.discovered: {{table: {arguments.out / TABLE}, named: {{NAME: {found[0].name}}}}}\n"
-        f"  data.concepts: [{', '.join([*params.data.concepts, 'NAME'])}]"
+        "data:\n"
+        f"  discovered: {{table: {arguments.out / TABLE}, named: {{NAME: {surest.name}}}}}\n"
+        f"  concepts: [{', '.join([*params.data.own_concepts, 'NAME'])}]"
+        + ("\n  sketches: {}" if params.data.sketches else "")
     )
 
 

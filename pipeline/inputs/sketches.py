@@ -3,10 +3,14 @@
 import importlib.metadata
 import importlib.util
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pipeline.errors import InputError, one_line
 
-__all__ = ["PICTURES", "require_model", "require_sketches"]
+if TYPE_CHECKING:
+    from PIL import Image
+
+__all__ = ["PICTURES", "open_sketch", "require_model", "require_sketches"]
 
 PICTURES = ("a.png", "b.png")
 LARGEST = 4096  # pixels a side
@@ -24,7 +28,7 @@ def require_sketches(key: str, value: str) -> list[Path]:
         InputError: it or one of them is not there, is no image, too large or blank, or both are the same.
     """
     if not Path(value).is_dir():
-        raise InputError(f"{key}: {value} is no folder; one of {' and '.join(PICTURES)} is expected")
+        raise InputError(f"{key}: {value} is no folder; one that holds {' and '.join(PICTURES)} is expected")
     paths = [Path(value, name) for name in PICTURES]
     seen = [_content(key, path) for path in paths]
     if seen[0] == seen[1]:
@@ -32,9 +36,21 @@ def require_sketches(key: str, value: str) -> list[Path]:
     return paths
 
 
+def open_sketch(path: Path) -> "Image.Image":
+    """A picture as a person sees it, in RGB: upright, and on white where it is transparent."""
+    from PIL import Image, ImageOps  # most studies have no sketch, and need not wait for it
+
+    with Image.open(path) as image:
+        upright = ImageOps.exif_transpose(image)
+    if upright.has_transparency_data:
+        layer = upright.convert("RGBA")
+        upright = Image.alpha_composite(Image.new("RGBA", layer.size, "white"), layer)
+    return upright.convert("RGB")
+
+
 def _content(key: str, path: Path) -> tuple[tuple[int, int], bytes]:
     """Size and pixels of a picture."""
-    from PIL import Image, UnidentifiedImageError  # most studies have no sketch, and need not wait for it
+    from PIL import Image
 
     if not path.is_file():
         raise InputError(f"{key}: {path} is not there; {' and '.join(PICTURES)} are expected")
@@ -43,8 +59,14 @@ def _content(key: str, path: Path) -> tuple[tuple[int, int], bytes]:
             if max(image.size) > LARGEST:
                 width, height = image.size
                 raise InputError(f"{key}: {path} is of {width}x{height} pixels, accepted are {LARGEST} a side at most")
-            pixels = image.convert("RGB")
-    except (UnidentifiedImageError, OSError, Image.DecompressionBombError) as error:
+            if image.mode.partition(";")[0] in ("I", "F"):
+                raise InputError(f"{key}: {path} is of mode {image.mode}, more than 8 bits; accepted are 8")
+        pixels = open_sketch(path)
+    except InputError:
+        raise
+    except Image.DecompressionBombError:
+        raise InputError(f"{key}: {path} is too large, accepted are {LARGEST} pixels a side at most") from None
+    except (OSError, ValueError, SyntaxError) as error:  # what Pillow raises of a file that is damaged
         why = one_line(error, 100)
         raise InputError(f"{key}: {path} is no image that can be read ({why}); a PNG is expected") from None
     if pixels.getcolors(1) is not None:

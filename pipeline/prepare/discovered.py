@@ -6,7 +6,7 @@ table therefore keeps: of other images it says nothing.
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -94,6 +94,11 @@ class Discovered:
         self.class_names: Mapping[str, Sequence[str]] = {**source.class_names, **names}
 
     @property
+    def columns(self) -> Collection[str]:
+        """Those of the source."""
+        return self._source.columns
+
+    @property
     def strata(self) -> NDArray[np.int64]:
         """Those of the source."""
         return self._source.strata
@@ -139,7 +144,7 @@ def with_discovered(source: Source, params: DataParams, seed: int) -> Source:
     """The source, and as concepts of it the candidates that `data.discovered` names.
 
     Raises:
-        InputError: the table is none, or of other images; there is no such candidate; the source has such a concept.
+        InputError: the table is none, or of other images; there is no such candidate.
     """
     named, path = params.discovered.named, params.discovered.table
     if path is None:
@@ -150,8 +155,6 @@ def with_discovered(source: Source, params: DataParams, seed: int) -> Source:
         if table.images.get(key) != value:
             raise InputError(f"{key}: found {value!r}, but {path} was discovered with {table.images.get(key)!r}")
     for name, candidate in named.items():
-        if name in source.categories:
-            raise InputError(f"data.discovered.named: source {params.source} has a concept '{name}'; name it otherwise")
         if candidate not in table.labels:
             accepted = ", ".join(table.labels)
             raise InputError(f"data.discovered.named: {name}: no candidate '{candidate}' in {path}; it has {accepted}")

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from pipeline.basis.draws import draw_seed
+from pipeline.errors import InputError
 from pipeline.files import atomic_folder
 from pipeline.params import DataParams
 from pipeline.prepare.discovered import with_discovered
@@ -53,11 +54,12 @@ def prepare(
 
     Raises:
         InputError: the source is not there or damaged, or a concept of the source is not among its own, or has only
-            one value in a split, or none there that two originals share; there is no such cell to leave out, or
-            nothing left of its values, or no such class to keep; more images can't be read than `params.corrupt_share`
-            allows.
+            one value in a split, or none there that two originals share; a concept that was discovered or sketched
+            is called as a column of the source; there is no such cell to leave out, or nothing left of its values, or
+            no such class to keep; more images can't be read than `params.corrupt_share` allows.
     """
     source = source or open_source(params, seed, roots or Roots(None, Path(".runs/datasets")))
+    _require_new_names(params, source)
     source = with_discovered(with_only(source, params.only), params, seed)
     splits = _split_rows(source, params, draw_seed(seed, "split"))
     copies = {"train": params.copies, "val": 1, "test": 1}
@@ -88,6 +90,15 @@ def prepare(
     tally.report()
     left_out.report()
     return counts
+
+
+def _require_new_names(params: DataParams, source: Source) -> None:
+    """Refuse to call what was discovered or sketched as a column of the source, of which nobody would see any more."""
+    for key, named in {"data.discovered.named": params.discovered.named, "data.sketches": params.sketches}.items():
+        if taken := [name for name in named if name in source.columns]:
+            raise InputError(
+                f"{key}: '{taken[0]}' is a column of source {params.source} already; accepted is another name"
+            )
 
 
 def _split_rows(source: Source, params: DataParams, seed: int) -> dict[str, NDArray[np.int64]]:

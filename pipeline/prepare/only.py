@@ -1,6 +1,6 @@
 """Images of some classes alone: a source whose rows that show others are left out before anything counts them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import TypeVar
 
@@ -39,6 +39,11 @@ class Only:
         self.categories: Mapping[str, int] = self._present(counts)
         kept_names = {column: [_names(source, column)[number] for number in of] for column, of in classes.items()}
         self.class_names: Mapping[str, Sequence[str]] = self._present({**source.class_names} | kept_names)
+
+    @property
+    def columns(self) -> Collection[str]:
+        """Those of the source, also one that is gone."""
+        return self._source.columns
 
     @property
     def strata(self) -> NDArray[np.int64]:

@@ -9,11 +9,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
 from pipeline.errors import InputError
 from pipeline.files import atomic_folder
-from pipeline.inputs.sketches import PICTURES
+from pipeline.inputs.sketches import PICTURES, open_sketch
 from pipeline.machine import Resources
 from pipeline.pairing.scenes import rows_of_a_scene
 from pipeline.params import MachineParams, Params
@@ -28,7 +27,7 @@ def sketched_by(params: Params) -> Sketched:
     """The sketches of a study, read."""
 
     def read(folder: str) -> list[np.ndarray]:
-        return [np.asarray(Image.open(Path(folder, name)).convert("RGB")) for name in PICTURES]
+        return [np.asarray(open_sketch(Path(folder, name))) for name in PICTURES]
 
     pictures = {concept: read(folder) for concept, folder in params.data.sketches.items()}
     return Sketched(params.style.model, params.data.concepts, pictures)

@@ -211,6 +211,8 @@ def test_values_are_given_before_and_after(measuring: Place) -> None:
         (["--edit", "digit"], "--edit: found 'digit', expected digit:NUMBER=AMOUNT with a number of 0 to 1"),
         (["--images", "nowhere"], "--images: nowhere is not there; a folder or one image is expected"),
         (["--images", "iin"], "--images: no images in iin; accepted are .png, .jpg"),
+        (["--out", "images"], "--out: images holds '00.png', which would be lost; accepted is a new folder"),
+        (["--spread"], "--spread: found without --set; accepted is --set CONCEPT=VALUE --spread"),
         (["--backbone", "other"], "--backbone: other: the map was trained on network "),
     ],
 )
@@ -224,6 +226,7 @@ def test_what_is_wrong_is_one_line(drawing: Place, more: list[str], message: str
     assert "\n" not in str(caught.value)
     assert ("dvc get . models/backbone --rev NAME --out FOLDER" in str(caught.value)) == ("other" in more)
     assert not (drawing.folder / "wrong").exists()
+    assert len(list((drawing.folder / "images").rglob("*.png"))) == len(PIXELS)
 
 
 @pytest.mark.parametrize(

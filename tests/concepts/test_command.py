@@ -9,6 +9,7 @@ from refusals import refusal_of
 from small_layer import write_layer
 
 from pipeline.concepts.__main__ import main
+from pipeline.files import parse_yaml
 from pipeline.params import DataParams
 from pipeline.places import Places
 from pipeline.prepare.discovered import CandidateTable
@@ -40,11 +41,14 @@ def test_a_candidate_is_a_concept_of_the_next_run(
     discover(monkeypatch, *FEW)
     said = capsys.readouterr().out
     assert "clusters_3: agreement when found anew" in said
-    assert "named: {NAME: clusters_3}" in said
     folder = study / "discovered" / "latent"
     assert sorted(path.name for path in folder.iterdir()) == ["candidates.parquet", "candidates.png"]
     table = CandidateTable.read(folder / "candidates.parquet")
     assert list(table.labels) == ["clusters_3", "direction_1"]
+    advice = read_advice(said)
+    surest = max(table.labels, key=lambda name: float(said.split(f"{name}: agreement when found anew ")[1][:4]))
+    assert advice.discovered.named == {"NAME": surest}
+    assert advice.concepts == ("digit", "colour", "NAME")
     named = {"table": str(folder / "candidates.parquet"), "named": {"shape": "clusters_3"}}
     prepare(small_data.changed(discovered=named, concepts=("digit", "shape")), 0, study / "next")
     for split in ("train", "val", "test"):
@@ -55,6 +59,31 @@ def test_a_candidate_is_a_concept_of_the_next_run(
         assert np.array_equal(after.labels["shape"], table.labels["clusters_3"][rows])
         assert len(np.unique(after.labels["shape"])) > 1
     assert after.class_names["shape"] == ["cluster 0", "cluster 1", "cluster 2"]
+
+
+def read_advice(said: str) -> DataParams:
+    """The section of params.yaml that the last lines say."""
+    return DataParams.model_validate(parse_yaml(said[said.index("data:") :].encode(), "said")["data"])
+
+
+def test_the_advice_leaves_out_what_a_second_table_does_not_hold(
+    study: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    discover(monkeypatch, *FEW)
+    named = "discovered: {table: discovered/latent/candidates.parquet, named: {shape: clusters_3}}"
+    (study / "params.yaml").write_text(f"study: small\n{DATA}, shape], {named}}}\n")
+    capsys.readouterr()
+    discover(monkeypatch, *FEW, "--out", "second")
+    advice = read_advice(capsys.readouterr().out)
+    assert advice.concepts == ("digit", "colour", "NAME")
+    assert advice.discovered.table == "second/candidates.parquet"
+
+
+def test_a_folder_of_somebody_elses_is_not_replaced(study: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (study / "mine").mkdir()
+    (study / "mine/photo.png").write_text("")
+    assert refusal_of(discover, monkeypatch, *FEW, "--out", "mine").startswith("--out: mine holds 'photo.png'")
+    assert (study / "mine/photo.png").exists()
 
 
 def test_it_finds_the_same_again(study: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,7 +9,7 @@ from imports import ROOT
 from PIL import Image
 from refusals import refusal_of
 
-from pipeline.inputs.sketches import require_model, require_sketches
+from pipeline.inputs.sketches import open_sketch, require_model, require_sketches
 
 KEY = "data.sketches.roundness"
 
@@ -38,7 +38,7 @@ def test_one_of_two(pair: Path) -> None:
 
 def test_no_folder(pair: Path) -> None:
     assert refusal_of(require_sketches, KEY, str(pair / "a.png")) == (
-        f"{KEY}: two/a.png is no folder; one of a.png and b.png is expected"
+        f"{KEY}: two/a.png is no folder; one that holds a.png and b.png is expected"
     )
 
 
@@ -57,6 +57,38 @@ def test_blank(pair: Path) -> None:
     assert refusal_of(require_sketches, KEY, "two") == (
         f"{KEY}: two/b.png is blank, all of one colour; a picture of strokes is expected"
     )
+
+
+def test_what_is_transparent_lies_on_white(pair: Path) -> None:
+    strokes = np.zeros((16, 16, 4), np.uint8)  # all black, and transparent but for one stroke
+    strokes[4, :, 3] = 255
+    Image.fromarray(strokes).save(pair / "a.png")
+    require_sketches(KEY, "two")
+    seen = np.asarray(open_sketch(pair / "a.png"))
+    assert seen.shape == (16, 16, 3)
+    assert (seen[4] == 0).all()
+    assert (np.delete(seen, 4, axis=0) == 255).all()
+
+
+def test_it_is_turned_as_its_exif_data_says(pair: Path) -> None:
+    with Image.open(pair / "a.png") as image:
+        exif = image.getexif()
+        exif[0x0112] = 6  # a quarter to the left
+        image.save(pair / "b.png", exif=exif)
+    turned = np.rot90(np.asarray(open_sketch(pair / "a.png")), -1)
+    assert np.array_equal(np.asarray(open_sketch(pair / "b.png")), turned)
+
+
+def test_more_than_8_bits(pair: Path) -> None:
+    Image.fromarray(np.arange(256, dtype=np.uint16).reshape(16, 16)).save(pair / "a.png")
+    assert refusal_of(require_sketches, KEY, "two") == (
+        f"{KEY}: two/a.png is of mode I;16, more than 8 bits; accepted are 8"
+    )
+
+
+def test_a_picture_that_fills_the_memory_is_not_opened(pair: Path) -> None:
+    Image.new("1", (30_000, 7_000)).save(pair / "a.png")
+    assert refusal_of(require_sketches, KEY, "two").endswith("is too large, accepted are 4096 pixels a side at most")
 
 
 def test_equal_to_its_twin(pair: Path) -> None:

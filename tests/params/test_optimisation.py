@@ -1,11 +1,12 @@
 """How backbone, judge and flow are trained: one type of section, every key of which params.yaml states."""
 
+from pathlib import Path
 from typing import get_type_hints
 
 import pytest
 from pydantic import ValidationError
 
-from pipeline.params import Optimisation, Params, TrainParams
+from pipeline.params import Optimisation, Params, TrainParams, load_params
 from pipeline.training import distributed, loop
 
 
@@ -41,3 +42,9 @@ def test_a_changed_section_is_checked_like_one_that_was_read(change):
     assert section.changed(steps=5).changed(steps=section.steps) == section
     with pytest.raises(ValidationError, match=next(iter(change))):
         section.changed(**change)
+
+
+def test_no_clip_and_other_betas_are_taken(tmp_path: Path):
+    (tmp_path / "params.yaml").write_text("train: {clip: , betas: [0.5, 0.9], schedule: constant}")
+    train = load_params(tmp_path / "params.yaml").train
+    assert (train.clip, train.betas, train.schedule) == (None, (0.5, 0.9), "constant")

@@ -250,11 +250,6 @@ def test_a_whole_number_is_a_number(tmp_path: Path) -> None:
     assert [repr(number) for number in numbers] == ["1.0", "5.0", "0.0", "0.9", "1.0", "2.0"]
 
 
-def test_no_clip_and_other_betas_are_taken(tmp_path: Path) -> None:
-    train = load_params(_write(tmp_path, "train: {clip: , betas: [0.5, 0.9], schedule: constant}")).train
-    assert (train.clip, train.betas, train.schedule) == (None, (0.5, 0.9), "constant")
-
-
 def test_a_layer_in_a_module_of_any_name_is_taken(tmp_path: Path) -> None:
     text = "layers: [block/1, block/2.conv, blocks]\nbackbone: {kind: torch, network: 'a:b', output_key: 0}"
     params = load_params(_write(tmp_path, text))

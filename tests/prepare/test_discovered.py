@@ -13,7 +13,7 @@ from pipeline.inputs.checked import check_inputs
 from pipeline.params import DataParams, Params
 from pipeline.places import Places
 from pipeline.prepare.discovered import CandidateTable
-from prepare.own_images import NUM, files, params, prepared, refusal, write
+from prepare.own_images import KINDS, NUM, PIXELS, content, files, params, prepared, refusal, write
 
 COPIES = 2
 
@@ -73,7 +73,32 @@ def test_a_name_that_the_source_has_is_refused(tmp_path: Path, small_data: DataP
     CandidateTable(np.arange(9), {"odd": np.arange(9) % 2}, {"odd": ["no", "yes"]}, images).write(path)
     of = small_data.changed(discovered={"table": str(path), "named": {"digit": "odd"}})
     assert refusal(of, tmp_path / "images") == (
-        "data.discovered.named: source colormnist has a concept 'digit'; name it otherwise"
+        "data.discovered.named: 'digit' is a column of source colormnist already; accepted is another name"
+    )
+
+
+@pytest.mark.parametrize("given", ["discovered", "sketches"])
+@pytest.mark.parametrize("source", ["image_folder", "parquet"])
+def test_a_name_of_a_column_that_is_no_concept_here_is_refused(tmp_path: Path, source: str, given: str) -> None:
+    names = files()
+    write(tmp_path / "animals", names)
+    table = pa.table(
+        {"path": names, "class": [KINDS[row % 3] for row in range(NUM)], "wild": [True, False] * (NUM // 2)}
+    )
+    pq.write_table(table, tmp_path / "animals.parquet")
+    columns = {"image": [content(image) for image in PIXELS], "class": table["class"], "wild": table["wild"]}
+    pq.write_table(pa.table(columns), tmp_path / "bytes.parquet")
+    path, where = {
+        "image_folder": (tmp_path / "animals", {"table": str(tmp_path / "animals.parquet")}),
+        "parquet": (tmp_path / "bytes.parquet", {"source": "parquet"}),
+    }[source]
+    key, named = {
+        "discovered": ("data.discovered.named", {"table": "a.parquet", "named": {"wild": "odd"}}),
+        "sketches": ("data.sketches", {"wild": "x"}),
+    }[given]
+    of = params(path, **where, concepts=("class", "wild"), **{given: named})
+    assert refusal(of, tmp_path / "images") == (
+        f"{key}: 'wild' is a column of source {source} already; accepted is another name"
     )
 
 

@@ -38,6 +38,7 @@ class ColorMnist:
     categories: Mapping[str, int]
     values: Mapping[str, int]
     class_names: Mapping[str, Sequence[str]]
+    columns = ("digit", "colour")
     membership = Membership()
     image_range = None
 

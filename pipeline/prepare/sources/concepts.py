@@ -28,12 +28,14 @@ class Concepts:
         categories: concept → number of its categories.
         class_names: concept → their names, of those that have names.
         values: continuous concept → value [n, D], NaN where it is missing.
+        columns: all that the table has, also those that are no concept here.
     """
 
     labels: dict[str, NDArray[np.int64]]
     categories: dict[str, int]
     class_names: dict[str, tuple[str, ...]]
     values: dict[str, NDArray[np.float32]]
+    columns: tuple[str, ...] = ()
 
     @property
     def stratum(self) -> str | None:
@@ -62,7 +64,7 @@ def concepts_of(
         InputError: there is no such column, or two, it is of another type, missing in every row, or not graded though
             no two rows share a value.
     """
-    concepts = Concepts({}, {}, {}, {})
+    concepts = Concepts({}, {}, {}, {}, tuple(table.column_names))
     for name in chosen:
         require_columns([name], table.column_names, "data.concepts: no concept", where)
         (column,) = plain_columns(table, [name], where).columns

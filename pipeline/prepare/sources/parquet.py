@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -59,6 +59,7 @@ def parquet(
     names = _class_names(schema)
     concepts = list(dict.fromkeys((*(concepts or names), *only)))
     labelled = concepts_of(files.columns(concepts), concepts, graded, names, place)
+    labelled = replace(labelled, columns=tuple(schema.names))
     if decode.look(files.image(number, column) for number in range(min(FIRST, files.rows))):
         decode.look(files.image(number, column) for number in evenly(files.rows))
 

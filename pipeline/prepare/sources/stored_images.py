@@ -3,7 +3,7 @@
 Most sources are images that lie somewhere as they are, with concepts in columns of a table.
 """
 
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
@@ -74,6 +74,10 @@ class Source(Protocol):
         """Concept → number of its categories."""
 
     @property
+    def columns(self) -> Collection[str]:
+        """What it has, also what is no concept of this study: names that no other concept may have."""
+
+    @property
     def class_names(self) -> Mapping[str, Sequence[str]]:
         """Concept → names of its categories, of those that have names."""
 
@@ -116,6 +120,7 @@ class StoredImages:
         self._read, self._concepts, self._outside = read, concepts, outside
         self.labels: Mapping[str, NDArray[np.int64]] = concepts.labels
         self.categories: Mapping[str, int] = concepts.categories
+        self.columns: Collection[str] = {*concepts.columns, *concepts.categories}
         self.class_names: Mapping[str, Sequence[str]] = concepts.class_names
         self.values: Mapping[str, int] = {name: value.shape[1] for name, value in concepts.values.items()}
         columns = iter(concepts.labels.values())

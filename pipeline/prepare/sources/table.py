@@ -37,10 +37,6 @@ def open_source(params: DataParams, seed: int, roots: Roots) -> Source:
                 f"data.concepts: no concept '{concept}' in source {params.source}; its concepts are "
                 f"{', '.join(source.categories)}"
             )
-    if taken := [concept for concept in params.sketches if concept in source.categories]:
-        raise InputError(
-            f"data.sketches: '{taken[0]}' is a column of source {params.source} already; accepted is another name"
-        )
     return source
 
 
