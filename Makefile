@@ -44,8 +44,8 @@ explore: venv  ## open the live explorer of the trained map
 study: venv  ## run studies/NAME.yaml beside the workspace: make study NAME=...
 	$(ACTIVATE) && python -m pipeline.study $(NAME)
 
-sketch: venv  ## a concept that two pictures give: draw them, and run study sketch
-	$(ACTIVATE) && python -m pipeline.stylise.draw && python -m pipeline.study sketch
+sketch: venv  ## a concept that two pictures give: draw them, and run study sketch; with IIN_DATA_ROOT study animals
+	$(ACTIVATE) && python -m pipeline.stylise.draw && python -m pipeline.study $(if $(IIN_DATA_ROOT),animals,sketch)
 
 clean-runs:  ## remove checkpoints, times and rates
 	rm -rf .runs
