@@ -78,12 +78,6 @@ WRONG = {
     "'digit', accepted are data.concepts: none, as it is [], which goes with a network that needs none",
     "data: {concepts: [], leave_out: [{digit: 3, colour: red}]}": "data.leave_out: combinations are of concepts, and "
     "data.concepts is []; accepted is [] there as well",
-    "data: {only: {digit: []}}": "data.only: found {digit: []}; accepted are the classes to keep, one or more",
-    "data: {only: {digit: [3]}}": "data.only: found {digit: [3]}, but 'digit' is a concept, which needs two or more",
-    "data: {only: {digit: 3}}": "data.only: found 3: input should be a valid list",
-    "data: {source: generator, labeller: a, max_images: 100, copies: 1, only: {a: [0, 1]}}": "data.only: found "
-    "{'a': [0, 1]}, but data.source is 'generator'; it is read by colormnist, mnist, fashion_mnist, cifar10, celeba, "
-    "image_folder, parquet",
     "data: {concepts: []}\nflow: {sizes: [16, 16]}": "flow.sizes: found 2 sizes, expected 1: residual",
     "backbone: {concept: shape}": "backbone.concept: found 'shape', accepted are data.concepts: digit, colour",
     "backbone: {kind: torchvision, network: resnet18}": "layers: found 'latent', which an autoencoder has, but "

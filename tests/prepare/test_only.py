@@ -147,3 +147,21 @@ def test_columns_that_leave_nothing_of_a_class_are_said(tmp_path: Path) -> None:
     assert refusal(of, tmp_path / "images") == (
         "data.only: leaves no image whose kind is 0; accepted are classes of which some are left"
     )
+
+
+@pytest.mark.parametrize(
+    ("asked", "line"),
+    [
+        ({"only": {"digit": []}}, r"data\.only: found \{digit: \[\]\}; accepted are the classes to keep, one or more"),
+        ({"only": {"digit": [3]}}, r"found \{digit: \[3\]\}, but 'digit' is a concept, which needs two or more"),
+        ({"only": {"digit": 3}}, "valid list"),
+        (
+            {"source": "generator", "labeller": "a", "max_images": 100, "copies": 1, "only": {"digit": [3, 4]}},
+            r"data\.only: found \{'digit': \[3, 4\]\}, but data\.source is 'generator'; it is read by colormnist",
+        ),
+    ],
+)
+def test_a_filter_that_no_source_could_have_is_refused_with_the_params(asked: dict[str, Any], line: str) -> None:
+    with pytest.raises(ValueError, match=line):
+        DataParams.model_validate(asked)
+    assert DataParams(only={"digit": [3, 4]}).only == {"digit": [3, 4]}
