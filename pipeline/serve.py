@@ -76,7 +76,7 @@ def answer(iin: Iin, rows: pd.DataFrame, params: Mapping[str, Any]) -> pd.DataFr
 
     Raises:
         InputError: an unknown operation, factor, number or value, a missing column, or vectors of another length than
-            N; the line lists what there is.
+            N or that are not finite; the line lists what there is.
     """
     asked = PARAMS | dict(params)
     operation = asked["operation"]
@@ -146,7 +146,10 @@ def _vectors(iin: Iin, rows: pd.DataFrame, column: str) -> Tensor:
     lengths = {np.size(vector) for vector in rows[column]}
     if lengths - {num_dims}:
         raise InputError(f"column '{column}': found vectors of {sorted(lengths)} numbers, expected {num_dims}")
-    return torch.from_numpy(np.array(rows[column].tolist(), dtype=np.float32).reshape(-1, num_dims))
+    vectors = np.array(rows[column].tolist(), dtype=np.float32).reshape(-1, num_dims)
+    if (broken := ~np.isfinite(vectors).all(axis=1)).any():
+        raise InputError(f"column '{column}', row {broken.argmax()}: found a number that is not finite")
+    return torch.from_numpy(vectors)
 
 
 mlflow.models.set_model(IinModel())

@@ -231,3 +231,11 @@ def test_wrong_request(model: PyFuncModel, columns: list[str], params: dict[str,
 def test_vectors_of_another_length(model: PyFuncModel) -> None:
     with pytest.raises(MlflowException, match=r"column 'latent': found vectors of \[7\] numbers, expected 8"):
         model.predict(table(latent=latents(6)[:, :7]))
+
+
+@pytest.mark.parametrize("number", [np.nan, np.inf])
+def test_a_number_that_is_not_finite_is_named_by_its_row(model: PyFuncModel, number: float) -> None:
+    z = latents(6)
+    z[3, 1] = number
+    with pytest.raises(MlflowException, match=r"column 'latent', row 3: found a number that is not finite"):
+        model.predict(table(latent=z))

@@ -9,8 +9,6 @@ from matplotlib import color_sequences, colormaps
 from matplotlib.colors import is_color_like, to_hex, to_rgb
 from numpy.typing import NDArray
 
-from pipeline.drawing.palette import decimals
-
 if TYPE_CHECKING:
     from pipeline.interpret.subject import Target
 
@@ -59,8 +57,16 @@ def hues_of(target: "Target", names: Sequence[str] | None = None) -> Hues:
     scale = colormaps["viridis"]
     colours = scale(np.clip((along - low) / max(high - low, np.finfo(float).tiny), 0, 1))[:, :3]
     samples = np.linspace(0, 1, _SAMPLES)
-    legend = [(decimals(low + share * (high - low)), to_hex(scale(share))) for share in samples]
+    called = _told_apart([float(low + share * (high - low)) for share in samples])
+    legend = [(name, to_hex(scale(share))) for name, share in zip(called, samples, strict=True)]
     return Hues(colours, legend, "" if values.shape[1] == 1 else "along the direction in which it varies most")
+
+
+def _told_apart(values: Sequence[float]) -> list[str]:
+    """Evenly spaced values with as many decimals as tell them apart, two at least."""
+    step = abs(values[1] - values[0])
+    places = max(2, 1 - int(np.floor(np.log10(step)))) if step > 0 else 2
+    return [f"{value:.{places}f}".replace("-", "−") for value in values]
 
 
 def _of_classes(classes: NDArray[np.int64], names: Sequence[str] | None) -> Hues:

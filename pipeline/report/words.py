@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from pipeline.basis.layout import RESIDUAL, Layout
 from pipeline.drawing.palette import decimals, spoken
-from pipeline.scores.findings import below_bar
+from pipeline.scores.findings import bar_of, below_bar
 from pipeline.scores.record import Scores
 from pipeline.scores.statistics.score import (
     BASELINES,
@@ -50,7 +50,7 @@ class Verdict:
         grade: `works`, where all that was measured reaches the bar; `fails`, where the factor tells no more than chance
             or than another one; else `partly`.
         evidence: the figures, as a sentence that goes on from the concept.
-        below: what is under the bar, in words, each with its figure.
+        below: what is under the bar, in words, each with its figure and its bar.
     """
 
     concept: str
@@ -136,11 +136,18 @@ def colour_words(red: float, green: float, blue: float) -> str:
 
 def _verdict(concept: str, layout: Layout, scores: Scores) -> Verdict:
     own, gap, follow = (scores.get(f"{name}/{concept}") for name in _MEASURES)
-    below = [f"{_MEASURES[name]}, {decimals(scores[f'{name}/{concept}'].value)}" for name in below_bar(concept, scores)]
+    under = below_bar(concept, scores)
+    below = [_under(words, scores[f"{name}/{concept}"]) for name, words in _MEASURES.items() if name in under]
     at_chance = own is not None and own.low is not None and own.low <= max(own.chance or 0.0, 0.0)
     no_gap = gap is not None and gap.low is not None and gap.low <= 0
     grade = "fails" if at_chance or no_gap else "partly" if below else "works"
     return Verdict(concept, grade, _evidence(concept, layout, scores, follow), tuple(below))
+
+
+def _under(words: str, score: Score) -> str:
+    """A measure that is under its bar, with a decimal more than elsewhere, so that the two figures never look equal."""
+    signed = f"{score.value:.3f}".replace("-", "−")
+    return f"{words}, {signed} where the bar is {bar_of(score):.3f}"
 
 
 def _evidence(concept: str, layout: Layout, scores: Scores, follow: Score | None) -> str:

@@ -29,7 +29,7 @@ from pipeline.scores.statistics.score import (
     probe_cell,
 )
 
-__all__ = ["BAR", "MEASURES", "below_bar", "findings", "share"]
+__all__ = ["BAR", "MEASURES", "bar_of", "below_bar", "findings", "share"]
 
 Measured = Mapping[str, Score]
 
@@ -46,6 +46,17 @@ def share(score: Score) -> float:
     """How far a score is on the way from chance, 0, to perfect, 1; the value itself where these are not known."""
     chance, perfect = score.chance or 0.0, 1.0 if score.perfect is None else score.perfect
     return (score.value - chance) / (perfect - chance) if perfect > chance else score.value
+
+
+def bar_of(score: Score) -> float:
+    """The value at which a score reaches the bar, where what chance and a perfect code reach is known.
+
+    Example:
+        >>> bar_of(Score(0.897, chance=0.5, perfect=1.0))
+        0.9
+    """
+    chance, perfect = score.chance or 0.0, 1.0 if score.perfect is None else score.perfect
+    return chance + BAR * (perfect - chance) if perfect > chance else BAR
 
 
 def below_bar(concept: str, scores: Mapping[str, Score]) -> list[str]:

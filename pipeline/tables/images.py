@@ -31,6 +31,8 @@ class Images:
         values: continuous concept → value [n, D], NaN where it is missing.
         num_categories: concept → number of its categories.
         class_names: concept → names of its categories, of those that have names.
+        graded: concept → length, of those whose pairs are graded by the distance of their values.
+        sketches: concepts that two sketches give: rows are images as they were and, after each, it in every style.
     """
 
     id: NDArray[np.int64]
@@ -40,6 +42,8 @@ class Images:
     values: dict[str, NDArray[np.float32]]
     num_categories: dict[str, int]
     class_names: dict[str, list[str]] = field(default_factory=dict)
+    graded: dict[str, float] = field(default_factory=dict)
+    sketches: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.id)
@@ -69,6 +73,8 @@ def load_images(folder: Path, split: str, *, named: bool = False) -> Images:
         values=value_columns(table, concepts),
         num_categories={name: metadata["categories"][name] for name in concepts},
         class_names=metadata.get("class_names", {}),
+        graded=metadata.get("graded", {}),
+        sketches=tuple(metadata.get("sketches", ())),
     )
 
 

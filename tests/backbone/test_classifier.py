@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -84,6 +85,25 @@ def test_what_the_layers_keep_is_watched(tmp_path: Path) -> None:
     assert after["share/features/digit"] > after["share/features/colour"] + 0.1
     assert after["share/features/digit"] > before["share/features/digit"]
     assert "share/head/digit" not in after, "two numbers are too few for three factors"
+
+
+def test_its_layers_are_watched_by_the_pairs_that_train_the_map(tmp_path: Path) -> None:
+    """Of a graded concept hardly two rows share a value, and of a sketched one images as they were share nothing."""
+    images = toy_images(240, seed=2)
+    row = np.arange(len(images))
+    images.labels.update(colour=row, round=row % 3)
+    images = replace(images, original=row // 3, graded={"colour": 0.2}, sketches=("round",))
+    images = replace(images, num_categories={"digit": 2, "colour": len(row), "round": 3})
+    write_images(tmp_path, train=images, val=images)
+    params = BackboneParams(kind="classifier", concept="digit", width=8, batch_size=32)
+    task = ClassifierTask(ImagesSetup(tmp_path, params, 0), CPU)
+    pairs = task._pairs
+    assert set(pairs.concept.tolist()) == {1, 2, 3}
+    a, b = (images.values["colour"][rows[pairs.concept == 2], 0] for rows in (pairs.a, pairs.b))
+    assert np.abs(a - b).max() <= 0.2 + 1e-6
+    styles = images.labels["round"][pairs.a[pairs.concept == 3]]
+    assert set(styles.tolist()) == {1, 2}
+    assert task.validate()["share/features/colour"] > 0
 
 
 def test_the_card_of_a_trained_network_says_what_was_measured_too(

@@ -51,7 +51,13 @@ def write_images(folder: Path, **splits: Images) -> Path:
             **{concept_column(concept): column.cast(pa.int64()) for concept, column in labels.items()},
             **{value_column(concept): list(values) for concept, values in images.values.items()},
         }
-        metadata = {"concepts": list(images.labels), "categories": images.num_categories, "values": widths}
+        metadata = {
+            "concepts": list(images.labels),
+            "categories": images.num_categories,
+            "values": widths,
+            "graded": images.graded,
+            "sketches": images.sketches,
+        }
         write_table(folder / f"{split}.parquet", pa.table(columns, schema=schema), metadata)
     return folder
 

@@ -65,6 +65,9 @@ def test_a_value_that_is_no_colour_has_a_scale() -> None:
     assert not np.allclose(hues.colours[0], hues.colours[-1])
     assert (np.diff(hues.colours @ [0.2126, 0.7152, 0.0722]) >= 0).all(), "it gets lighter as the value grows"
     assert hues.legend[0][0] == "−2.94"
+    small = [name for name, _ in hues_of(values / 1000).legend]
+    assert small[0] == "−0.0029"
+    assert len(set(small)) == len(small), "values of a small range are told apart"
     wide = hues_of(np.concatenate([values, values**2], axis=1))
     assert "varies most" in wide.said
     assert len(hues_of(np.zeros((4, 1), np.float32)).colours) == 4

@@ -31,9 +31,17 @@ def test_a_generator_has_no_sketches() -> None:
         )
 
 
+def test_a_graded_concept_is_one_of_the_images_as_they_were() -> None:
+    own = {"source": "image_folder", "path": "there", "concepts": ("age", "round"), "sketches": {"round": "there"}}
+    for name in ("agee", "round"):
+        with pytest.raises(ValidationError, match=rf"data\.graded: found '{name}', accepted are data\.concepts: age"):
+            DataParams.model_validate({**own, "graded": {name: 1.0}})
+    assert DataParams.model_validate({**own, "graded": {"age": 1.0}}).graded == {"age": 1.0}
+
+
 @pytest.mark.parametrize("model", ["sanet", "a.b", "a:b:c", ""])
 def test_a_style_model_is_magenta_or_a_callable(model: str) -> None:
-    with pytest.raises(ValidationError):
+    with pytest.raises(ValidationError, match=r"accepted are magenta or package\.module:callable"):
         StyleParams(model=model)
     assert StyleParams(model="mine.styles:sanet").model == "mine.styles:sanet"
 

@@ -45,7 +45,7 @@ def test_rows_of_a_cell_are_in_test_alone_and_every_other_row_stays(params: Data
     [
         (
             {"leave_out": ({"digit": 3, "shape": 1},)},
-            "data.leave_out.0: no concept 'shape', accepted are data.concepts",
+            "data.leave_out.0: found concept 'shape', accepted are those of data.concepts that no sketch gives: digit",
         ),
         ({"leave_out": ({"digit": 11, "colour": 0},)}, "data.leave_out.0.digit: found 11, accepted are 0 to 9"),
         (
@@ -68,5 +68,10 @@ def test_what_cannot_be_left_out_is_said(
 
 
 def test_one_value_alone_is_no_combination() -> None:
-    with pytest.raises(ValueError, match=r"names 1 concepts; accepted are combinations of two or more"):
+    with pytest.raises(ValueError, match=r"names one concept or none; accepted are combinations of two or more"):
         DataParams(leave_out=({"digit": 3},))
+
+
+def test_a_combination_that_is_there_twice_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"'digit': 3} is there twice; accepted are combinations that differ"):
+        DataParams(leave_out=({"digit": 3, "colour": "red"}, {"colour": "red", "digit": 3}))

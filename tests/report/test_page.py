@@ -13,11 +13,13 @@ from interpret.subjects import parts
 from numpy.typing import NDArray
 from PIL import Image
 
+from pipeline.basis.layout import Layout
 from pipeline.interpretation.edits import swap
 from pipeline.report.commit import UNKNOWN, with_commit
 from pipeline.report.edits import plan_for
 from pipeline.report.evidence import tried
 from pipeline.report.page import MOST_BYTES
+from pipeline.report.words import verdicts
 from pipeline.scores.record import Scores
 from pipeline.scores.statistics.score import Score
 
@@ -157,8 +159,17 @@ def test_the_first_lines_say_whether_it_worked(
     text = Elements(drawn_page(tmp_path, scores=graded(shape=shape, hue=hue))).text
     assert f"Did it work? {answer}" in text
     assert re.findall(r"[✓~✗] \w+", text) == grades
-    assert ("how much better that is than any other factor, 0.60" in text) == (hue == 0.6)
+    assert ("how much better that is than any other factor, 0.600 where the bar is 0.800" in text) == (hue == 0.6)
     assert ("'shape' is read from " in text) == (shape < 0.1), "a finding"
+
+
+def test_the_bar_of_a_measure_is_as_far_from_its_own_chance() -> None:
+    found = {
+        "probe/own/shape": Score(0.99, 0.98, 1.0, 0.0, 1.0),
+        "swap/follow/shape": Score(0.897, 0.87, 0.92, 0.5, 1.0),
+    }
+    (verdict,) = verdicts(Layout.of(["shape"], [2, 2]), Scores(found))
+    assert verdict.below == ("how often a swap brings the donor's, 0.897 where the bar is 0.900",)
 
 
 def test_a_classifier_has_bars_and_its_layers(decided: str) -> None:
