@@ -2,7 +2,6 @@
 
 from pipeline.entry import layer_argument, run
 from pipeline.evaluation.evaluation import evaluate
-from pipeline.iin.iin import load_iin, seed_folders
 from pipeline.interpretation.interpretation import Interpretation
 from pipeline.interpretation.rows import Rows
 from pipeline.judge.network import load_judge
@@ -25,8 +24,7 @@ def main() -> None:
     folder, sha256 = places.latents(layer), interpretation.backbone.sha256
     train, _ = node_latents(folder, params.machine, sha256)
     rows = Rows.of(interpretation, load_latents(folder, "test", sha256), load_images(places.images, "test"))
-    maps = {seed: load_iin(path) for seed, path in seed_folders(places.iin(layer)).items()}
-    others = [rows.by(iin) for seed, iin in maps.items() if seed != interpretation.iin.seed]
+    others = rows.by_other_seeds(places.iin(layer))
     scores, transitions = evaluate(rows, load_judge(places.judge), train, params.evaluate, params.seed, others)
     write_scores(places.scores(layer), scores)
     write_metrics(places.metrics(layer), scores)

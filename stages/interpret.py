@@ -28,7 +28,7 @@ def main() -> None:
     scores, transitions = read_scores(places.scores(layer)), read_transitions(places.transitions(layer))
     iin = interpretation.iin
     curves = read_curves(places.iin(layer) / METRICS, iin.best_step, iin.flow.config.start)
-    subject = subject_of(rows, params.seed)
+    subject = subject_of(rows, params.seed, rows.by_other_seeds(places.iin(layer)))
     turns = turns_of(subject) if interpretation.backbone.decides else None
     write_turns(places.turns(layer), subject, turns)
     draw_figures(places.figures(layer), subject, Measured(scores, transitions, turns), curves, params.interpret)

@@ -1,6 +1,6 @@
 """Figures of a map without a concept: what it draws at random, and the directions of the code that change most."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -67,12 +67,15 @@ class Leading:
         directions: unit vectors [k, N], the one that changes most first.
         changes: how far the output moves by a step of 1 along each [k], in shares of the first.
         agreement: |cosine| of each with that of the same rank from other images [k], mean over the other draws.
+        over_trainings: the same of other trainings of the map [k, m], m of them. Codes of two maps have no common axes;
+            so it is that of how the outputs of all images change by a step along each.
         images: how many the mean is over.
     """
 
     directions: Tensor
     changes: NDArray[np.float64]
     agreement: NDArray[np.float64]
+    over_trainings: NDArray[np.float64]
     images: int
 
 
@@ -82,23 +85,47 @@ def leading(subject: Subject, num: int) -> Leading:
 
     The first of three draws of images gives the directions, the others say how far they depend on it.
     """
-    found: list[Tensor] = []
-    for number in range(_DRAWS):
-        rng = np.random.default_rng(draw_seed(subject.seed, "interpret/directions", number))
-        rows = rng.permutation(len(subject.rows.images))[:_IMAGES]
-        outputs = outputs_of(subject, rows)
-        codes = subject.rows.codes[rows]
-        along = leading_directions(outputs, codes, subject.layout, num, _THOROUGH)[RESIDUAL]
-        if not found:
-            recipients = np.arange(len(rows))
-            moves = [
-                (outputs(codes + STEP * one, recipients), outputs(codes - STEP * one, recipients)) for one in along
-            ]
-            lengths = [float((there - back).flatten(1).square().sum(dim=1).mean().sqrt()) for there, back in moves]
-        found.append(along)
-    alike = [(found[0] * other).sum(dim=1).abs() for other in found[1:]]
-    changes = np.array(lengths) / max(lengths[0], np.finfo(np.float64).tiny)
-    return Leading(found[0], changes, torch.stack(alike).mean(dim=0).double().numpy(), len(rows))
+    draws = [
+        np.random.default_rng(draw_seed(subject.seed, "interpret/directions", number)).permutation(
+            len(subject.rows.images)
+        )[:_IMAGES]
+        for number in range(_DRAWS)
+    ]
+    own, *from_others = (_leading_by(subject, rows, num) for rows in draws)
+    alike = [(own * other).sum(dim=1).abs() for other in from_others]
+    rows = draws[0]
+    trainings = [replace(subject, rows=other) for other in subject.others]
+    of_trainings = [_leading_by(training, rows, num) for training in trainings]
+    lengths, over_trainings = [], []
+    for rank, along in enumerate(own):
+        moved = _moved(subject, rows, along)
+        lengths.append(float(moved.square().sum(dim=1).mean().sqrt()))
+        others = zip(trainings, of_trainings, strict=True)
+        over_trainings.append([_alike(moved, _moved(training, rows, found[rank])) for training, found in others])
+    return Leading(
+        own,
+        np.array(lengths) / max(lengths[0], np.finfo(np.float64).tiny),
+        torch.stack(alike).mean(dim=0).double().numpy(),
+        np.array(over_trainings),
+        len(rows),
+    )
+
+
+def _leading_by(subject: Subject, rows: NDArray[np.int64], num: int) -> Tensor:
+    """The leading directions [k, N] from some rows."""
+    codes = subject.rows.codes[rows]
+    return leading_directions(outputs_of(subject, rows), codes, subject.layout, num, _THOROUGH)[RESIDUAL]
+
+
+def _moved(subject: Subject, rows: NDArray[np.int64], along: Tensor) -> Tensor:
+    """How the output of each row changes [n, …] from a step against a direction [N] to one along it."""
+    outputs, codes, recipients = outputs_of(subject, rows), subject.rows.codes[rows], np.arange(len(rows))
+    return (outputs(codes + STEP * along, recipients) - outputs(codes - STEP * along, recipients)).flatten(1)
+
+
+def _alike(one: Tensor, other: Tensor) -> float:
+    """|Cosine| of two changes of all rows, as a direction has no sign of its own."""
+    return abs(float(torch.nn.functional.cosine_similarity(one.flatten(), other.flatten(), dim=0)))
 
 
 def directions_sheet(subject: Subject) -> Sheet:
@@ -112,11 +139,8 @@ def directions_sheet(subject: Subject) -> Sheet:
         pixels = upscale(subject.draw_codes(flat, rows.repeat(len(_AMOUNTS))), 96)
         images.append(pixels.reshape(len(rows), len(_AMOUNTS), *pixels.shape[1:]))
     height, width = images[0].shape[2:4]
-    labels = [
-        (f"direction {number + 1}", f"change {decimals(change)}, agreement {decimals(alike)}")
-        for number, (change, alike) in enumerate(zip(of.changes, of.agreement, strict=True))
-    ]
-    left = MARGIN + round(max(text_width(what, 7.5) for _, what in labels)) + 30
+    labels = [(f"direction {rank + 1}", *_said(of, rank)) for rank in range(len(of.directions))]
+    left = MARGIN + round(max(text_width(line, 7.5) for _, *lines in labels for line in lines)) + 30
     panel, top = extent(len(_AMOUNTS), width), line_height(9) + 14
     sheet = new_sheet(
         left + len(rows) * panel + (len(rows) - 1) * HEADER_GAP + MARGIN,
@@ -126,14 +150,15 @@ def directions_sheet(subject: Subject) -> Sheet:
         f"draws them. Directions: the leading eigenvectors of JᵀJ, J the Jacobian of G∘T⁻¹, averaged over {of.images} "
         "test images. Change: how far the output moves by a step, in shares of the first. Agreement: how alike the "
         "direction is to that of the same rank from other images (1 the same, 0 at right angles), mean of two draws; "
-        "directions of nearly equal change may trade places.",
+        "directions of nearly equal change may trade places." + _over_trainings(of),
     )
     for number, grid in enumerate(images):
         y = sheet.top + top + number * (height + GAP)
         for place, line in enumerate(grid):
             draw_grid(sheet, line[None], left + place * (panel + HEADER_GAP), y)
         sheet.text(labels[number][0], MARGIN, y + height / 2 - 2, va="bottom", fontweight="bold")
-        sheet.text(labels[number][1], MARGIN, y + height / 2 + 4, color=MUTED, fontsize=7.5)
+        for line, said in enumerate(labels[number][1:]):
+            sheet.text(said, MARGIN, y + height / 2 + 4 + line * line_height(7.5), color=MUTED, fontsize=7.5)
     for place in range(len(rows)):
         for column, amount in enumerate(_AMOUNTS):
             x = left + place * (panel + HEADER_GAP) + column * (width + GAP) + width / 2
@@ -143,3 +168,21 @@ def directions_sheet(subject: Subject) -> Sheet:
                 band = extent(len(labels), height) + GAP
                 sheet.box(x - width / 2 - GAP / 2, sheet.top + top - GAP / 2, width + GAP, band, HEADER)
     return sheet
+
+
+def _said(of: Leading, rank: int) -> list[str]:
+    """The lines below a direction's name."""
+    lines = [f"change {decimals(of.changes[rank])}, agreement {decimals(of.agreement[rank])}"]
+    if of.over_trainings.size:
+        lines.append(f"agreement over trainings {decimals(of.over_trainings[rank].mean())}")
+    return lines
+
+
+def _over_trainings(of: Leading) -> str:
+    """What the legend says of other trainings, where there are any."""
+    if not of.over_trainings.size:
+        return ""
+    return (
+        f" Agreement over trainings: how alike the changes of the output are by a step along the direction of the same "
+        f"rank in another training of the map, mean of {of.over_trainings.shape[1]}."
+    )

@@ -37,12 +37,14 @@ class Subject:
         targets: concept → classes [n] or values [n, D].
         candidates: numbers of the rows that may be drawn.
         seed: of every choice and draw.
+        others: the same rows by the maps of other seeds; none where one map was trained.
     """
 
     rows: Rows
     targets: dict[str, Target]
     candidates: NDArray[np.int64]
     seed: int
+    others: Sequence[Rows] = ()
 
     @property
     def layout(self) -> Layout:
@@ -111,11 +113,11 @@ class Subject:
         return to_pixels(self.rows.outputs(codes, recipients))
 
 
-def subject_of(rows: Rows, seed: int) -> Subject:
+def subject_of(rows: Rows, seed: int, others: Sequence[Rows] = ()) -> Subject:
     """What the figures of a layer are drawn from: of its rows those of known concepts and of contrast."""
     targets = {name: target for name, target in rows.latents.targets().items() if name in rows.layout.concepts}
     complete = rows.latents.complete()
-    return Subject(rows, targets, complete[rows_of_contrast(rows.images.pixels[complete])], seed)
+    return Subject(rows, targets, complete[rows_of_contrast(rows.images.pixels[complete])], seed, others)
 
 
 def rows_of_contrast(pixels: NDArray[np.uint8]) -> NDArray[np.int64]:

@@ -1,6 +1,7 @@
 """Stored rows of one split, as an interpreted network sees them: what scores and figures are made from."""
 
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Self
 
 import numpy as np
@@ -10,7 +11,7 @@ from torch import Tensor
 
 from pipeline.basis.layout import Layout
 from pipeline.errors import InputError
-from pipeline.iin.iin import Iin
+from pipeline.iin.iin import Iin, load_iin, seed_folders
 from pipeline.interpretation.interpretation import Interpretation
 from pipeline.tables.images import Images
 from pipeline.tables.latents import Latents
@@ -58,6 +59,11 @@ class Rows:
     def by(self, iin: Iin) -> Self:
         """The same rows by another map of the same latents."""
         return self.of(replace(self.interpretation, iin=iin), self.latents, self.images)
+
+    def by_other_seeds(self, folder: Path) -> list[Self]:
+        """The same rows by the maps of the seeds that were not kept, of the map's folder; none where it was alone."""
+        own = self.interpretation.iin.seed
+        return [self.by(load_iin(path)) for seed, path in seed_folders(folder).items() if seed != own]
 
     @property
     def layout(self) -> Layout:

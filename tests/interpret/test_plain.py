@@ -1,5 +1,6 @@
 """Figures of a map without a concept: what they are, what they show, and which directions lead."""
 
+import copy
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from torch import Tensor
 from pipeline.basis.draws import draw_seed
 from pipeline.basis.layout import Layout
 from pipeline.drawing.sheet import house_style, upscale
+from pipeline.flow.mixing import MIXINGS
 from pipeline.interpret.curves import curves_sheet, read_curves
 from pipeline.interpret.directions import Effort, leading_directions
 from pipeline.interpret.figures import Measured, draw_figures
@@ -96,6 +98,29 @@ def test_a_figure_says_how_far_the_directions_are_those_of_other_images(of: Part
         said = " ".join(text.get_text() for text in texts(figure))
     assert "change 1.00, agreement 1.00" in said
     assert said.count("direction ") >= subject.layout.num_dims
+
+
+def test_of_several_trainings_it_says_how_alike_their_directions_are_by_what_they_change(of: Parts) -> None:
+    """A map whose code is shuffled has the same directions in other coordinates; another map has others."""
+    subject, rows = of.subject(), of.rows()
+    assert leading(subject, 3).over_trainings.shape == (3, 0)
+    shuffled, other = copy.deepcopy(of.iin.flow), copy.deepcopy(of.iin.flow)
+    shuffled.layers.append(MIXINGS["shuffle"](subject.layout.num_dims, torch.Generator().manual_seed(1)))
+    with torch.no_grad():
+        for number, parameter in enumerate(other.parameters()):
+            parameter += 0.5 * torch.randn(parameter.shape, generator=torch.Generator().manual_seed(number))
+    same, another = (rows.by(replace(of.iin, flow=flow)) for flow in (shuffled, other))
+    assert not torch.allclose(same.codes, rows.codes, atol=0.1)
+    found = leading(replace(subject, others=(same, another)), 3)
+    assert found.over_trainings[:, 0] == pytest.approx(np.ones(3), abs=1e-3)
+    assert found.over_trainings[:, 1].min() < 0.9
+    with house_style():
+        figure = directions_sheet(replace(subject, others=(same,))).figure
+        assert_legible(figure)
+        said = " ".join(text.get_text() for text in texts(figure))
+        alone = " ".join(text.get_text() for text in texts(directions_sheet(subject).figure))
+    assert "agreement over trainings 1.00" in said
+    assert "training" not in alone
 
 
 def test_the_curves_of_a_map_without_a_concept_speak_of_none(tmp_path: Path) -> None:
