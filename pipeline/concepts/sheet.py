@@ -18,8 +18,10 @@ _SMALL = 7.5
 
 def said(candidate: Candidate) -> str:
     """How far a candidate is to be trusted, in words."""
-    gain = "" if candidate.gain is None else f", {candidate.gain:.1f} nats an image better than one Gaussian"
-    return f"agreement when found anew {decimals(candidate.agreement)}{gain}"
+    agreement, gain = f"agreement when found anew {decimals(candidate.agreement)}", candidate.gain
+    if gain is None:
+        return agreement
+    return f"{agreement}, {abs(gain):.1f} nats an image {'better' if gain > 0 else 'worse'} than one Gaussian"
 
 
 def candidate_sheet(

@@ -69,6 +69,9 @@ def test_the_sheet_shows_images_of_each_class_and_how_far_to_trust_it(tmp_path: 
         assert_legible(sheet.figure)
         sheet.save(tmp_path / "sheet.png")
     assert said(candidates[1]) == "agreement when found anew 0.25"
+    for gain, words in ((0.26, "0.3 nats an image better"), (-0.26, "0.3 nats an image worse")):
+        cluster = Candidate("clusters_2", ("0", "1"), candidates[1].label, 0.25, gain)
+        assert said(cluster) == f"agreement when found anew 0.25, {words} than one Gaussian"
     picture = open_png(tmp_path / "sheet.png")
     tops = [sorted(top for top, _ in find(picture, image.repeat(2, axis=0).repeat(2, axis=1))) for image in pixels]
     assert [len(top) for top in tops] == [2] * 6
