@@ -1,5 +1,8 @@
 """Set a concept of test rows to a value, decode, and ask the judge; and lead rows to what no training image shows."""
 
+from collections.abc import Mapping
+from dataclasses import replace
+
 import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
@@ -10,7 +13,7 @@ from pipeline.interpretation.edits import Edit, place, swap
 from pipeline.interpretation.rows import Rows
 from pipeline.judge.network import Judge
 from pipeline.scores.behaviour.set_to import SetRows, set_score
-from pipeline.scores.statistics.score import SET, Score
+from pipeline.scores.statistics.score import RECOGNISED, SET, Score
 
 __all__ = ["Asked", "set_values", "unseen"]
 
@@ -87,7 +90,7 @@ def unseen(asked: Asked, num: int, seed: int) -> dict[str, Score]:
     """`unseen/set/score` and `unseen/swap/score`: edits that lead to combinations that no training image shows.
 
     A row that has all but one value of such a combination gets the last, set to it, or from a row that has it. Nothing
-    where `data.leave_out` names none.
+    where `data.leave_out` names none. Details say how far the judge, which learned from the same images, knows them.
 
     Args:
         asked: the rows, and their judge.
@@ -105,7 +108,26 @@ def unseen(asked: Asked, num: int, seed: int) -> dict[str, Score]:
             if concept in test.interpretation.iin.values:
                 by_set[concept] = asked.set_to(concept, recipient, source)
     drawn = draw_seed(seed, "evaluate/unseen_intervals")
-    return set_score(by_set, drawn, f"unseen/{SET}") | set_score(by_swap, drawn, "unseen/swap")
+    scores = set_score(by_set, drawn, f"unseen/{SET}") | set_score(by_swap, drawn, "unseen/swap")
+    told = {RECOGNISED: _recognised(asked)}
+    return {
+        name: replace(score, details=told | dict(score.details)) if name.endswith("/score") else score
+        for name, score in scores.items()
+    }
+
+
+def _recognised(asked: Asked) -> float:
+    """In which share of the test rows that show such a combination the judge sees it: it has not seen any, either."""
+    labels = asked.test.latents.labels
+
+    def all_of(cell: Mapping[str, int], shown: Mapping[str, ArrayLike]) -> NDArray[np.bool_]:
+        found: NDArray[np.bool_] = np.all([np.asarray(shown[name]) == number for name, number in cell.items()], axis=0)
+        return found
+
+    cells = asked.test.latents.leave_out
+    there = np.array([all_of(cell, labels) for cell in cells])
+    seen = np.array([all_of(cell, asked.shown) for cell in cells])
+    return float((there & seen).sum() / max(there.sum(), 1))
 
 
 def _leading(test: Rows, concept: str, num: int, rng: np.random.Generator) -> tuple[Numbers, Numbers]:

@@ -21,8 +21,10 @@ from pipeline.scores.statistics.score import (
     PROBE_GAP,
     PROBE_LATENT,
     PROBE_OWN,
+    RECOGNISED,
     RECONSTRUCTION,
     ROUND_TRIP,
+    SET,
     SWAP_FOLLOW,
     Score,
     own_over_closed_form,
@@ -210,6 +212,18 @@ def _edits(scores: Measured) -> Iterator[str]:
         )
 
 
+def _unseen(scores: Measured) -> Iterator[str]:
+    """A judge that does not know what no training image shows, so that it can't say whether an edit led there."""
+    for name in (f"unseen/{SET}/score", "unseen/swap/score"):
+        told = scores[name].details.get(RECOGNISED) if name in scores else None
+        if isinstance(told, float) and told < BAR:
+            yield (
+                f"the judge has not seen the combinations of data.leave_out, either, and knows {100 * told:.0f} % of "
+                f"the test images that show them: {name} says what it sees, and little of T"
+            )
+            return
+
+
 _RULES: tuple[Callable[[Measured], Iterator[str]], ...] = (
     _round_trip,
     _density,
@@ -220,6 +234,7 @@ _RULES: tuple[Callable[[Measured], Iterator[str]], ...] = (
     _draws,
     _decisions,
     _edits,
+    _unseen,
 )
 
 

@@ -42,11 +42,17 @@ FINE = {
 def test_there_is_nothing_to_say_of_a_layer_that_is_as_it_should_be() -> None:
     assert findings(FINE) == []
     assert findings({}) == []
+    assert findings({"unseen/set/score": Score(0.9, 0.8, 1.0, details={"recognised": 0.95})}) == []
 
 
 @pytest.mark.parametrize(
     ("changed", "words"),
     [
+        (
+            {"unseen/set/score": Score(0.5, 0.4, 0.6, details={"recognised": 0.12})},
+            "the judge has not seen the combinations of data.leave_out, either, and knows 12 % of the test images that "
+            "show them: unseen/set/score says what it sees, and little of T",
+        ),
         (
             {"nll/gain_over_gaussian": Score(-832.4, -840, -820)},
             "T has learned its training rows by heart, or too little of them: 832 nats worse than a Gaussian on a "

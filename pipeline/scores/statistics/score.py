@@ -28,6 +28,7 @@ __all__ = [
     "PROBE_GAP",
     "PROBE_LATENT",
     "PROBE_OWN",
+    "RECOGNISED",
     "RECONSTRUCTION",
     "RESIDUAL_LEAK",
     "ROUND_TRIP",
@@ -54,6 +55,7 @@ RESIDUAL_LEAK = "probe/residual_leak"  # what the residual knows of the concepts
 GAP_OVER_CLOSED_FORM = "probe/gap_over_closed_form"
 SWAP_SCORE = "swap/score"
 SWAP_FOLLOW = "swap/follow"  # its first part, mean over concepts
+RECOGNISED = "recognised"  # detail of unseen/…: share of the test images of these combinations that the judge knows
 SET = "set"  # of a concept that was set to a value: set/score, set/follow, set/stay
 PAIR_NATS = "nll/pair_nats"
 GAUSSIAN_GAIN = "nll/gain_over_gaussian"
