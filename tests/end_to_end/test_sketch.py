@@ -40,5 +40,5 @@ def test_two_pictures_become_a_concept(copy: Project) -> None:
 def test_a_sketch_that_is_missing_is_refused_before_anything_runs(copy: Project) -> None:
     copy.edit({"data": {"concepts": ["digit", "shade"], "sketches": {"shade": "nowhere"}}})
     done = copy.run("dvc", "repro")
-    assert "data.sketches.shade: nowhere is no folder; one of a.png and b.png is expected" in done.err
+    assert "data.sketches.shade: nowhere is no folder; one that holds a.png and b.png is expected" in done.err
     assert done.ran == ["check"]

@@ -255,7 +255,8 @@ def test_two_projects_with_the_same_files_are_the_same(project: Path, monkeypatc
 def test_params_that_dvc_takes_for_the_size_of_an_output_are_seen() -> None:
     assert checked(backbone=TORCH | {"input": {"size": 64}}).network["backbone.input.size"] == 64
     assert checked(backbone=TORCH | {"arguments": {"size": 3}}).network["backbone.arguments.size"] == 3
-    assert checked(data=FOLDER | {"graded": {"size": 0.5}}).images["data.graded.size"] == 0.5
+    graded = {"concepts": ("class", "size"), "graded": {"size": 0.5}}
+    assert checked(data=FOLDER | graded).images["data.graded.size"] == 0.5
     assert checked(**GENERATOR | {"backbone": GENERATOR["backbone"] | {"arguments": {"nfiles": 2}}}).images[
         "backbone.arguments.nfiles"
     ] == 2  # fmt: skip
