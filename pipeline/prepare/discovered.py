@@ -6,7 +6,7 @@ table therefore keeps: of other images it says nothing.
 """
 
 import json
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from pipeline.errors import InputError, one_line
 from pipeline.files import atomic_file
 from pipeline.params import DataParams
-from pipeline.prepare.sources.stored_images import Membership, Rendered, Source
+from pipeline.prepare.sources.stored_images import Rendered, Source, Wrapped
 from pipeline.prepare.warp import Warps
 
 __all__ = ["CandidateTable", "Discovered", "with_discovered"]
@@ -76,8 +76,10 @@ class CandidateTable:
         }
 
 
-class Discovered:
+class Discovered(Wrapped):
     """A source with the named candidates beside its own concepts (a `Source`).
+
+    Its `labels` are the source's: each copy has a candidate's class of its own.
 
     Args:
         source: of the images.
@@ -87,45 +89,12 @@ class Discovered:
     """
 
     def __init__(self, source: Source, table: CandidateTable, named: Mapping[str, str], copies: int) -> None:
-        self._source, self._table, self._copies = source, table, copies
+        super().__init__(source)
+        self._table, self._copies = table, copies
         self._labels = {name: table.labels[candidate] for name, candidate in named.items()}
         names = {name: list(table.names[candidate]) for name, candidate in named.items()}
         self.categories: Mapping[str, int] = {**source.categories} | {name: len(of) for name, of in names.items()}
         self.class_names: Mapping[str, Sequence[str]] = {**source.class_names, **names}
-
-    @property
-    def columns(self) -> Collection[str]:
-        """Those of the source."""
-        return self._source.columns
-
-    @property
-    def strata(self) -> NDArray[np.int64]:
-        """Those of the source."""
-        return self._source.strata
-
-    @property
-    def membership(self) -> Membership:
-        """That of the source."""
-        return self._source.membership
-
-    @property
-    def labels(self) -> Mapping[str, NDArray[np.int64]]:
-        """Those of the source: each copy has a candidate's class of its own."""
-        return self._source.labels
-
-    @property
-    def values(self) -> Mapping[str, int]:
-        """Those of the source: candidates are classes."""
-        return self._source.values
-
-    @property
-    def image_range(self) -> tuple[float, float] | None:
-        """That of the source."""
-        return self._source.image_range
-
-    def remarks(self) -> Sequence[str]:
-        """Those of the source."""
-        return self._source.remarks()
 
     def render(self, originals: NDArray[np.int64], copy: int, warps: Warps | None) -> Rendered:
         """Each row [m] as the source has it, and what the table says of that copy."""

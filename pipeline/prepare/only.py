@@ -1,6 +1,6 @@
 """Images of some classes alone: a source whose rows that show others are left out before anything counts them."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TypeVar
 
@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.errors import InputError
-from pipeline.prepare.sources.stored_images import Membership, Rendered, Source, strata_of
+from pipeline.prepare.sources.stored_images import Membership, Rendered, Source, Wrapped, strata_of
 from pipeline.prepare.warp import Warps
 
 __all__ = ["Only", "category_of", "with_only"]
@@ -18,7 +18,7 @@ KEY = "data.only"
 Of = TypeVar("Of")
 
 
-class Only:
+class Only(Wrapped):
     """A source with the rows of some classes (a `Source`).
 
     A column's classes are those that are kept, in the source's order. A column of one class says nothing more, and is
@@ -30,7 +30,8 @@ class Only:
     """
 
     def __init__(self, source: Source, classes: Mapping[str, Sequence[int]]) -> None:
-        self._source, self._classes = source, classes
+        super().__init__(source)
+        self._classes = classes
         self._kept: NDArray[np.bool_] = np.all(
             [np.isin(source.labels[column], numbers) for column, numbers in classes.items()], axis=0
         )
@@ -39,11 +40,6 @@ class Only:
         self.categories: Mapping[str, int] = self._present(counts)
         kept_names = {column: [_names(source, column)[number] for number in of] for column, of in classes.items()}
         self.class_names: Mapping[str, Sequence[str]] = self._present({**source.class_names} | kept_names)
-
-    @property
-    def columns(self) -> Collection[str]:
-        """Those of the source, also one that is gone."""
-        return self._source.columns
 
     @property
     def strata(self) -> NDArray[np.int64]:
@@ -61,20 +57,6 @@ class Only:
     def labels(self) -> Mapping[str, NDArray[np.int64]]:
         """Those of the source, by the numbers of the classes that are kept."""
         return self._numbered(self._source.labels)
-
-    @property
-    def values(self) -> Mapping[str, int]:
-        """Those of the source: what is filtered by are classes."""
-        return self._source.values
-
-    @property
-    def image_range(self) -> tuple[float, float] | None:
-        """That of the source."""
-        return self._source.image_range
-
-    def remarks(self) -> Sequence[str]:
-        """Those of the source."""
-        return self._source.remarks()
 
     def render(self, originals: NDArray[np.int64], copy: int, warps: Warps | None) -> Rendered:
         """Each row [m] as the source has it."""

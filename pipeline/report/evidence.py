@@ -170,8 +170,8 @@ def sampling_bars(scores: Scores) -> list[Bar]:
 
 
 def tried(choice: FlowChoice) -> Tried:
-    """The sweep's trials, the one that was taken first, then those that took all their steps, the best first."""
-    steps = sorted(choice.trials, key=lambda trial: (trial.number != choice.chosen, not trial.finished, _rank(trial)))
+    """The sweep's trials: the one that was taken, then the others, the best first."""
+    trials = sorted(choice.trials, key=lambda trial: (trial.number != choice.chosen, trial.rank))
     rows = [
         (
             str(trial.number),
@@ -181,7 +181,7 @@ def tried(choice: FlowChoice) -> Tried:
             "" if trial.pair_nats is None else f"{trial.pair_nats:.1f}".replace("-", "−"),
             "taken" if trial.number == choice.chosen else _course(trial),
         )
-        for trial in steps[:MOST_TRIALS]
+        for trial in trials[:MOST_TRIALS]
     ]
     return Tried(tuple(rows), len(choice.trials), choice.reason)
 
@@ -249,13 +249,6 @@ def _cell(score: Score, own: bool) -> Cell:
 def _share_cell(number: float, own: bool) -> Cell:
     percent = round(100 * number)
     return Cell(str(percent) if percent else "·", "", percent, own)
-
-
-def _rank(trial: Trial) -> float:
-    """Lower is better; within a sweep either all gaps were measured or none."""
-    if trial.probe_gap is not None:
-        return -trial.probe_gap
-    return np.inf if trial.pair_nats is None else trial.pair_nats
 
 
 def _course(trial: Trial) -> str:

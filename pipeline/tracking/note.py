@@ -186,7 +186,7 @@ def sweep_note(choice: FlowChoice, chosen: Trial, links: Mapping[str, str] | Non
         ]
         rows[trial.number] = f"| {' | '.join(cells)} |"
     shown, room = set(), MOST_CHARACTERS - len(first)
-    for trial in sorted(choice.trials, key=_by_rank):
+    for trial in sorted(choice.trials, key=lambda trial: trial.rank):
         room -= len(rows[trial.number]) + 1
         if room < 0:
             break
@@ -196,17 +196,6 @@ def sweep_note(choice: FlowChoice, chosen: Trial, links: Mapping[str, str] | Non
     head = [f"| {' | '.join(heading)} |", "| --- " * len(heading) + "|"]
     table = [*head, *(row for number, row in rows.items() if number in shown)]
     return f"{first}\n\n" + "\n".join(table) + f"\n{more}"
-
-
-def _by_rank(trial: Trial) -> tuple[bool, bool, int, float, float]:
-    gap, nats = trial.probe_gap, trial.pair_nats
-    return (
-        not trial.level,
-        bool(trial.failure),
-        -(trial.stopped or 1 << 62),
-        -(gap if gap is not None else 0.0),
-        nats if nats is not None else 0.0,
-    )
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -134,6 +134,17 @@ class Trial:
         """
         return self.finished and (self.behind_low is None or self.behind_low <= 0)
 
+    @property
+    def rank(self) -> tuple[bool, bool, int, float, float]:
+        """What trials are sorted by, the best first: the level ones, then those that got furthest, the failed last."""
+        return (
+            not self.level,
+            bool(self.failure),
+            -(self.stopped or 1 << 62),
+            -(0.0 if self.probe_gap is None else self.probe_gap),
+            0.0 if self.pair_nats is None else self.pair_nats,
+        )
+
 
 @dataclass(frozen=True)
 class FlowChoice:

@@ -15,7 +15,7 @@ from pipeline.prepare.sources.concepts import Concepts
 from pipeline.prepare.sources.decoder import Decoder
 from pipeline.prepare.warp import Warps
 
-__all__ = ["Membership", "Rendered", "Source", "StoredImages", "originals_of", "strata_of"]
+__all__ = ["Membership", "Rendered", "Source", "StoredImages", "Wrapped", "originals_of", "strata_of"]
 
 RARE = 20  # a class of fewer originals is split together with the other rare ones
 
@@ -94,6 +94,51 @@ class Source(Protocol):
 
     def remarks(self) -> Sequence[str]:
         """What was made of the images that were read, and a person would not expect, a line each."""
+
+
+class Wrapped:
+    """What a source around another one gives as that does; the rest of a `Source` is its own.
+
+    Args:
+        source: the other one.
+    """
+
+    def __init__(self, source: Source) -> None:
+        self._source = source
+
+    @property
+    def strata(self) -> NDArray[np.int64]:
+        """Those of the source."""
+        return self._source.strata
+
+    @property
+    def membership(self) -> Membership:
+        """That of the source."""
+        return self._source.membership
+
+    @property
+    def labels(self) -> Mapping[str, NDArray[np.int64]]:
+        """Those of the source."""
+        return self._source.labels
+
+    @property
+    def columns(self) -> Collection[str]:
+        """Those of the source, also what is gone from its concepts."""
+        return self._source.columns
+
+    @property
+    def values(self) -> Mapping[str, int]:
+        """Those of the source."""
+        return self._source.values
+
+    @property
+    def image_range(self) -> tuple[float, float] | None:
+        """That of the source."""
+        return self._source.image_range
+
+    def remarks(self) -> Sequence[str]:
+        """Those of the source."""
+        return self._source.remarks()
 
 
 class StoredImages:
