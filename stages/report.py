@@ -1,7 +1,5 @@
 """One page that says all of a layer to a stranger: reports/<layer>.html."""
 
-import torch
-
 from pipeline.basis.curves import METRICS, finished_entries
 from pipeline.comparison.layers import read_comparison
 from pipeline.entry import layer_argument, run
@@ -25,7 +23,6 @@ from pipeline.tuning.flow_file import read_flow_file
 def main() -> None:
     """Write the page, and put it beside the pictures in MLflow."""
     params, layer, places = load_params(), layer_argument(), Places()
-    torch.set_num_threads(1)  # with several the last bits of an image depend on how many the machine has
     store = check_server(params.study, layer)
     interpretation = Interpretation.open(places.models.folder, layer)
     latents = load_latents(places.latents(layer), "test", interpretation.backbone.sha256)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from pipeline.drawing.palette import TONES, spoken, titled, tone
@@ -60,6 +61,7 @@ def report(subject: Subject, judge: Judge | None, measured: Measured) -> str:
     Raises:
         InputError: a score is missing, the network changed while it was edited, or the page is too large.
     """
+    torch.set_num_threads(1)  # with several the last bits of an image depend on how many the machine has
     explorer = explorer_of(subject, judge)
     subject.rows.interpretation.backbone.require_untouched()
     environment = Environment(
